@@ -1,0 +1,1 @@
+"""The answers: the aiohttp application, the upstream contract, authentication and errors."""

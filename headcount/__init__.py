@@ -1,0 +1,1 @@
+"""The composition root: command line, settings, embedded servers and the replay of recorded activity."""

@@ -1,0 +1,1 @@
+"""The log side: events, the Kafka source, dead letters and the worker loop."""

@@ -1,0 +1,23 @@
+"""The named conditions of the pipeline, sorted by what the worker loop does about them."""
+
+from ingest.batch import Partition
+
+
+class HeadcountError(Exception):
+    """The root of every condition that this project names."""
+
+
+class UnavailableError(HeadcountError):
+    """A server is away, full, loading or read-only: wait, and try the same step again."""
+
+
+class PartitionStoppedError(HeadcountError):
+    """A partition can't go on without an operator: its checkpoint stays, the others go on."""
+
+    def __init__(self, partition: Partition, message: str) -> None:
+        super().__init__(message)
+        self.partition = partition
+
+
+class RefusedError(HeadcountError):
+    """The start is refused until an operator changes something; the message says what."""
