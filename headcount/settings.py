@@ -1,0 +1,169 @@
+"""The settings: what an operator may set in the environment, and what is wanted of each value."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.asyncio.connection import parse_url
+
+from ingest.errors import RefusedError
+
+_REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
+_SECRETS: Final = frozenset({"kafka_sasl_password", "redis_url"})
+_SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_is_server_list = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):\d{1,5}(?:,(?!\Z)|\Z)").match
+
+
+def _check_servers(text: str) -> str:
+    servers = [server.strip() for server in text.split(",")]
+    if not all(map(_is_server_list, servers)):
+        raise ValueError("not a list of host:port")
+    return ",".join(servers)
+
+
+def _check_topic(name: str) -> str:
+    if name in {".", ".."}:
+        raise ValueError("not a topic name")
+    return name
+
+
+def _check_redis_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    connection = parse_url(url.get_secret_value())
+    if parts.scheme not in _REDIS_SCHEMES or not (connection.get("host") or connection.get("path")):
+        raise ValueError("not a Redis URL")
+    return url
+
+
+def _find_zone(name: object) -> ZoneInfo:
+    try:
+        return name if isinstance(name, ZoneInfo) else ZoneInfo(str(name))
+    except (LookupError, OSError) as error:  # a folder of zones, like "Europe", is an OSError
+        raise ValueError("not a time zone") from error
+
+
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
+
+
+class Settings(BaseSettings):
+    """Every setting, under its name in the environment; a description says what is wanted of the value."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_check_servers)] = Field(
+        default="localhost:9092", description="host:port, or several with commas between them"
+    )
+    kafka_topic: Annotated[str, AfterValidator(_check_topic)] = Field(
+        default="user-activity",
+        pattern=r"^[A-Za-z0-9._-]{1,245}$",  # Kafka takes 249; the dead letters' topic adds ".dlq"
+        description="1 to 245 of A-Z a-z 0-9 . _ -",
+    )
+    kafka_group_id: str = Field(default="headcount", max_length=255, description="1 to 255 characters")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_sasl_username: str | None = Field(default=None, description="the name to log in to Kafka with")
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, description="the password to log in to Kafka with"
+    )
+    kafka_ssl_ca_location: FilePath | None = Field(
+        default=None, description="an existing PEM file with the certificates of the authorities to trust"
+    )
+    redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(
+        default=SecretStr("redis://localhost:6379/0"),
+        description="a URL like redis://host:6379/0, rediss://user:password@host:6379/0 or unix:///path/to/socket",
+    )
+    http_host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one")
+    http_port: int = Field(
+        default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
+    )
+    time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
+        default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"
+    )
+    retention_days: int = Field(default=400, ge=0, le=36_500, description="0 to 36500 days; 0 is for ever")
+    bucket_retention_days: int = Field(
+        default=45, ge=0, le=36_500, description="0 to 36500 days; 0 is for ever"
+    )
+    max_event_bytes: int = Field(default=65_536, ge=256, le=1_000_000, description="256 to 1000000 bytes")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="debug, info, warning or error"
+    )
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = Field(
+        default="console", description="console or json"
+    )
+    headcount_home: Path = Field(
+        default=Path(".headcount"), description="a folder; it is made where it is missing"
+    )
+
+    @classmethod
+    def settings_customise_sources(  # the signature is pydantic's
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,  # noqa: ARG003
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what is handed over: `load_settings` is the one reader of an environment."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        missing = [name.upper() for name in _SASL_SETTINGS if getattr(self, name) is None]
+        if self.kafka_security_protocol.startswith("SASL_") and missing:
+            raise PydanticCustomError(
+                "sasl_incomplete",
+                "KAFKA_SECURITY_PROTOCOL is '{protocol}'; wanted with it is {missing}",
+                {"protocol": self.kafka_security_protocol, "missing": " and ".join(missing)},
+            )
+        return self
+
+    @property
+    def redis_url_redacted(self) -> str:
+        """The address in `redis_url`, without user, password and options."""
+        url = self.redis_url.get_secret_value()
+        connection = parse_url(url)
+        if "path" in connection:
+            return f"unix://{connection['path']}"
+        host, port, database = (connection.get(name) for name in ("host", "port", "db"))
+        return f"{urlsplit(url).scheme}://{host}:{port or 6379}/{database or 0}"
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Build the settings from an environment; an empty value counts as not given.
+
+    Raises `RefusedError` with one sentence for each wrong value, and no secret in any.
+    """
+    given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        sentences = [_sentence(given, dict(problem)) for problem in problems]
+    # Outside the except block: the validation's own error holds the values, secrets too.
+    raise RefusedError("\n".join(sentences))
+
+
+def _sentence(given: Mapping[str, str], problem: Mapping[str, Any]) -> str:
+    if not problem["loc"]:
+        return f"{problem['msg']}."
+    name = str(problem["loc"][0])
+    shown = "not usable" if name in _SECRETS else repr(given[name])
+    return f"{name.upper()} is {shown}; wanted is {Settings.model_fields[name].description}."
