@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from projector import keys, scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +43,25 @@ class View(Protocol):
     async def as_of(self) -> datetime:
         """Read only the as-of instant; raises as `daily_counts` does."""
         ...
+
+
+class RedisView:
+    """Implements `View` with one script call a question: counts and as-of are of one moment."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._window = redis.register_script(scripts.source(scripts.WINDOW))
+
+    async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
+        return await self._read([keys.day(workspace_id, day) for day in days])
+
+    async def as_of(self) -> datetime:
+        return (await self._read([])).as_of
+
+    async def _read(self, counters: Sequence[str]) -> DailyCounts:
+        try:
+            partitions, as_of, counts = await self._window(keys=[keys.CHECKPOINTS, keys.AS_OF, *counters])
+        except RedisError as error:
+            raise ViewUnavailableError(f"Redis can't answer: {error!r}") from error
+        if partitions == 0 or len(as_of) < partitions:
+            raise CatchingUpError("the projection does not hold the whole log yet")
+        return DailyCounts(counts, datetime.fromtimestamp(min(map(int, as_of)) / 1000, UTC))

@@ -1,0 +1,54 @@
+"""Waiting for a server that is away, without losing the place in the group."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from ingest.errors import UnavailableError
+
+FIRST_WAIT_SECONDS: Final = 0.05
+LONGEST_WAIT_SECONDS: Final = 1.0
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Patience:
+    """Tries a step again until it succeeds or the stop is asked for.
+
+    `idle` waits a number of seconds in the caller's own way. Raises the last `UnavailableError` at the stop.
+    """
+
+    def __init__(self, stopping: asyncio.Event, idle: Callable[[float], Awaitable[None]]) -> None:
+        self._retrying = AsyncRetrying(
+            retry=retry_if_exception_type(UnavailableError),
+            wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
+            stop=stop_when_event_set(stopping),  # type: ignore[arg-type]  # asks only is_set()
+            sleep=idle,
+            before_sleep=_announce,
+            reraise=True,
+        )
+
+    async def insist(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Return what the step returns."""
+        retrying = self._retrying.copy()
+        result: T = await retrying(step)
+        tries = retrying.statistics["attempt_number"]
+        if tries > 1:
+            log.info("resumed", tries=tries)
+        return result
+
+
+def _announce(state: RetryCallState) -> None:
+    """Say once that a wait began: the first try failed."""
+    if state.attempt_number == 1 and state.outcome is not None:
+        log.warning("waiting", cause=str(state.outcome.exception()))

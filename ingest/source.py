@@ -1,0 +1,130 @@
+"""The Kafka source: one member of the consumer group, with positions set by us alone."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+)
+
+from ingest.batch import Offset, Partition
+from ingest.errors import UnavailableError
+from ingest.ports import Extent, Record
+
+POLL_RECORDS: Final = 5_000
+POLL_MILLISECONDS: Final = 100
+NO_POSITION_SECONDS: Final = 0.01
+REQUEST_MILLISECONDS: Final = 5_000
+
+
+class KafkaSource:
+    """`options` are aiokafka's client options: addresses and security."""
+
+    def __init__(self, topic: str, group_id: str, options: Mapping[str, Any]) -> None:
+        self._topic = topic
+        self._group_id = group_id
+        self._options = options
+        self._listener = _Listener()
+        self._consumer: AIOKafkaConsumer
+
+    async def start(self) -> None:
+        self._consumer = AIOKafkaConsumer(
+            group_id=self._group_id,
+            auto_offset_reset="none",  # a jump is never silent: we seek, or we stop
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=POLL_MILLISECONDS,
+            metadata_max_age_ms=10_000,  # how soon an added partition is seen
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            request_timeout_ms=REQUEST_MILLISECONDS,
+            **self._options,
+        )
+        self._consumer.subscribe([self._topic], listener=self._listener)
+        try:
+            await self._consumer.start()
+        except KafkaError as error:
+            await self._consumer.stop()
+            raise UnavailableError(f"Kafka can't be reached: {error}") from error
+
+    async def stop(self) -> None:
+        await self._consumer.stop()
+
+    def take_assignment(self) -> frozenset[Partition] | None:
+        assigned, self._listener.assigned = self._listener.assigned, None
+        return assigned
+
+    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
+        try:
+            polled = await self._consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=POLL_RECORDS)
+        except NoOffsetForPartitionError:
+            await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
+            return {}
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
+        if self._listener.assigned is not None:
+            # These may be read from the group's committed offset, which can be ahead of the checkpoint once
+            # Redis was rolled back: counting them would leave a hole.
+            return {}
+        return {Partition(*native): records for native, records in polled.items() if records}
+
+    async def position(self, partition: Partition) -> Offset:
+        try:
+            return Offset(await self._consumer.position(_native(partition)))
+        except (KafkaError, IllegalStateError) as error:
+            raise UnavailableError(f"{partition} has no position: {error!r}") from error
+
+    def seek(self, partition: Partition, offset: Offset) -> None:
+        if self._owns(partition):
+            self._consumer.seek(_native(partition), offset)
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.pause(*(_native(partition) for partition in partitions if self._owns(partition)))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.resume(*(_native(partition) for partition in partitions if self._owns(partition)))
+
+    async def extents(self) -> Mapping[Partition, Extent]:
+        numbers = self._consumer.partitions_for_topic(self._topic) or set()
+        natives = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        try:
+            beginnings = await self._consumer.beginning_offsets(natives)
+            ends = await self._consumer.end_offsets(natives)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka's offsets can't be read: {error!r}") from error
+        return {
+            Partition(*native): Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives
+        }
+
+    async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
+        owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}
+        if not owned:
+            return
+        try:
+            await self._consumer.commit(owned)
+        except (KafkaError, IllegalStateError) as error:
+            raise UnavailableError(f"Kafka took no commit: {error!r}") from error
+
+    def _owns(self, partition: Partition) -> bool:
+        return _native(partition) in self._consumer.assignment()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Notes only: aiokafka swallows what a listener raises, and holds the heartbeat while it runs."""
+
+    def __init__(self) -> None:
+        self.assigned: frozenset[Partition] | None = None
+
+    def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
+        self.assigned = frozenset()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.assigned = frozenset(Partition(*native) for native in assigned)
+
+
+def _native(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)

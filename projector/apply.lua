@@ -1,0 +1,40 @@
+-- Counts a batch of one partition and steps its checkpoint, or does nothing.
+-- KEYS: checkpoints, as-of, then one counter an addition.
+-- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user_id, ...]], ...] in the order of KEYS.
+-- Returns the checkpoint as it is then; nil where there is none.
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if stored ~= ARGV[2] then
+  return stored
+end
+
+local CHUNK = 5000 -- Lua's unpack takes about 8,000 values
+local additions = cmsgpack.unpack(ARGV[5])
+for i, addition in ipairs(additions) do
+  local key, expires_at, ids = KEYS[i + 2], addition[1], addition[2]
+  local changed = 0
+  for first = 1, #ids, CHUNK do
+    local reply = redis.pcall('PFADD', key, unpack(ids, first, math.min(first + CHUNK - 1, #ids)))
+    if type(reply) == 'table' and reply.err then
+      return redis.error_reply(reply.err .. ' (at ' .. key .. ')')
+    end
+    changed = changed + reply
+  end
+  if changed > 0 then
+    if expires_at > 0 then
+      redis.call('EXPIREAT', key, expires_at)
+    else
+      redis.call('PERSIST', key)
+    end
+  end
+end
+
+-- After every counter: a script that fails above leaves the checkpoint, and the batch is counted again.
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+-- After the checkpoint: as-of may be older than what is counted, never newer.
+if ARGV[4] ~= '' then
+  local known = redis.call('HGET', KEYS[2], ARGV[1])
+  if not known or tonumber(known) < tonumber(ARGV[4]) then
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
+  end
+end
+return ARGV[3]

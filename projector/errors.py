@@ -1,0 +1,22 @@
+"""What an error of Redis means: wait and try again, or stop."""
+
+from typing import Final
+
+from redis import exceptions
+
+PASSING_TYPES: Final = (
+    exceptions.ConnectionError,  # also: loading, wrong password while one is being rotated
+    exceptions.TimeoutError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterDownError,  # also: the master is down
+    exceptions.TryAgainError,
+    exceptions.NoPermissionError,
+)
+PASSING_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS")
+"""Codes that redis-py gives no type."""
+
+
+def is_passing(error: exceptions.RedisError) -> bool:
+    """Tell whether the same call may succeed once time or an operator has helped the server."""
+    return isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING_CODES)

@@ -1,0 +1,65 @@
+"""The fold: what a batch of events means for the counters. Pure, and the same in any order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ingest.event import Event
+from projector import keys
+from projector.calendar import Calendar, bucket_of
+
+UserIdsByBucket = Mapping[tuple[str, int], set[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """The user ids to add to the counter `key`, which expires at that second of the epoch (0: never)."""
+
+    key: str
+    expires_at: int
+    user_ids: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Additions, one a counter, and the number of events in none: anonymous, or older than the retention."""
+
+    additions: list[Addition]
+    anonymous: int
+    expired: int
+
+
+def fold(events: Iterable[Event], calendar: Calendar, now: datetime) -> Fold:
+    """Sort events into the counters of their days and buckets; `now` is aware."""
+    oldest = calendar.oldest_bucket(now)
+    buckets: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+    anonymous = expired = 0
+    for event in events:
+        bucket = bucket_of(event.occurred_at)
+        if event.user_id is None:
+            anonymous += 1
+        elif oldest is not None and bucket < oldest:
+            expired += 1
+        else:
+            buckets[event.workspace_id, bucket].add(event.user_id)
+    return Fold([*_days(buckets, calendar), *_buckets(buckets, calendar, now)], anonymous, expired)
+
+
+def _days(buckets: UserIdsByBucket, calendar: Calendar) -> Iterable[Addition]:
+    """Unite buckets into days: each bucket lies wholly in one."""
+    days: dict[str, Addition] = {}
+    for (workspace_id, bucket), user_ids in buckets.items():
+        day = calendar.day_of(bucket)
+        key = keys.day(workspace_id, day)
+        if key not in days:
+            days[key] = Addition(key, calendar.day_expires_at(day), set())
+        days[key].user_ids.update(user_ids)
+    return days.values()
+
+
+def _buckets(buckets: UserIdsByBucket, calendar: Calendar, now: datetime) -> Iterable[Addition]:
+    for (workspace_id, bucket), user_ids in buckets.items():
+        expires_at = calendar.bucket_expires_at(bucket)
+        if expires_at == 0 or expires_at > now.timestamp():
+            yield Addition(keys.bucket(workspace_id, bucket), expires_at, user_ids)

@@ -1,0 +1,12 @@
+"""What a projection has done since it started, for whoever shows it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the start, of events in batches that went through; `counted` are those in a counter."""
+
+    counted: int = 0
+    anonymous: int = 0
+    expired: int = 0

@@ -1,0 +1,9 @@
+-- Reads counters, and how far they can be believed, as of one moment.
+-- KEYS: checkpoints, as-of, then the counters. ARGV: none.
+-- Returns the number of partitions, their as-of instants in ms, and the counts in the order of KEYS.
+local counts = {}
+for i = 3, #KEYS do
+  -- One key a PFCOUNT: a count over several unites them anew each time, one over a single key is cached in it.
+  counts[i - 2] = redis.call('PFCOUNT', KEYS[i])
+end
+return { redis.call('HLEN', KEYS[1]), redis.call('HVALS', KEYS[2]), counts }
