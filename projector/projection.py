@@ -14,6 +14,7 @@ from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.errors import is_passing
 from projector.fold import Fold, fold
+from projector.progress import read_progress
 from projector.tally import Tally
 
 _packer = msgspec.msgpack.Encoder()
@@ -33,9 +34,7 @@ class RedisProjection:
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
 
     async def checkpoints(self) -> Mapping[Partition, Offset]:
-        async with _errors_named():
-            stored = await self._redis.hgetall(keys.CHECKPOINTS)
-        return {_partition(_text(field)): Offset(int(offset)) for field, offset in stored.items()}
+        return (await read_progress(self._redis)).checkpoints
 
     async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
         async with _errors_named(), self._redis.pipeline(transaction=True) as pipeline:
@@ -81,12 +80,3 @@ async def _errors_named() -> AsyncIterator[None]:
         if is_passing(error):
             raise UnavailableError(f"Redis can't take it now: {error!r}") from error
         raise
-
-
-def _partition(field: str) -> Partition:
-    topic, _, number = field.rpartition(":")
-    return Partition(topic, int(number))
-
-
-def _text(field: bytes | str) -> str:
-    return field if isinstance(field, str) else field.decode()

@@ -1,0 +1,58 @@
+"""The two topics: made at the first start where they are missing, left alone where they are not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from headcount.clients import kafka_options
+from headcount.settings import Settings
+from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.errors import RefusedError, UnavailableError
+
+PARTITIONS: Final = 4
+BROKERS_DEFAULT: Final = -1
+MILLISECONDS_A_DAY: Final = 86_400_000
+
+
+@asynccontextmanager
+async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an admin client, raising `UnavailableError` where Kafka is out of reach."""
+    admin = AIOKafkaAdminClient(**kafka_options(settings))
+    try:
+        await admin.start()
+        yield admin
+    except KafkaError as error:
+        raise UnavailableError(
+            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}"
+        ) from error
+    finally:
+        await admin.close()
+
+
+async def create_topics(settings: Settings) -> None:
+    """Make the topic and its dead-letter topic, keeping records as long as their days are kept."""
+    days = settings.retention_days
+    configs = {"retention.ms": str(days * MILLISECONDS_A_DAY if days else -1)}
+    dead_letters = settings.kafka_topic + DEAD_LETTER_SUFFIX
+    wanted = [
+        NewTopic(settings.kafka_topic, PARTITIONS, BROKERS_DEFAULT, topic_configs=configs),
+        NewTopic(dead_letters, 1, BROKERS_DEFAULT, topic_configs=configs),
+    ]
+    async with admin_client(settings) as admin:
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in existing]
+        if missing:
+            response = await admin.create_topics(missing)
+            for name, code, *_ in response.topic_errors:
+                _check_created(name, code)
+
+
+def _check_created(name: str, code: int) -> None:
+    error = for_code(code)
+    if code and error is not TopicAlreadyExistsError:  # another worker was quicker
+        raise RefusedError(
+            f"The topic {name} is missing and can't be created: {error.__name__}. Create it, or give the right to."
+        )
