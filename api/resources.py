@@ -1,0 +1,17 @@
+"""What handlers are given by whoever built the app."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from api.authentication import TokenStore
+from projector.view import View
+
+VIEW: Final[web.AppKey[View]] = web.AppKey("view")
+TOKENS: Final[web.AppKey[TokenStore]] = web.AppKey("tokens")
+TIME_ZONE: Final[web.AppKey[ZoneInfo]] = web.AppKey("time_zone")
+CLOCK: Final[web.AppKey[Callable[[], datetime]]] = web.AppKey("clock")
+DEADLINE: Final[web.AppKey[timedelta]] = web.AppKey("deadline")

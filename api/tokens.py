@@ -1,0 +1,75 @@
+"""The token: what it grants, how it is made, and the digest that is all anyone stores of it."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+USER_ID_MAX_CHARACTERS: Final = 128
+
+_SECRET_BYTES: Final = 32
+_PUBLIC_ID_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What one secret grants: a user's permissions in one workspace.
+
+    `digest` is the SHA-256 of the secret, in hex. Instants are aware.
+    """
+
+    digest: str
+    workspace_id: str
+    user_id: str
+    permissions: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """The token's public name, for lists and for revoking; nobody can log in with it."""
+        return self.digest[:_PUBLIC_ID_DIGITS]
+
+    def is_active(self, now: datetime) -> bool:
+        """Say whether the token is neither revoked nor expired; it expires at the instant, not after it."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def digest_of(secret: str) -> str:
+    """Compute the SHA-256 in hex. Header bytes that are no UTF-8 come as surrogates, and hash as sent."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def mint(
+    *,
+    workspace_id: str,
+    user_id: str,
+    permissions: Iterable[str],
+    created_at: datetime,
+    expires_at: datetime | None = None,
+) -> tuple[Token, str]:
+    """Make a token and its secret of 256 random bits, which is shown once and kept nowhere.
+
+    Raises `ValueError` for a user id that no client could send back in a header.
+    """
+    _check_user_id(user_id)
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    token = Token(
+        digest=digest_of(secret),
+        workspace_id=workspace_id,
+        user_id=user_id,
+        permissions=frozenset(permissions),
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+    return token, secret
+
+
+def _check_user_id(user_id: str) -> None:
+    if not 1 <= len(user_id) <= USER_ID_MAX_CHARACTERS:
+        raise ValueError(f"a user id must have 1 to {USER_ID_MAX_CHARACTERS} characters")
+    if not user_id.isprintable() or user_id != user_id.strip():
+        raise ValueError("a user id must be printable, without spaces at its ends: it travels in a header")
