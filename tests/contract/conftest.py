@@ -1,0 +1,68 @@
+"""A running API on fakes, and a client of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from api.app import create_app
+from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
+
+Client = TestClient[web.Request, web.Application]
+Serve = Callable[[web.Application], Awaitable[Client]]
+
+
+@pytest.fixture
+def view() -> FakeView:
+    return FakeView()
+
+
+@pytest.fixture
+def tokens() -> FakeTokens:
+    return FakeTokens()
+
+
+@pytest.fixture
+def headers(tokens: FakeTokens) -> dict[str, str]:
+    """Log alice in, of the workspace acme, who may view the dashboard."""
+    token, secret = make_token()
+    tokens.kept[token.digest] = token
+    return login(token.user_id, secret)
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    async with AsyncExitStack() as stack:
+
+        async def start(app: web.Application) -> Client:
+            server = TestServer(app)
+            await server.start_server(access_log=None)
+            return await stack.enter_async_context(TestClient(server))
+
+        yield start
+
+
+@pytest.fixture
+def app(view: FakeView, tokens: FakeTokens) -> web.Application:
+    return _app(view, tokens, timedelta(minutes=1))
+
+
+@pytest.fixture
+async def client(serve: Serve, app: web.Application) -> Client:
+    return await serve(app)
+
+
+@pytest.fixture
+async def impatient_client(serve: Serve, view: FakeView, tokens: FakeTokens) -> Client:
+    """Ask an API whose deadline is short enough to wait for."""
+    return await serve(_app(view, tokens, timedelta(seconds=0.4)))
+
+
+def _app(view: FakeView, tokens: FakeTokens, deadline: timedelta) -> web.Application:
+    return create_app(
+        view=view, tokens=tokens, time_zone=ZoneInfo("UTC"), clock=lambda: NOW, deadline=deadline
+    )

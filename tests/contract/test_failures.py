@@ -1,0 +1,174 @@
+"""What a client is told when the path, the method or something behind the API is not there."""
+
+import logging
+
+import pytest
+from structlog.testing import capture_logs
+from yarl import URL
+
+from api.errors import NoTokensError, TokensUnavailableError
+from projector.view import CatchingUpError, ViewUnavailableError
+from tests.contract.conftest import Client
+from tests.fakes_api import FakeTokens, FakeView
+
+PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
+ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"
+
+CATCHING_UP = (
+    b'{"success":false,"error":'
+    b'"The counters are catching up with the log, please try again later [error-catching-up]"}'
+)
+COUNTERS_UNAVAILABLE = (
+    b'{"success":false,"error":'
+    b'"The counters can\'t be read at the moment, please try again later [error-counters-unavailable]"}'
+)
+TOKENS_UNAVAILABLE = (
+    b'{"success":false,"error":'
+    b'"Logins can\'t be checked at the moment, please try again later [error-tokens-unavailable]"}'
+)
+TIMED_OUT = b'{"success":false,"error":"The answer took too long, please try again later [error-timeout]"}'
+INTERNAL = b'{"success":false,"error":"Internal server error [error-internal]"}'
+NOT_FOUND = b'{"success":false,"error":"There is nothing at this path [error-not-found]"}'
+NOT_ALLOWED = b'{"success":false,"error":"This path does not take this method [error-method-not-allowed]"}'
+
+Expected = tuple[int, dict[str, str], bytes]
+
+
+async def told(client: Client, method: str, path: str, headers: dict[str, str]) -> Expected:
+    """Send a request; of the headers return those that depend on the condition."""
+    url = URL(f"http://{client.host}:{client.port}{path}", encoded=True)
+    async with client.session.request(method, url, headers=headers) as response:
+        sent = dict(response.headers)
+        body = await response.read()
+    assert sent.pop("Content-Type") == "application/json"
+    assert sent.pop("Cache-Control") == "private, no-cache"
+    assert sent.pop("Server") == "headcount"
+    assert sent.pop("Date")
+    length = int(sent.pop("Content-Length"))
+    assert length == len(body) or method == "HEAD"
+    return response.status, sent, body
+
+
+@pytest.mark.parametrize(
+    ("error", "retry_after", "body"),
+    [
+        (CatchingUpError("partition 3 of secret-topic"), "5", CATCHING_UP),
+        (ViewUnavailableError("redis://:password@10.0.0.1"), "1", COUNTERS_UNAVAILABLE),
+        (TimeoutError(), "1", TIMED_OUT),
+    ],
+)
+async def test_no_number_while_the_counters_are_not_there(
+    client: Client,
+    view: FakeView,
+    headers: dict[str, str],
+    *,
+    error: Exception,
+    retry_after: str,
+    body: bytes,
+) -> None:
+    """Never a low number, never 0 for "unknown", and no as-of instant either."""
+    view.error = error
+    assert await told(client, "GET", ASKED, headers) == (503, {"Retry-After": retry_after}, body)
+
+
+@pytest.mark.parametrize("error", [TokensUnavailableError("redis://:password@10.0.0.1"), NoTokensError()])
+async def test_no_login_is_taken_on_trust_while_tokens_can_not_be_checked(
+    client: Client, tokens: FakeTokens, view: FakeView, headers: dict[str, str], error: Exception
+) -> None:
+    tokens.error = error
+    assert await told(client, "GET", ASKED, headers) == (503, {"Retry-After": "1"}, TOKENS_UNAVAILABLE)
+    assert view.asked == []
+
+
+async def test_without_credentials_the_token_store_is_not_even_asked(
+    client: Client, tokens: FakeTokens
+) -> None:
+    tokens.error = TokensUnavailableError()
+    status, _, _ = await told(client, "GET", ASKED, {})
+    assert status == 401
+    assert tokens.asked == []
+
+
+@pytest.mark.parametrize("what", ["view", "tokens"])
+async def test_a_request_never_hangs(
+    impatient_client: Client, view: FakeView, tokens: FakeTokens, headers: dict[str, str], what: str
+) -> None:
+    view.hangs = what == "view"
+    tokens.hangs = what == "tokens"
+    assert await told(impatient_client, "GET", ASKED, headers) == (503, {"Retry-After": "1"}, TIMED_OUT)
+
+
+async def test_the_next_request_is_answered_as_soon_as_the_counters_are_back(
+    client: Client, view: FakeView, headers: dict[str, str]
+) -> None:
+    view.error = CatchingUpError()
+    await told(client, "GET", ASKED, headers)
+    view.error = None
+    status, _, body = await told(client, "GET", ASKED, headers)
+    assert (status, body) == (200, b'{"month":[],"success":true}')
+
+
+async def test_an_unexpected_error_tells_the_client_nothing(
+    client: Client, view: FakeView, headers: dict[str, str]
+) -> None:
+    view.error = RuntimeError("a detail of the inside")
+    with capture_logs():
+        assert await told(client, "GET", ASKED, headers) == (500, {}, INTERNAL)
+
+
+async def test_an_unexpected_error_is_logged_without_secrets(
+    client: Client, view: FakeView, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line that finds the code; no token, no user id, no query string, whatever the error's text says."""
+    view.error = RuntimeError(f"failed for {headers}")
+    with caplog.at_level(logging.DEBUG), capture_logs() as logs:
+        await told(client, "GET", ASKED, headers)
+    [line] = logs
+    assert (line["log_level"], line["error"], line["path"]) == ("error", "RuntimeError", PATH)
+    assert "daily_counts" in line["stack"]
+    for secret in (headers["X-Auth-Token"], "alice", "2023-05-19"):
+        assert secret not in f"{line}"
+        assert not [record for record in caplog.records if secret in record.getMessage()]
+
+
+async def test_conditions_with_a_name_are_not_logged_a_request(
+    client: Client, view: FakeView, headers: dict[str, str]
+) -> None:
+    view.error = CatchingUpError()
+    with capture_logs() as logs:
+        await told(client, "GET", ASKED, headers)
+        await told(client, "GET", PATH, {})
+    assert logs == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api/v1/engagement-dashboard/users/chat-busier/hourly-data",
+        f"{PATH}/",
+        f"/{PATH}",
+        f"{PATH}.json",
+        f"{PATH}%2F",
+        f"{PATH}%00",
+        PATH.upper(),
+        PATH.removeprefix("/api/v1"),
+        "/livez/",
+        "/%FF",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_paths_are_exact(client: Client, headers: dict[str, str], path: str, method: str) -> None:
+    assert await told(client, method, path, headers) == (404, {}, NOT_FOUND)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("path", [ASKED, "/livez", "/readyz"])
+async def test_only_get_and_head_are_taken(
+    client: Client, headers: dict[str, str], method: str, path: str
+) -> None:
+    assert await told(client, method, path, headers) == (405, {"Allow": "GET, HEAD"}, NOT_ALLOWED)
+
+
+async def test_head_of_nothing_has_no_body(client: Client) -> None:
+    assert await told(client, "HEAD", "/nothing", {}) == (404, {}, b"")

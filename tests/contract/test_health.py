@@ -1,0 +1,68 @@
+"""`/livez` and `/readyz`: open to all, and telling nothing of any workspace."""
+
+import pytest
+
+from api.errors import NoTokensError, TokensUnavailableError
+from projector.view import CatchingUpError, ViewUnavailableError
+from tests.contract.conftest import Client
+from tests.fakes_api import FakeTokens, FakeView
+
+CATCHING_UP = "catching up with the log; answers come back by themselves"
+AWAY = "unavailable: Redis does not answer, or can't"
+SLOW = "unavailable: Redis does not answer in time"
+EMPTY = "empty: no token was created yet, or Redis lost them; create one"
+
+
+async def told(client: Client, path: str) -> tuple[int, object]:
+    async with client.get(path) as response:
+        assert response.headers["Content-Type"] == "application/json"
+        return response.status, await response.json()
+
+
+async def test_livez_depends_on_nothing(client: Client, view: FakeView, tokens: FakeTokens) -> None:
+    view.error, tokens.error = RuntimeError(), RuntimeError()
+    assert await told(client, "/livez") == (200, {"alive": True})
+
+
+@pytest.mark.usefixtures("headers")
+async def test_readyz_when_all_is_well(client: Client) -> None:
+    assert await told(client, "/readyz") == (200, {"ready": True, "counters": "ok", "tokens": "ok"})
+
+
+@pytest.mark.usefixtures("headers")
+@pytest.mark.parametrize(
+    ("error", "words"), [(CatchingUpError(), CATCHING_UP), (ViewUnavailableError("10.0.0.1:6379"), AWAY)]
+)
+async def test_readyz_says_what_is_wrong_with_the_counters(
+    client: Client, view: FakeView, error: Exception, words: str
+) -> None:
+    view.error = error
+    assert await told(client, "/readyz") == (503, {"ready": False, "counters": words, "tokens": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(NoTokensError(), EMPTY), (TokensUnavailableError("10.0.0.1:6379"), AWAY)]
+)
+async def test_readyz_says_what_is_wrong_with_the_tokens(
+    client: Client, tokens: FakeTokens, error: Exception, words: str
+) -> None:
+    tokens.error = error
+    assert await told(client, "/readyz") == (503, {"ready": False, "counters": "ok", "tokens": words})
+
+
+@pytest.mark.usefixtures("headers")
+async def test_readyz_names_what_hangs_before_its_own_deadline(
+    impatient_client: Client, view: FakeView, tokens: FakeTokens
+) -> None:
+    view.hangs = tokens.hangs = True
+    assert await told(impatient_client, "/readyz") == (
+        503,
+        {"ready": False, "counters": SLOW, "tokens": SLOW},
+    )
+
+
+@pytest.mark.usefixtures("headers")
+async def test_head_of_the_health_paths(client: Client) -> None:
+    for path in ("/livez", "/readyz"):
+        async with client.head(path) as response:
+            assert (response.status, await response.read()) == (200, b"")

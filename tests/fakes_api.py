@@ -1,0 +1,83 @@
+"""Fakes of what the API is given: a view and a token store, both in memory, both able to fail or hang."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.errors import NoTokensError
+from api.tokens import Token, mint
+from projector.view import DailyCounts
+
+NOW = datetime(2023, 5, 19, 18, 30, tzinfo=UTC)
+
+
+@dataclass
+class FakeView:
+    """Counters as a plain dict; `asked` keeps every question."""
+
+    counts: dict[tuple[str, date], int] = field(default_factory=dict)
+    instant: datetime = NOW
+    error: BaseException | None = None
+    hangs: bool = False
+    asked: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
+
+    async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
+        self.asked.append((workspace_id, tuple(days)))
+        as_of = await self.as_of()
+        return DailyCounts(users=[self.counts.get((workspace_id, day), 0) for day in days], as_of=as_of)
+
+    async def as_of(self) -> datetime:
+        await _trouble(self.error, hangs=self.hangs)
+        return self.instant
+
+
+@dataclass
+class FakeTokens:
+    """Tokens in a dict, by digest; `asked` keeps every digest that was looked up."""
+
+    kept: dict[str, Token] = field(default_factory=dict)
+    error: BaseException | None = None
+    hangs: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    async def find(self, digest: str) -> Token | None:
+        self.asked.append(digest)
+        await self.ping()
+        return self.kept.get(digest)
+
+    async def ping(self) -> None:
+        await _trouble(self.error, hangs=self.hangs)
+        if not self.kept:
+            raise NoTokensError
+
+    async def add(self, token: Token) -> None:
+        self.kept[token.digest] = token
+
+
+async def _trouble(error: BaseException | None, *, hangs: bool) -> None:
+    if hangs:
+        await asyncio.Event().wait()
+    if error is not None:
+        raise error
+
+
+def make_token(
+    *,
+    workspace_id: str = "acme",
+    user_id: str = "alice",
+    permissions: Sequence[str] = (VIEW_ENGAGEMENT_DASHBOARD,),
+    expires_at: datetime | None = None,
+) -> tuple[Token, str]:
+    return mint(
+        workspace_id=workspace_id,
+        user_id=user_id,
+        permissions=permissions,
+        created_at=datetime(2023, 1, 1, tzinfo=UTC),
+        expires_at=expires_at,
+    )
+
+
+def login(user_id: str, secret: str) -> dict[str, str]:
+    return {"X-User-Id": user_id, "X-Auth-Token": secret}
