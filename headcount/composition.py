@@ -99,9 +99,8 @@ async def _dead_letters(settings: Settings) -> AsyncIterator[KafkaDeadLetters]:
 
 @asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, keepalive_timeout=30, shutdown_timeout=5
-    )
+    # No access log: it would hold query strings.
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=30, shutdown_timeout=5)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.http_host, settings.http_port)

@@ -1,11 +1,12 @@
 """The state of the whole: how far the projection is behind the log, partition by partition."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from headcount.clients import api_redis, kafka_options
 from headcount.settings import Settings
@@ -17,7 +18,7 @@ from projector.progress import Progress, read_progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionStatus:
-    """`checkpoint` is the next offset to count, None where nothing was counted yet; `end` is the log's end."""
+    """`checkpoint` is the next offset to count, None before the first; `end` is the log's end."""
 
     number: int
     checkpoint: int | None
@@ -40,11 +41,13 @@ class Status:
 
 async def read_status(settings: Settings) -> Status:
     """Ask Kafka and Redis once each; raises `UnavailableError`."""
-    ends = await _log_ends(settings)
-    workers = await _count_workers(settings)
+    async with admin_client(settings) as admin:
+        numbers = await _partition_numbers(admin, settings.kafka_topic)
+        workers = await _count_workers(admin, settings.kafka_group_id)
+    ends = await _log_ends(settings, numbers)
     async with api_redis(settings) as redis:
         progress = await read_progress(redis)
-    partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
+    partitions = tuple(_partition_status(partition, end, progress) for partition, end in sorted(ends.items()))
     lags = [partition.lag for partition in partitions]
     instants = [partition.as_of for partition in partitions]
     known = [instant for instant in instants if instant is not None]
@@ -70,15 +73,17 @@ def _partition_status(partition: Partition, end: Offset, progress: Progress) -> 
     )
 
 
-async def _log_ends(settings: Settings) -> Mapping[Partition, Offset]:
+async def _partition_numbers(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
+    (described,) = await admin.describe_topics([topic])
+    return sorted(partition["partition"] for partition in described["partitions"])
+
+
+async def _log_ends(settings: Settings, numbers: Sequence[int]) -> Mapping[Partition, Offset]:
     consumer = AIOKafkaConsumer(isolation_level="read_committed", **kafka_options(settings))
     try:
         await consumer.start()
-        await consumer.topics()
-        numbers = sorted(consumer.partitions_for_topic(settings.kafka_topic) or ())
-        ends = await consumer.end_offsets(
-            [TopicPartition(settings.kafka_topic, number) for number in numbers]
-        )
+        natives = [TopicPartition(settings.kafka_topic, number) for number in numbers]
+        ends = await consumer.end_offsets(natives)
     except KafkaError as error:
         raise UnavailableError(
             f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}"
@@ -88,9 +93,11 @@ async def _log_ends(settings: Settings) -> Mapping[Partition, Offset]:
     return {Partition(*native): Offset(end) for native, end in ends.items()}
 
 
-async def _count_workers(settings: Settings) -> int:
-    async with admin_client(settings) as admin:
-        (response,) = await admin.describe_consumer_groups([settings.kafka_group_id])
+async def _count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:
+    try:
+        (response,) = await admin.describe_consumer_groups([group_id])
+    except GroupCoordinatorNotAvailableError:
+        return 0  # no group has ever been coordinated there
     (group,) = response.groups
     *_, members = group[:6]
     return len(members)

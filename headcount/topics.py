@@ -13,7 +13,7 @@ from ingest.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.errors import RefusedError, UnavailableError
 
 PARTITIONS: Final = 4
-BROKERS_DEFAULT: Final = -1
+REPLICAS: Final = 3
 MILLISECONDS_A_DAY: Final = 86_400_000
 
 
@@ -34,25 +34,26 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 async def create_topics(settings: Settings) -> None:
     """Make the topic and its dead-letter topic, keeping records as long as their days are kept."""
+    wanted = {settings.kafka_topic: PARTITIONS, settings.kafka_topic + DEAD_LETTER_SUFFIX: 1}
     days = settings.retention_days
     configs = {"retention.ms": str(days * MILLISECONDS_A_DAY if days else -1)}
-    dead_letters = settings.kafka_topic + DEAD_LETTER_SUFFIX
-    wanted = [
-        NewTopic(settings.kafka_topic, PARTITIONS, BROKERS_DEFAULT, topic_configs=configs),
-        NewTopic(dead_letters, 1, BROKERS_DEFAULT, topic_configs=configs),
-    ]
     async with admin_client(settings) as admin:
-        existing = set(await admin.list_topics())
-        missing = [topic for topic in wanted if topic.name not in existing]
-        if missing:
-            response = await admin.create_topics(missing)
-            for name, code, *_ in response.topic_errors:
-                _check_created(name, code)
+        missing = wanted.keys() - set(await admin.list_topics())
+        if not missing:
+            return
+        brokers = (await admin.describe_cluster())["brokers"]
+        replicas = min(REPLICAS, len(brokers))
+        response = await admin.create_topics(
+            [NewTopic(name, wanted[name], replicas, topic_configs=configs) for name in sorted(missing)]
+        )
+        for name, code, *_ in response.topic_errors:
+            _check_created(name, code)
 
 
 def _check_created(name: str, code: int) -> None:
     error = for_code(code)
     if code and error is not TopicAlreadyExistsError:  # another worker was quicker
         raise RefusedError(
-            f"The topic {name} is missing and can't be created: {error.__name__}. Create it, or give the right to."
+            f"The topic {name} is missing and can't be created: {error.__name__}. "
+            "Create it, or give its user the right to."
         )

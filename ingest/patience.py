@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import structlog
 from tenacity import (
@@ -18,6 +18,7 @@ from ingest.errors import UnavailableError
 FIRST_WAIT_SECONDS: Final = 0.05
 LONGEST_WAIT_SECONDS: Final = 1.0
 
+P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -38,17 +39,22 @@ class Patience:
             reraise=True,
         )
 
-    async def insist(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def insist(self, step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the step returns."""
-        retrying = self._retrying.copy()
-        result: T = await retrying(step)
-        tries = retrying.statistics["attempt_number"]
-        if tries > 1:
-            log.info("resumed", tries=tries)
-        return result
+        async for attempt in self._retrying.copy():
+            with attempt:
+                result = await step(*args, **kwargs)
+                _announce_end(attempt.retry_state)
+                return result
+        raise AssertionError("the last attempt returns or raises")
 
 
 def _announce(state: RetryCallState) -> None:
     """Say once that a wait began: the first try failed."""
     if state.attempt_number == 1 and state.outcome is not None:
         log.warning("waiting", cause=str(state.outcome.exception()))
+
+
+def _announce_end(state: RetryCallState) -> None:
+    if state.attempt_number > 1:
+        log.info("resumed", tries=state.attempt_number)

@@ -110,7 +110,7 @@ class Worker:
         end = Offset(records[-1].offset + 1)
         if sorted_.letters:
             # Before the checkpoint: once it has passed a record, nobody reads that record again.
-            await self._patience.insist(lambda: self._dead_letters.publish(sorted_.letters))
+            await self._patience.insist(self._dead_letters.publish, sorted_.letters)
             self._tally.dead_letters.update(letter.reason for letter in sorted_.letters)
         self._tally.records += len(records)
         await self._apply(lane, partition, end, sorted_.events)
@@ -120,12 +120,12 @@ class Worker:
             partition=partition, start=lane.next, end=end, events=events, as_of=lane.ends.as_of(end)
         )
         try:
-            stored = await self._patience.insist(lambda: self._projection.apply(batch))
+            stored = await self._patience.insist(self._projection.apply, batch)
             if stored == end:
                 lane.next = end
                 self._tally.batches += 1
             else:
-                await self._patience.insist(lambda: self._lose_place(batch, stored))
+                await self._patience.insist(self._lose_place, batch, stored)
         except PartitionStoppedError as error:
             self._stop_partition(error)
 
