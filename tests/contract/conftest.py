@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from api.app import create_app
+from api.server_log import server_logger
 from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 
 Client = TestClient[web.Request, web.Application]
@@ -40,7 +41,7 @@ async def serve() -> AsyncIterator[Serve]:
 
         async def start(app: web.Application) -> Client:
             server = TestServer(app)
-            await server.start_server(access_log=None)
+            await server.start_server(access_log=None, logger=server_logger())
             return await stack.enter_async_context(TestClient(server))
 
         yield start

@@ -1,7 +1,5 @@
 """What a client is told when the path, the method or something behind the API is not there."""
 
-import logging
-
 import pytest
 from structlog.testing import capture_logs
 from yarl import URL
@@ -114,31 +112,6 @@ async def test_an_unexpected_error_tells_the_client_nothing(
     view.error = RuntimeError("a detail of the inside")
     with capture_logs():
         assert await told(client, "GET", ASKED, headers) == (500, {}, INTERNAL)
-
-
-async def test_an_unexpected_error_is_logged_without_secrets(
-    client: Client, view: FakeView, headers: dict[str, str], caplog: pytest.LogCaptureFixture
-) -> None:
-    """One line that finds the code; no token, no user id, no query string, whatever the error's text says."""
-    view.error = RuntimeError(f"failed for {headers}")
-    with caplog.at_level(logging.DEBUG), capture_logs() as logs:
-        await told(client, "GET", ASKED, headers)
-    [line] = logs
-    assert (line["log_level"], line["error"], line["path"]) == ("error", "RuntimeError", PATH)
-    assert "daily_counts" in line["stack"]
-    for secret in (headers["X-Auth-Token"], "alice", "2023-05-19"):
-        assert secret not in f"{line}"
-        assert not [record for record in caplog.records if secret in record.getMessage()]
-
-
-async def test_conditions_with_a_name_are_not_logged_a_request(
-    client: Client, view: FakeView, headers: dict[str, str]
-) -> None:
-    view.error = CatchingUpError()
-    with capture_logs() as logs:
-        await told(client, "GET", ASKED, headers)
-        await told(client, "GET", PATH, {})
-    assert logs == []
 
 
 @pytest.mark.parametrize(

@@ -99,3 +99,14 @@ def test_permissions_are_compared_whole() -> None:
     with pytest.raises(NotPermittedError):
         authorise(token, VIEW_ENGAGEMENT_DASHBOARD)
     authorise(token, Permission("view-engagement"))
+
+
+@pytest.mark.parametrize(
+    ("user_id", "secret"),
+    [("", "x"), ("x", ""), ("x" * 129, "x"), ("x", "x" * 257), ("x" * 9999, "x" * 9999)],
+)
+async def test_headers_of_no_sensible_length_cost_no_look_up(user_id: str, secret: str) -> None:
+    tokens = FakeTokens()
+    with pytest.raises(NotLoggedInError):
+        await enter(tokens, login(user_id, secret))
+    assert tokens.asked == []

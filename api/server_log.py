@@ -1,0 +1,25 @@
+"""What the HTTP server itself logs: its own failures, and nothing that a client sent."""
+
+import logging
+
+from aiohttp.http_exceptions import HttpProcessingError
+
+
+def server_logger() -> logging.Logger:
+    """Return the logger for aiohttp's runner, whose own would quote requests: a token among them.
+
+    Requests that are no HTTP are the client's affair and are left out; nobody can fill the log with them.
+    """
+    logger = logging.getLogger("api.server")
+    logger.addFilter(_without_contents)
+    return logger
+
+
+def _without_contents(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        record.msg = f"{record.getMessage()}: {type(error).__name__}"
+        record.args = ()
+    # The traceback goes with its exception's text, which quotes the bytes that were not understood.
+    record.exc_info = record.exc_text = None
+    return not isinstance(error, HttpProcessingError)

@@ -1,0 +1,206 @@
+"""The token store on a real Redis, and its fake beside it: where both can be asked, they answer alike."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+from multidict import CIMultiDict
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from api.authentication import authenticate
+from api.errors import NotLoggedInError, NoTokensError, TokensUnavailableError
+from headcount.token_store import RedisTokenStore
+from projector import keys
+from tests.fakes_api import NOW, FakeTokens, login, make_token
+
+UNKNOWN = "0" * 64
+
+TokenStore = FakeTokens | RedisTokenStore
+
+
+@pytest.fixture
+def store(redis_client: Redis) -> RedisTokenStore:
+    return RedisTokenStore(redis_client)
+
+
+@pytest.fixture(params=["fake", "redis"])
+def any_store(request: pytest.FixtureRequest, redis_client: Redis) -> TokenStore:
+    return FakeTokens() if request.param == "fake" else RedisTokenStore(redis_client)
+
+
+async def test_a_token_is_found_as_it_was_added(any_store: TokenStore) -> None:
+    token, _ = make_token(user_id="älice", permissions=("b", "a"), expires_at=NOW + timedelta(microseconds=1))
+    other, _ = make_token()
+    await any_store.add(token)
+    await any_store.add(other)
+    assert await any_store.find(token.digest) == token
+    assert await any_store.find(other.digest) == other
+
+
+async def test_an_unknown_token_is_none(any_store: TokenStore) -> None:
+    await any_store.add(make_token()[0])
+    assert await any_store.find(UNKNOWN) is None
+    assert await any_store.find("") is None
+
+
+async def test_a_store_without_any_token_can_not_call_one_unknown(any_store: TokenStore) -> None:
+    with pytest.raises(NoTokensError):
+        await any_store.find(UNKNOWN)
+    with pytest.raises(NoTokensError):
+        await any_store.ping()
+
+
+async def test_a_store_with_tokens_is_ready(any_store: TokenStore) -> None:
+    await any_store.add(make_token()[0])
+    await any_store.ping()
+
+
+async def test_tokens_lost_are_not_tokens_unknown(store: RedisTokenStore, redis_client: Redis) -> None:
+    token, _ = make_token()
+    await store.add(token)
+    await redis_client.flushall()
+    with pytest.raises(NoTokensError):
+        await store.find(token.digest)
+
+
+async def test_redis_never_sees_the_secret(store: RedisTokenStore, redis_client: Redis) -> None:
+    token, secret = make_token()
+    await store.add(token)
+    kept = await cast("Awaitable[dict[bytes, bytes]]", redis_client.hgetall(keys.TOKENS))
+    assert set(kept) == {hashlib.sha256(secret.encode()).hexdigest().encode()}
+    assert secret.encode() not in b"".join(kept.values())
+    assert await redis_client.keys("*") == [keys.TOKENS.encode()]
+
+
+async def test_tokens_do_not_expire_out_of_redis(store: RedisTokenStore, redis_client: Redis) -> None:
+    """An expired token stays, to be listed; and the hash stays, or every token would be lost."""
+    await store.add(make_token(expires_at=NOW)[0])
+    assert await redis_client.ttl(keys.TOKENS) == -1
+
+
+async def test_the_list_is_oldest_first(store: RedisTokenStore) -> None:
+    tokens = [replace(make_token()[0], created_at=datetime(2023, 1, day, tzinfo=UTC)) for day in (3, 1, 2)]
+    for token in tokens:
+        await store.add(token)
+    assert await store.list() == [tokens[1], tokens[2], tokens[0]]
+
+
+async def test_the_list_of_an_empty_store_is_empty(store: RedisTokenStore) -> None:
+    assert await store.list() == []
+
+
+async def test_a_revoked_token_stops_working_and_stays_listed(store: RedisTokenStore) -> None:
+    token, secret = make_token()
+    other, other_secret = make_token()
+    await store.add(token)
+    await store.add(other)
+    revoked = await store.revoke(token.id, NOW)
+    assert revoked == replace(token, revoked_at=NOW)
+    with pytest.raises(NotLoggedInError):
+        await authenticate(CIMultiDict(login("alice", secret)), store, NOW)
+    assert await authenticate(CIMultiDict(login("alice", other_secret)), store, NOW) == other
+    assert {token.revoked_at for token in await store.list()} == {None, NOW}
+
+
+async def test_a_token_is_revoked_once(store: RedisTokenStore) -> None:
+    token, _ = make_token()
+    await store.add(token)
+    await store.revoke(token.id, NOW)
+    again = await store.revoke(token.id, NOW + timedelta(days=1))
+    assert again == replace(token, revoked_at=NOW)
+
+
+@pytest.mark.parametrize("token_id", ["", "0", "0" * 12, "*"])
+async def test_revoking_what_is_not_there(store: RedisTokenStore, token_id: str) -> None:
+    token = replace(make_token()[0], digest="1" * 64)
+    await store.add(token)
+    assert await store.revoke(token_id, NOW) is None
+    assert await store.list() == [token]
+
+
+@pytest.mark.parametrize("workspace_id", ["", "a:b", "a b", "a\n", "x" * 65, "{0}", "ä"])
+async def test_a_workspace_id_that_no_event_can_carry_stays_out(
+    store: RedisTokenStore, redis_client: Redis, workspace_id: str
+) -> None:
+    with pytest.raises(ValueError, match="1 to 64"):
+        await store.add(make_token(workspace_id=workspace_id)[0])
+    assert await redis_client.dbsize() == 0
+
+
+@pytest.mark.parametrize("record", [b"", b"{}", b"[]", b"\xff", b'{"digest": 1}'])
+async def test_a_record_that_can_not_be_read_opens_nothing(
+    store: RedisTokenStore, redis_client: Redis, record: bytes
+) -> None:
+    await redis_client.hset(keys.TOKENS, UNKNOWN, record)
+    with pytest.raises(TokensUnavailableError):
+        await store.find(UNKNOWN)
+
+
+async def test_fields_of_a_later_version_do_no_harm(store: RedisTokenStore, redis_client: Redis) -> None:
+    token, _ = make_token()
+    await store.add(token)
+    record = await cast("Awaitable[bytes]", redis_client.hget(keys.TOKENS, token.digest))
+    newer = record[:-1] + b',"note":"from the future"}'
+    await redis_client.hset(keys.TOKENS, token.digest, newer)
+    assert await store.find(token.digest) == token
+
+
+async def test_a_key_of_the_wrong_type_is_unavailable(store: RedisTokenStore, redis_client: Redis) -> None:
+    await redis_client.set(keys.TOKENS, "x")
+    for call in (store.find(UNKNOWN), store.list(), store.add(make_token()[0]), store.revoke("x", NOW)):
+        with pytest.raises(TokensUnavailableError):
+            await call
+
+
+async def test_redis_away_is_unavailable(unused_tcp_port: int) -> None:
+    async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as client:
+        store = RedisTokenStore(client)
+        for call in (store.find(UNKNOWN), store.ping(), store.list(), store.add(make_token()[0])):
+            with pytest.raises(TokensUnavailableError):
+                await call
+
+
+@pytest.fixture
+async def silent_port() -> AsyncIterator[int]:
+    """Run a server that takes a connection and says nothing; return its port."""
+    left = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        await asyncio.wait_for(left.wait(), 5)
+
+
+async def test_redis_that_does_not_answer_is_unavailable(silent_port: int) -> None:
+    async with Redis(port=silent_port, socket_timeout=0.1, retry=Retry(NoBackoff(), 0)) as client:
+        with pytest.raises(TokensUnavailableError):
+            await RedisTokenStore(client).find(UNKNOWN)
+
+
+async def test_a_question_given_up_leaves_its_answer_to_nobody_else(
+    store: RedisTokenStore, redis_client: Redis
+) -> None:
+    """A request's deadline may cut a call off anywhere: the next call must not read its reply."""
+    tokens = [make_token()[0] for _ in range(2)]
+    for token in tokens:
+        await store.add(token)
+    for steps in range(12):
+        given_up = asyncio.ensure_future(store.find(tokens[0].digest))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        with suppress(asyncio.CancelledError):
+            await given_up
+        assert await store.find(tokens[1].digest) == tokens[1]
