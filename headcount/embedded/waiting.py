@@ -1,0 +1,18 @@
+"""Waiting for a condition that only looking can tell."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+_INTERVAL_SECONDS: Final = 0.02
+
+
+async def becomes_true(condition: Callable[[], bool], within_seconds: float) -> bool:
+    """Look until the condition holds; False if it does not in time."""
+    deadline = time.monotonic() + within_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_INTERVAL_SECONDS)
+    return True
