@@ -1,0 +1,96 @@
+"""The Kafka and the Redis that tests run on: the environment's, or Docker's, or the embedded ones.
+
+`HEADCOUNT_TEST_KAFKA` names bootstrap servers; tests add topics of their own to it, and leave them there.
+`HEADCOUNT_TEST_REDIS_URL` names a Redis; tests empty the one database that the URL names, or number 15 if it
+names none.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from headcount.embedded import EmbeddedKafka, EmbeddedValkey
+from headcount.embedded.server import EmbeddedServer
+from tests.containers import KAFKA_IMAGE, REDIS_IMAGE, can_run, kafka_container, redis_container
+
+_DATABASE: Final = 15
+_Server = TypeVar("_Server", bound=EmbeddedServer)
+
+
+@contextmanager
+def kafka_bootstrap_servers(home: Path) -> Iterator[str]:
+    """Yield the address of a Kafka, having started one in `home` if there is no other."""
+    if given := os.environ.get("HEADCOUNT_TEST_KAFKA"):
+        yield given
+    elif can_run(KAFKA_IMAGE):
+        with kafka_container() as address:
+            yield address
+    else:
+        with _running(EmbeddedKafka(home=home)) as kafka:
+            yield kafka.bootstrap_servers
+
+
+@contextmanager
+def redis_url(home: Path) -> Iterator[str]:
+    """Yield the URL of a Redis database that is for tests to empty."""
+    if given := os.environ.get("HEADCOUNT_TEST_REDIS_URL"):
+        yield with_database(given)
+    elif can_run(REDIS_IMAGE):
+        with redis_container() as url:
+            yield url
+    else:
+        with _running(EmbeddedValkey(home=home)) as valkey:
+            yield valkey.url
+
+
+def with_database(url: str) -> str:
+    """Name a database that nobody uses by accident, in a URL that names none."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return url if "db=" in parts.query else f"{url}{'&' if parts.query else '?'}db={_DATABASE}"
+    return url if parts.path.strip("/") else parts._replace(path=f"/{_DATABASE}").geturl()
+
+
+class Servers(Generic[_Server]):
+    """Private servers of one test, each on a home of its own unless one is given; all killed after it."""
+
+    def __init__(self, kind: type[_Server], homes: Iterator[Path]) -> None:
+        self._kind = kind
+        self._homes = homes
+        self._made: list[_Server] = []
+
+    def __call__(self, **options: Any) -> _Server:  # noqa: ANN401 - the server's own keywords
+        """Make a server that is not started yet."""
+        server = self._kind(**{"home": next(self._homes), **options})
+        self._made.append(server)
+        return server
+
+    async def start(self, **options: Any) -> _Server:  # noqa: ANN401 - the server's own keywords
+        """Make a server and start it."""
+        server = self(**options)
+        await server.start()
+        return server
+
+    def kill(self) -> None:
+        """End them all."""
+        for server in self._made:
+            server.kill()
+
+
+@contextmanager
+def _running(server: _Server) -> Iterator[_Server]:
+    _run(server.start())
+    try:
+        yield server
+    finally:
+        _run(server.stop())
+
+
+def _run(step: Coroutine[object, object, None]) -> None:
+    # With a factory the runner leaves the thread's current loop alone, which is pytest's to set.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(step)
