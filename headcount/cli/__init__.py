@@ -1,0 +1,48 @@
+"""The command line: what an operator types. Commands are thin; what they do is in the modules around them."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from headcount.cli import replay, serving, status, tokens
+
+app = typer.Typer(
+    name="headcount",
+    help="Live counts of the distinct people active in a chat workspace, from a Kafka log into Redis.",
+    epilog="Settings are read from the environment, like KAFKA_BOOTSTRAP_SERVERS; see docs/settings.md.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,  # a traceback that shows local variables could show secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serving.run)
+app.command()(serving.services)
+app.command()(serving.worker)
+app.command()(serving.api)
+app.command()(replay.replay)
+app.command()(status.status)
+app.add_typer(tokens.app, name="tokens")
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
+    if asked:
+        typer.echo(f"headcount {version('headcount')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _headcount(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 with a sentence on stderr, 2 for a wrong usage."""
+    app(arguments, prog_name="headcount")

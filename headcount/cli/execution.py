@@ -1,0 +1,83 @@
+"""How a command runs: with the settings, and with a sentence on stderr where an error was to be expected."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import typer
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+from api.errors import TokensUnavailableError
+from headcount.logging import configure_logging
+from headcount.settings import Settings, load_settings
+from ingest.errors import HeadcountError
+
+T = TypeVar("T")
+Work = Callable[[Settings], Coroutine[Any, Any, T]]
+
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+
+_SURROUNDINGS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
+    | {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.EEXIST}
+)
+"""What the machine refuses, and an operator can mend."""
+
+
+def ask(work: Work[T]) -> T:
+    """Run a short command: only its own answer or sentence is shown, not what the libraries log."""
+    with _sentences():
+        settings = load_settings(os.environ)
+        configure_logging(settings.log_level, settings.log_format, libraries="critical")
+        return asyncio.run(work(settings))
+
+
+def serve(work: Work[None]) -> None:
+    """Run a part that goes on until it is stopped, and logs each change of its state."""
+    with _sentences():
+        settings = load_settings(os.environ)
+        configure_logging(settings.log_level, settings.log_format)
+        asyncio.run(work(settings))
+
+
+def host(work: Work[None]) -> None:
+    """Run a command that speaks to a person itself: it logs only warnings, unless the operator sets a level."""
+    with _sentences():
+        settings = load_settings(os.environ)
+        if "log_level" in settings.model_fields_set:
+            configure_logging(settings.log_level, settings.log_format)
+        else:
+            configure_logging("warning", settings.log_format, libraries="critical")
+        asyncio.run(work(settings))
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """Say what happened, if it is one of the conditions that an operator can do something about."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(sentence_of, error.exceptions)), None)
+    if isinstance(error, HeadcountError | TokensUnavailableError):
+        return str(error)
+    if isinstance(error, KafkaError | RedisError):
+        return f"{'Kafka' if isinstance(error, KafkaError) else 'Redis'} reports: {error}"
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        return f"{error.filename or 'This machine'} can't be used: {error.strerror}"
+    return None
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise typer.Exit(INTERRUPTED) from error
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        typer.echo(f"headcount: {sentence}", err=True)
+        raise typer.Exit(FAILED) from error

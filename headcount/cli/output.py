@@ -1,0 +1,47 @@
+"""How answers are printed: as tables for people, as JSON for scripts."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+NOTHING: Final = "-"
+
+
+def print_json(document: object) -> None:
+    """Print a document, a dataclass or a list of them, with instants in RFC 3339."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
+    typer.echo(orjson.dumps(document, default=_plain, option=options))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under their names; None is shown as nothing."""
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    # Wider than any row when it is read by a program, so that no cell is cut off.
+    console = Console(highlight=False)
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def instant(moment: datetime) -> str:
+    """Render an instant to the second, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return NOTHING
+    return instant(value) if isinstance(value, datetime) else str(value)
+
+
+def _plain(value: object) -> list[str]:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(type(value).__name__)

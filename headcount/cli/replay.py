@@ -1,0 +1,114 @@
+"""`headcount replay`: publish recorded activity."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from headcount.cli.execution import INTERRUPTED, ask
+from headcount.cli.output import AsJson, print_json
+from headcount.cli.progress import shown
+from headcount.composition import utc_now
+from headcount.pace import FullSpeed, Pace, RecordedPace
+from headcount.publisher import open_publisher
+from headcount.recording import LINE_FORM, Activity, Survey, read, shifted, survey
+from headcount.replay import End, Replay
+from headcount.settings import Settings
+from headcount.signals import stopped_by_signals
+from headcount.topics import create_topics
+
+_ENDS: Final[dict[End, str]] = {
+    "complete": "The whole recording is published.",
+    "clock": "What the clock has not reached yet was left out; with --speed the replay would go on with it.",
+    "interrupted": "It was interrupted; the rest was left out.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to publish, and how."""
+
+    file: Path
+    shift_to_today: bool
+    speed: float | None
+    event_type: str
+
+    def activities(self, found: Survey) -> Iterator[Activity]:
+        """Read the file; shifted, its last day is today in UTC."""
+        days = (utc_now().date() - found.last.date()).days if self.shift_to_today else 0
+        return shifted(read(self.file), days)
+
+    def pace(self) -> Pace:
+        """Return the pace that was asked for, which starts now."""
+        return RecordedPace(utc_now, self.speed) if self.speed else FullSpeed(utc_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a replay did."""
+
+    topic: str
+    published: int
+    seconds: float
+    events_per_second: float
+    end: End
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help=f"Lines like {LINE_FORM}; gzipped if the name ends in .gz.")],
+    *,
+    shift_to_today: Annotated[
+        bool,
+        typer.Option("--shift-to-today", help="Move it by whole days, so that its last day is today (UTC)."),
+    ] = False,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=1e6, help="How many times the recorded pace; as fast as possible if not given."
+        ),
+    ] = None,
+    event_type: Annotated[str, typer.Option("--type", help="The type that the events get.")] = "message",
+    json: AsJson = False,
+) -> None:
+    """Publish recorded activity to Kafka, and return when all of it is acknowledged.
+
+    No event is published before it has occurred. At full speed the replay ends at the present moment; with
+    --speed it catches up with the clock, and then goes on in real time until the recording ends.
+
+    Example: `headcount replay activity.tsv.gz --shift-to-today --speed 60`
+    """
+    request = Request(file=file, shift_to_today=shift_to_today, speed=speed, event_type=event_type)
+    summary = ask(lambda settings: _replay(settings, request))
+    if json:
+        print_json(summary)
+    else:
+        typer.echo(
+            f"Published {summary.published:,} events to {summary.topic} in {summary.seconds:.1f} s "
+            f"({summary.events_per_second:,.0f} a second). {_ENDS[summary.end]}"
+        )
+    if summary.end == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+async def _replay(settings: Settings, request: Request) -> Summary:
+    found = survey(request.file)
+    await create_topics(settings)
+    async with (
+        stopped_by_signals() as stopping,
+        open_publisher(settings) as publisher,
+        shown(publisher, found.lines),
+    ):
+        start = time.monotonic()
+        running = Replay(publisher, request.pace(), stopping)
+        outcome = await running.run(request.activities(found), request.event_type)
+        seconds = time.monotonic() - start
+    return Summary(
+        topic=settings.kafka_topic,
+        published=outcome.published,
+        seconds=seconds,
+        events_per_second=outcome.published / seconds,
+        end=outcome.end,
+    )

@@ -1,0 +1,87 @@
+"""The commands that go on until they are stopped, by Ctrl-C or by SIGTERM."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import typer
+from rich.console import Console
+
+from headcount.cli.execution import host, serve
+from headcount.cli.output import AsJson, print_json
+from headcount.composition import serve_api, serve_worker
+from headcount.home import occupied
+from headcount.run import run as run_everything
+from headcount.screen import Screen
+from headcount.servers import embedded_servers
+from headcount.settings import Settings
+from headcount.signals import cancelled_by_signals, stopped_by_signals
+
+
+def run() -> None:
+    """Start everything on this machine, and replay a week of real chat activity that ends now.
+
+    Kafka and Valkey (a Redis) run as child processes, without Docker and Java; their files are in
+    HEADCOUNT_HOME, and the next run goes on from there. KAFKA_BOOTSTRAP_SERVERS and REDIS_URL are not used.
+
+    Example: `HTTP_PORT=9000 headcount run`
+    """
+    host(_run)
+
+
+def services(*, json: AsJson = False) -> None:
+    """Start only the embedded Kafka and Valkey, and print their addresses as lines for an environment.
+
+    Example: `headcount services > .env &`
+    """
+    show = print_json if json else _print_lines
+    host(lambda settings: cancelled_by_signals(_hold_servers(settings, show)))
+
+
+def worker() -> None:
+    """Read the log and keep the counters, until it is stopped.
+
+    Start as many as there are partitions: they share the work. Which one counts an event makes no difference.
+
+    Example: `KAFKA_BOOTSTRAP_SERVERS=kafka:9092 REDIS_URL=redis://redis:6379/0 headcount worker`
+    """
+    serve(_worker)
+
+
+def api() -> None:
+    """Answer the dashboard's requests, until it is stopped.
+
+    Example: `REDIS_URL=redis://redis:6379/0 HTTP_HOST=0.0.0.0 HTTP_PORT=8080 headcount api`
+    """
+    serve(_api)
+
+
+async def _run(settings: Settings) -> None:
+    await cancelled_by_signals(run_everything(settings, Screen(Console())))
+
+
+async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
+    with occupied(settings.headcount_home):
+        async with embedded_servers(settings, partial(typer.echo, err=True)) as ours:
+            show(
+                {
+                    "kafka_bootstrap_servers": ours.kafka_bootstrap_servers,
+                    "redis_url": ours.redis_url.get_secret_value(),
+                }
+            )
+            await asyncio.Event().wait()
+
+
+def _print_lines(addresses: Mapping[str, str]) -> None:
+    for name, address in addresses.items():
+        typer.echo(f"{name.upper()}={address}")
+
+
+async def _worker(settings: Settings) -> None:
+    async with stopped_by_signals() as stopping:
+        await serve_worker(settings, stopping)
+
+
+async def _api(settings: Settings) -> None:
+    async with stopped_by_signals() as stopping:
+        await serve_api(settings, stopping)

@@ -1,0 +1,141 @@
+"""`headcount tokens`: who may ask, and for which workspace."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.tokens import Token, mint
+from headcount.cli.execution import ask
+from headcount.cli.output import AsJson, print_json, print_table
+from headcount.clients import api_redis
+from headcount.composition import utc_now
+from headcount.settings import Settings
+from headcount.token_store import RedisTokenStore
+from ingest.errors import RefusedError
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_match_duration = re.compile(r"([1-9]\d{0,5})([mhd])").fullmatch
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Create, list and revoke the tokens that clients log in with.\n\n"
+    "Example: headcount tokens create --workspace developers --user alice --expires-in 30d",
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as 30d, 12h or 45m."""
+    form = _match_duration(text)
+    if form is None:
+        raise typer.BadParameter("wanted is a number with d, h or m after it, such as 30d, 12h or 45m")
+    return timedelta(**{_UNITS[form[2]]: int(form[1])})
+
+
+@app.command()
+def create(
+    *,
+    workspace: Annotated[str, typer.Option(help="The workspace whose numbers the token may read.")],
+    user: Annotated[str, typer.Option(help="The user who logs in with it: the x-user-id header.")],
+    permission: Annotated[
+        list[str] | None, typer.Option(help=f"What it permits; {VIEW_ENGAGEMENT_DASHBOARD} if not given.")
+    ] = None,
+    expires_in: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=parse_duration, metavar="DURATION", help="Such as 30d, 12h, 45m; never if not given."
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Make a token and print it, once: only its hash is kept.
+
+    Example: `headcount tokens create --workspace developers --user alice --expires-in 30d`
+    """
+    now = utc_now()
+    try:
+        token, secret = mint(
+            workspace_id=workspace,
+            user_id=user,
+            permissions=permission or [VIEW_ENGAGEMENT_DASHBOARD],
+            created_at=now,
+            expires_at=now + expires_in if expires_in else None,
+        )
+        ask(lambda settings: _add(settings, token))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    shown = {
+        "user_id": token.user_id,
+        "auth_token": secret,
+        "workspace_id": token.workspace_id,
+        "id": token.id,
+    }
+    if json:
+        print_json({**shown, "permissions": token.permissions, "expires_at": token.expires_at})
+    else:
+        print_table(("", ""), shown.items())
+
+
+@app.command(name="list")
+def list_(*, json: AsJson = False) -> None:
+    """List all tokens, oldest first; what they are kept as can't be used to log in.
+
+    Example: `headcount tokens list --json`
+    """
+    now = utc_now()
+    found = [_describe(token, now) for token in ask(_list)]
+    if json:
+        print_json(found)
+    elif found:
+        print_table(tuple(found[0]), [(*row.values(),) for row in found])
+    else:
+        typer.echo("There are no tokens; make one with: headcount tokens create --workspace W --user U")
+
+
+@app.command()
+def revoke(token_id: Annotated[str, typer.Argument(metavar="ID", help="As `tokens list` shows it.")]) -> None:
+    """Revoke a token, for good.
+
+    Example: `headcount tokens revoke 3f2a9c04d1be`
+    """
+    ask(lambda settings: _revoke(settings, token_id))
+    typer.echo(f"Revoked {token_id}.")
+
+
+def _describe(token: Token, now: datetime) -> dict[str, object]:
+    state = "active" if token.is_active(now) else "revoked" if token.revoked_at else "expired"
+    return {
+        "id": token.id,
+        "workspace_id": token.workspace_id,
+        "user_id": token.user_id,
+        "permissions": " ".join(sorted(token.permissions)),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "state": state,
+    }
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[RedisTokenStore]:
+    async with api_redis(settings) as redis:
+        yield RedisTokenStore(redis)
+
+
+async def _add(settings: Settings, token: Token) -> None:
+    async with _store(settings) as store:
+        await store.add(token)
+
+
+async def _list(settings: Settings) -> list[Token]:
+    async with _store(settings) as store:
+        return await store.list()
+
+
+async def _revoke(settings: Settings, token_id: str) -> None:
+    async with _store(settings) as store:
+        if await store.revoke(token_id, utc_now()) is None:
+            raise RefusedError(f"There is no token with the id {token_id}; see: headcount tokens list")

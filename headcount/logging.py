@@ -1,0 +1,77 @@
+"""The log: structured lines on stderr, from our own loggers and the libraries', with no secret in any."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+REDACTED: Final = "[redacted]"
+
+_SECRETS: Final = frozenset({"token", "auth_token", "password", "secret", "redis_url"})
+_LIBRARIES: Final = ("aiokafka", "aiohttp", "asyncio", "kafka", "redis")
+_hide_credentials = re.compile(r"(?<=://)[^/@\s]*@").sub
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Looks stderr up at each line: it is another one while a live display or a test has it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def configure_logging(level: str, line_format: str, *, libraries: str = "warning") -> None:
+    """Send every log line of `level` and above to stderr, as text for a `console` or as `json`.
+
+    `libraries` is the least level at which Kafka's and the web server's own lines are let through.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = _Stderr()
+    handler.setFormatter(_formatter(line_format, shared))
+    logging.root.handlers = [handler]
+    logging.root.setLevel(level.upper())
+    numbers = logging.getLevelNamesMapping()
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(max(numbers[level.upper()], numbers[libraries.upper()]))
+
+
+def _formatter(line_format: str, shared: list[Processor]) -> logging.Formatter:
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,  # without local variables: those may hold secrets
+            redact,
+            structlog.processors.JSONRenderer() if line_format == "json" else console,
+        ],
+    )
+
+
+def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide what must never be logged, should a line hold it all the same."""
+    for name, value in line.items():
+        if name in _SECRETS:
+            line[name] = REDACTED
+        elif isinstance(value, str):
+            line[name] = _hide_credentials("", value)
+    return line

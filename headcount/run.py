@@ -1,0 +1,97 @@
+"""Everything on one machine: servers, API, worker and the live replay, and a client that watches them."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from aiohttp import ClientSession
+
+from headcount.clients import api_redis
+from headcount.composition import serve_api, serve_worker, utc_now
+from headcount.demo import USER_ID, WORKSPACE_ID, Demo, demo_token
+from headcount.home import occupied, write_private
+from headcount.live import DAYS, Bookmark, LiveReplay
+from headcount.publisher import open_publisher
+from headcount.running import running
+from headcount.screen import Screen
+from headcount.servers import embedded_servers
+from headcount.settings import Settings
+from headcount.token_store import RedisTokenStore
+from headcount.topics import create_topics
+from headcount.watch import Watch
+from headcount.week import load_week
+from ingest.tally import Tally
+
+RUN_FILE: Final = "run.json"
+
+
+async def run(settings: Settings, screen: Screen) -> None:
+    """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
+    with occupied(settings.headcount_home) as home:
+        (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
+        screen.say("Starting Kafka and Valkey ...")
+        async with embedded_servers(settings, screen.say) as ours:
+            await _run_on(ours, screen)
+
+
+async def _run_on(settings: Settings, screen: Screen) -> None:
+    await create_topics(settings)
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    tally = Tally()
+    async with (
+        running(partial(serve_api, settings, on_listening=listening.set_result)),
+        running(partial(serve_worker, settings, tally=tally)),
+        open_publisher(settings) as publisher,
+    ):
+        demo = await _demo(settings, await listening)
+        bookmark = Bookmark(settings.headcount_home / "replay.json", settings.kafka_topic)
+        live = LiveReplay(load_week(), publisher, bookmark, utc_now)
+        screen.say(f"Published {await live.catch_up():,} events of the last {DAYS} days.")
+        async with running(live.follow), ClientSession() as session:
+            await _present(settings, demo, Watch(settings, demo, session, tally), screen)
+
+
+async def _demo(settings: Settings, api_url: str) -> Demo:
+    async with api_redis(settings) as redis:
+        kept = settings.headcount_home / "token.json"
+        token = await demo_token(RedisTokenStore(redis), kept, utc_now())
+    return Demo(api_url=api_url, auth_token=token, time_zone=settings.time_zone)
+
+
+async def _present(settings: Settings, demo: Demo, watch: Watch, screen: Screen) -> None:
+    await watch.first_answer()
+    with _run_file(settings, demo) as run_file:
+        screen.block(
+            curl=demo.curl(utc_now()),
+            kafka=settings.kafka_bootstrap_servers,
+            topic=settings.kafka_topic,
+            redis=settings.redis_url.get_secret_value(),
+            run_file=run_file,
+        )
+        with screen.flowing() as show:
+            await watch.follow(show, screen.refresh_seconds)
+
+
+@contextmanager
+def _run_file(settings: Settings, demo: Demo) -> Iterator[Path]:
+    """Keep the file while the addresses in it answer; a stale one would send a script nowhere."""
+    path = settings.headcount_home / RUN_FILE
+    document = {
+        "api_url": demo.api_url,
+        "workspace_id": WORKSPACE_ID,
+        "user_id": USER_ID,
+        "auth_token": demo.auth_token,
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "topic": settings.kafka_topic,
+        "redis_url": settings.redis_url.get_secret_value(),
+        "pid": os.getpid(),
+    }
+    write_private(path, document)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

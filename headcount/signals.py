@@ -1,0 +1,68 @@
+"""The signals that end a program: the first asks it to stop cleanly, a second one ends it at once."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from ingest.errors import UnavailableError
+
+STOP_SECONDS: Final = 8.0
+"""How long a clean stop may take before it is cut short; supervisors tend to kill after 10 s."""
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@asynccontextmanager
+async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
+    """Yield an event that the first signal sets; the block is cancelled if it then takes too long to end.
+
+    Raises `UnavailableError` where the block was cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    deadline = asyncio.timeout(None)
+
+    def stop() -> None:
+        stopping.set()
+        deadline.reschedule(loop.time() + STOP_SECONDS)
+
+    with _first_signal(stop):
+        try:
+            async with deadline:
+                yield stopping
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise UnavailableError(f"The stop was cut short: it took over {STOP_SECONDS:.0f} s.") from error
+
+
+async def cancelled_by_signals(work: Coroutine[Any, Any, None]) -> None:
+    """Run the work; the first signal cancels it, which is no error. The work bounds its own cleaning up."""
+    task = asyncio.create_task(work)
+    with _first_signal(task.cancel):
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
+
+
+@contextmanager
+def _first_signal(act: Callable[[], object]) -> Iterator[None]:
+    """For the main thread only: signals reach no other."""
+    loop = asyncio.get_running_loop()
+
+    def let_go() -> None:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+    def on_signal() -> None:
+        let_go()  # a second signal finds its default again
+        act()
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        let_go()
