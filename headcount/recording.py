@@ -14,7 +14,7 @@ import orjson
 
 from ingest.errors import RefusedError
 
-LINE_FORM: Final = "2012-01-01T01:25<TAB>workspace<TAB>user, in the order of time"
+LINE_FORM: Final = "2012-01-01T01:25 workspace user, with tabs between them, in the order of time"
 
 _match_line = re.compile(
     r"(?P<minute>\d{4}-\d\d-\d\dT\d\d:\d\d)\t"

@@ -46,7 +46,7 @@ def serve(work: Work[None]) -> None:
 
 
 def host(work: Work[None]) -> None:
-    """Run a command that speaks to a person itself: it logs only warnings, unless the operator sets a level."""
+    """Run a command that speaks to a person itself: it logs warnings only, unless a level is set."""
     with _sentences():
         settings = load_settings(os.environ)
         if "log_level" in settings.model_fields_set:
