@@ -2,24 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
 
 from api.app import create_app
+from api.server_log import server_logger
 from headcount.clients import api_redis, kafka_options, worker_redis
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from headcount.topics import create_topics
 from ingest.dead_letters import KafkaDeadLetters
-from ingest.errors import RefusedError
+from ingest.errors import RefusedError, UnavailableError
+from ingest.patience import Patience
 from ingest.sorting import Sorter
 from ingest.source import KafkaSource
 from ingest.tally import Tally
 from ingest.worker import Worker
 from projector.calendar import Calendar
+from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.view import RedisView
 
@@ -32,22 +35,42 @@ def utc_now() -> datetime:
 
 
 async def serve_worker(settings: Settings, stopping: asyncio.Event, *, tally: Tally | None = None) -> None:
-    """Project the log until the stop is asked for; `tally` is counted up as it goes."""
-    await create_topics(settings)
-    async with (
-        _source(settings) as source,
-        _dead_letters(settings) as letters,
-        worker_redis(settings) as redis,
-    ):
-        worker = Worker(
-            source=source,
-            projection=RedisProjection(redis, calendar(settings), clock=utc_now),
-            dead_letters=letters,
-            sorter=Sorter(max_event_bytes=settings.max_event_bytes),
-            clock=utc_now,
-            tally=tally or Tally(),
-        )
-        await worker.run(stopping)
+    """Project the log until the stop is asked for; `tally` is counted up as it goes.
+
+    Waits for a Kafka or a Redis that is away, also at the start; raises `RefusedError` for one that won't do.
+    """
+    patience = Patience(stopping, asyncio.sleep)
+    try:
+        async with AsyncExitStack() as parts:
+            worker = await _start_worker(settings, parts, patience, tally or Tally())
+            await worker.run(stopping)
+    except UnavailableError as error:
+        if not stopping.is_set():
+            raise
+        log.warning("stopped while waiting", cause=str(error))
+
+
+async def _start_worker(
+    settings: Settings, parts: AsyncExitStack, patience: Patience, tally: Tally
+) -> Worker:
+    redis = await parts.enter_async_context(worker_redis(settings))
+    projection = RedisProjection(redis, calendar(settings), deployment=deployment(settings), clock=utc_now)
+    await patience.insist(projection.claim)
+    await patience.insist(create_topics, settings)
+    dead_letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
+    await patience.insist(dead_letters.start)
+    parts.push_async_callback(dead_letters.stop)
+    source = KafkaSource(settings.kafka_topic, settings.kafka_group_id, kafka_options(settings))
+    await patience.insist(source.start)
+    parts.push_async_callback(source.stop)
+    return Worker(
+        source=source,
+        projection=projection,
+        dead_letters=dead_letters,
+        sorter=Sorter(max_event_bytes=settings.max_event_bytes),
+        clock=utc_now,
+        tally=tally,
+    )
 
 
 async def serve_api(
@@ -68,6 +91,11 @@ async def serve_api(
             await stopping.wait()
 
 
+def deployment(settings: Settings) -> Deployment:
+    """Return what the counters of these settings mean."""
+    return Deployment(topic=settings.kafka_topic, time_zone=settings.time_zone.key)
+
+
 def calendar(settings: Settings) -> Calendar:
     """Return the calendar that the settings describe."""
     return Calendar(
@@ -78,29 +106,11 @@ def calendar(settings: Settings) -> Calendar:
 
 
 @asynccontextmanager
-async def _source(settings: Settings) -> AsyncIterator[KafkaSource]:
-    source = KafkaSource(settings.kafka_topic, settings.kafka_group_id, kafka_options(settings))
-    await source.start()
-    try:
-        yield source
-    finally:
-        await source.stop()
-
-
-@asynccontextmanager
-async def _dead_letters(settings: Settings) -> AsyncIterator[KafkaDeadLetters]:
-    letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
-    await letters.start()
-    try:
-        yield letters
-    finally:
-        await letters.stop()
-
-
-@asynccontextmanager
 async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
     # No access log: it would hold query strings.
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=30, shutdown_timeout=5)
+    runner = web.AppRunner(
+        app, access_log=None, logger=server_logger(), keepalive_timeout=30, shutdown_timeout=5
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.http_host, settings.http_port)

@@ -36,7 +36,12 @@ async def create_topics(settings: Settings) -> None:
     """Make the topic and its dead-letter topic, keeping records as long as their days are kept."""
     wanted = {settings.kafka_topic: PARTITIONS, settings.kafka_topic + DEAD_LETTER_SUFFIX: 1}
     days = settings.retention_days
-    configs = {"retention.ms": str(days * MILLISECONDS_A_DAY if days else -1)}
+    retention = {"retention.ms": str(days * MILLISECONDS_A_DAY if days else -1)}
+    configs = {
+        # The broker's stamp: what is ahead of the clock is then told the same way at every reading.
+        settings.kafka_topic: retention | {"message.timestamp.type": "LogAppendTime"},
+        settings.kafka_topic + DEAD_LETTER_SUFFIX: retention,  # a letter keeps its record's timestamp
+    }
     async with admin_client(settings) as admin:
         missing = wanted.keys() - set(await admin.list_topics())
         if not missing:
@@ -44,7 +49,7 @@ async def create_topics(settings: Settings) -> None:
         brokers = (await admin.describe_cluster())["brokers"]
         replicas = min(REPLICAS, len(brokers))
         response = await admin.create_topics(
-            [NewTopic(name, wanted[name], replicas, topic_configs=configs) for name in sorted(missing)]
+            [NewTopic(name, wanted[name], replicas, topic_configs=configs[name]) for name in sorted(missing)]
         )
         for name, code, *_ in response.topic_errors:
             _check_created(name, code)

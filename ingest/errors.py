@@ -11,6 +11,10 @@ class UnavailableError(HeadcountError):
     """A server is away, full, loading or read-only: wait, and try the same step again."""
 
 
+class UnreadableError(HeadcountError):
+    """Records of some partition are damaged, or compressed in a way that can't be undone."""
+
+
 class PartitionStoppedError(HeadcountError):
     """A partition can't go on without an operator: its checkpoint stays, the others go on."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.event import DeadLetterReason
@@ -20,6 +20,8 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
+    def timestamp_type(self) -> int: ...
+    @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
@@ -29,6 +31,35 @@ class Extent:
 
     beginning: Offset
     end: Offset
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The topic's id, which changes when it is recreated, and the extent of every partition of it."""
+
+    topic_id: str
+    extents: Mapping[Partition, Extent]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Which topic was counted, None for none yet, and the next offset to read of each of its partitions."""
+
+    topic_id: str | None
+    offsets: Mapping[Partition, Offset]
+
+
+GapCause = Literal["retention", "truncated", "recreated", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A place where the log no longer holds what the checkpoint asks for, as it was found."""
+
+    partition: Partition
+    cause: GapCause
+    checkpoint: Offset
+    extent: Extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +88,11 @@ class Source(Protocol):
         """Return the partitions owned, if that changed since the last call: none of them has a position."""
         ...
 
-    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
-        """Wait a moment for records, and return a bounded number of them.
+    async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
+        """Wait a moment for records, of one partition or of all, and return a bounded number of them.
 
         Returns nothing while a change of assignment has not been taken: Kafka would have set a position.
+        Raises `UnreadableError` where some partition's next records are damaged.
         """
         ...
 
@@ -71,8 +103,8 @@ class Source(Protocol):
     def seek(self, partition: Partition, offset: Offset) -> None: ...
     def pause(self, partitions: Iterable[Partition]) -> None: ...
     def resume(self, partitions: Iterable[Partition]) -> None: ...
-    async def extents(self) -> Mapping[Partition, Extent]:
-        """Return the extent of every partition of the topic, owned or not."""
+    async def state(self) -> LogState:
+        """Return the state of the whole topic, of partitions owned or not."""
         ...
 
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
@@ -86,16 +118,26 @@ class Projection(Protocol):
     Raises `UnavailableError` where the same call may succeed later, `PartitionStoppedError` where it can't.
     """
 
-    async def checkpoints(self) -> Mapping[Partition, Offset]:
-        """Return the next offset to read of every partition that has a checkpoint."""
+    async def checkpoints(self) -> Checkpoints:
+        """Return how far each partition is counted."""
         ...
 
-    async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
-        """Give a checkpoint to each partition that has none; the partition is then catching up."""
+    async def begin(self, log: LogState) -> None:
+        """Give each partition without a checkpoint one at its beginning; it is then catching up."""
         ...
 
-    async def rewind(self, partition: Partition, expected: Offset, to: Offset) -> None:
-        """Put a checkpoint from `expected` back to `to`; the partition is then catching up."""
+    async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
+        """Put every checkpoint to the beginning of a recreated topic, and record the gaps.
+
+        Does nothing where that was done already, by whomever.
+        """
+        ...
+
+    async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
+        """Put a checkpoint from `expected` to `to`, and record the gap; the partition is then catching up.
+
+        Does nothing where the checkpoint is no longer the expected one.
+        """
         ...
 
     async def apply(self, batch: Batch) -> Offset | None:

@@ -1,8 +1,8 @@
 """The sorting of a partition's records into events to count and dead letters."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ingest.batch import Partition
@@ -10,6 +10,8 @@ from ingest.event import Event, NotAnEventError, decode
 from ingest.ports import DeadLetter, Record
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+LOG_APPEND_TIME: Final = 1
+"""Kafka's number for a record's timestamp that the broker set, and not the producer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +28,45 @@ class Sorter:
 
     max_event_bytes: int
 
-    def sort(self, partition: Partition, records: Iterable[Record], now: datetime) -> Sorted:
+    def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> Sorted:
         """Decode every record, none raising; `now` is aware."""
         result = Sorted()
-        horizon = now + FUTURE_TOLERANCE
+        earliest_horizon = horizon(records[0], now) if records else now
         for record in records:
             try:
-                result.events.append(self._event(record.value, horizon))
-            except NotAnEventError as error:  # a try costs nothing until it raises
+                event = self._event(record.value)
+                # The log's own clock only moves on, so that most events need no look at their record's.
+                if event.occurred_at > earliest_horizon:
+                    _check_horizon(event, horizon(record, now))
+                result.events.append(event)
+            except NotAnEventError as error:
                 letter = DeadLetter(partition=partition, record=record, reason=error.reason, error=str(error))
                 result.letters.append(letter)
         return result
 
-    def _event(self, value: bytes | None, horizon: datetime) -> Event:
+    def _event(self, value: bytes | None) -> Event:
         if value is None:
             raise NotAnEventError("no-value", "the record has no value")
         if len(value) > self.max_event_bytes:
             raise NotAnEventError(
                 "too-large", f"{len(value)} bytes, at most {self.max_event_bytes} are allowed"
             )
-        event = decode(value)
-        if event.occurred_at > horizon:
-            raise NotAnEventError(
-                "in-the-future", f"occurred_at is ahead of the clock by more than {FUTURE_TOLERANCE}"
-            )
-        return event
+        return decode(value)
+
+
+def horizon(record: Record, now: datetime) -> datetime:
+    """Return the latest instant that an event in the record may tell.
+
+    Where the broker stamped the record, its stamp is the clock: the verdict is then the same at every reading
+    of the log, and no worker's clock matters. A producer's stamp is not believed: there `now` is the clock.
+    """
+    if record.timestamp_type == LOG_APPEND_TIME:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC) + FUTURE_TOLERANCE
+    return now + FUTURE_TOLERANCE
+
+
+def _check_horizon(event: Event, latest: datetime) -> None:
+    if event.occurred_at > latest:
+        raise NotAnEventError(
+            "in-the-future", f"occurred_at is ahead of the clock by more than {FUTURE_TOLERANCE}"
+        )

@@ -1,24 +1,43 @@
 """The Kafka source: one member of the consumer group, with positions set by us alone."""
 
 import asyncio
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import cramjam
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
+    CorruptRecordException,
     IllegalStateError,
     KafkaError,
     NoOffsetForPartitionError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
 )
 
 from ingest.batch import Offset, Partition
-from ingest.errors import UnavailableError
-from ingest.ports import Extent, Record
+from ingest.errors import UnavailableError, UnreadableError
+from ingest.ports import Extent, LogState, Record
+from ingest.topic_id import read_topic_id
 
 POLL_RECORDS: Final = 5_000
 POLL_MILLISECONDS: Final = 100
 NO_POSITION_SECONDS: Final = 0.01
 REQUEST_MILLISECONDS: Final = 5_000
+COMMIT_SECONDS: Final = 1.0
+
+
+UNREADABLE: Final = (
+    CorruptRecordException,
+    EOFError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+    cramjam.DecompressionError,
+    zlib.error,
+)
+"""What aiokafka lets through from a damaged batch: its own errors, and those of the decompressors."""
 
 
 class KafkaSource:
@@ -30,6 +49,7 @@ class KafkaSource:
         self._options = options
         self._listener = _Listener()
         self._consumer: AIOKafkaConsumer
+        self._client: AIOKafkaClient
 
     async def start(self) -> None:
         self._consumer = AIOKafkaConsumer(
@@ -45,25 +65,33 @@ class KafkaSource:
             **self._options,
         )
         self._consumer.subscribe([self._topic], listener=self._listener)
+        self._client = AIOKafkaClient(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
         try:
+            await self._client.bootstrap()
             await self._consumer.start()
         except KafkaError as error:
-            await self._consumer.stop()
+            await self.stop()
             raise UnavailableError(f"Kafka can't be reached: {error}") from error
 
     async def stop(self) -> None:
         await self._consumer.stop()
+        await self._client.close()
 
     def take_assignment(self) -> frozenset[Partition] | None:
         assigned, self._listener.assigned = self._listener.assigned, None
         return assigned
 
-    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
+    async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
+        chosen = () if only is None else (_native(only),)
         try:
-            polled = await self._consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=POLL_RECORDS)
+            polled = await self._consumer.getmany(
+                *chosen, timeout_ms=POLL_MILLISECONDS, max_records=POLL_RECORDS
+            )
         except NoOffsetForPartitionError:
             await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
             return {}
+        except UNREADABLE as error:
+            raise UnreadableError(f"damaged records: {error!r}") from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
         if self._listener.assigned is not None:
@@ -88,7 +116,8 @@ class KafkaSource:
     def resume(self, partitions: Iterable[Partition]) -> None:
         self._consumer.resume(*(_native(partition) for partition in partitions if self._owns(partition)))
 
-    async def extents(self) -> Mapping[Partition, Extent]:
+    async def state(self) -> LogState:
+        topic_id = await read_topic_id(self._client, self._topic)
         numbers = self._consumer.partitions_for_topic(self._topic) or set()
         natives = [TopicPartition(self._topic, number) for number in sorted(numbers)]
         try:
@@ -96,17 +125,17 @@ class KafkaSource:
             ends = await self._consumer.end_offsets(natives)
         except KafkaError as error:
             raise UnavailableError(f"Kafka's offsets can't be read: {error!r}") from error
-        return {
-            Partition(*native): Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives
-        }
+        extents = {native: Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives}
+        return LogState(topic_id, {Partition(*native): extent for native, extent in extents.items()})
 
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}
         if not owned:
             return
         try:
-            await self._consumer.commit(owned)
-        except (KafkaError, IllegalStateError) as error:
+            async with asyncio.timeout(COMMIT_SECONDS):  # by itself it would try for ever
+                await self._consumer.commit(owned)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             raise UnavailableError(f"Kafka took no commit: {error!r}") from error
 
     def _owns(self, partition: Partition) -> bool:

@@ -15,16 +15,19 @@ import structlog
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.ends import EndSamples
-from ingest.errors import PartitionStoppedError, UnavailableError
+from ingest.errors import HeadcountError, PartitionStoppedError, UnavailableError, UnreadableError
 from ingest.event import Event
 from ingest.patience import Patience
-from ingest.ports import DeadLetters, Extent, Projection, Record, Source
+from ingest.ports import DeadLetters, Projection, Record, Source
+from ingest.positioning import Positioner
 from ingest.sorting import Sorter
 from ingest.tally import Tally
 
 BEAT_SECONDS: Final = 1.0
 STOPPED_PARTITION_SECONDS: Final = 30.0
 """After how long a stopped partition is tried again: an operator may have mended it."""
+LEAVE_SECONDS: Final = 3.0
+"""How long a step under way may take once the stop is asked for."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,25 +59,41 @@ class Worker:
         self._sorter = sorter
         self._clock = clock
         self._tally = tally
+        self._positioner = Positioner(source, projection, tally)
         self._lanes: dict[Partition, Lane] = {}
         self._unpositioned: set[Partition] = set()
         self._stopped_until: dict[Partition, float] = {}
         self._next_beat = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Work until the stop is asked for; then finish the batch in hand, and leave the group."""
+        """Work until the stop is asked for; then finish the batch in hand and tell Kafka."""
         self._patience = Patience(stopping, self._idle)
+        try:
+            await self._run_tasks(stopping)
+        except* HeadcountError as errors:
+            raise errors.exceptions[0] from None
+        await self._commit()
+        log.info("stopped", records=self._tally.records, batches=self._tally.batches)
+
+    async def _run_tasks(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(self._watch())
-            try:
-                while not stopping.is_set():
-                    await self._step()
-            except UnavailableError as error:
-                if not stopping.is_set():
-                    raise
-                log.warning("stopped while waiting", cause=str(error))  # what is not done is not checkpointed
-            watch.cancel()
-        await self._leave()
+            loop = tasks.create_task(self._loop(stopping))
+            stop = tasks.create_task(stopping.wait())
+            await asyncio.wait([loop, stop], return_when=asyncio.FIRST_COMPLETED)
+            # A poll can last for as long as a rebalance does. What it is cut off from is not checkpointed.
+            await asyncio.wait([loop], timeout=LEAVE_SECONDS)
+            for task in (loop, stop, watch):
+                task.cancel()
+
+    async def _loop(self, stopping: asyncio.Event) -> None:
+        try:
+            while not stopping.is_set():
+                await self._step()
+        except UnavailableError as error:
+            if not stopping.is_set():
+                raise
+            log.warning("stopped while waiting", cause=str(error))
 
     async def _step(self) -> None:
         self._take_assignment()
@@ -84,12 +103,15 @@ class Worker:
             polled = await self._source.poll()
         except UnavailableError as error:
             log.warning("the log can't be read", cause=str(error))
-            self._unpositioned.update(self._lanes)  # records of any partition may be lost on the way
-            self._lanes.clear()
+            self._lose_places()
             await asyncio.sleep(BEAT_SECONDS)
-            return
-        for partition, records in polled.items():
-            await self._take(partition, records)
+        except UnreadableError as error:
+            log.warning("records can't be read", cause=str(error))
+            self._lose_places()
+            await self._probe()
+        else:
+            for partition, records in polled.items():
+                await self._take(partition, records)
         if asyncio.get_running_loop().time() >= self._next_beat:
             await self._beat()
 
@@ -102,23 +124,49 @@ class Worker:
         self._unpositioned = set(assigned)
         log.info("assigned", partitions=sorted(map(str, assigned)))
 
+    async def _position(self) -> None:
+        self._take_assignment()  # it may have changed while we waited
+        for partition, position in (await self._positioner.place(self._unpositioned)).items():
+            self._lanes[partition] = Lane(position)
+            self._unpositioned.discard(partition)
+            self._source.seek(partition, position)
+            self._source.resume([partition])
+
+    def _lose_places(self) -> None:
+        """Have every position sought again: records of any partition may have been lost on the way here."""
+        self._unpositioned.update(self._lanes)
+        self._lanes.clear()
+
+    async def _probe(self) -> None:
+        """Read one partition at a time, and stop the one whose records are damaged."""
+        await self._patience.insist(self._position)
+        for partition in list(self._lanes):
+            try:
+                polled = await self._source.poll(partition)
+            except UnreadableError as error:
+                self._stop_partition(PartitionStoppedError(partition, str(error)))
+            except UnavailableError:
+                self._lose_places()
+                return
+            else:
+                for found, records in polled.items():
+                    await self._take(found, records)
+
     async def _take(self, partition: Partition, records: Sequence[Record]) -> None:
         lane = self._lanes.get(partition)
         if lane is None:
             return
-        sorted_ = self._sorter.sort(partition, records, self._clock())
-        end = Offset(records[-1].offset + 1)
-        if sorted_.letters:
+        result = self._sorter.sort(partition, records, self._clock())
+        if result.letters:
             # Before the checkpoint: once it has passed a record, nobody reads that record again.
-            await self._patience.insist(self._dead_letters.publish, sorted_.letters)
-            self._tally.dead_letters.update(letter.reason for letter in sorted_.letters)
+            await self._patience.insist(self._dead_letters.publish, result.letters)
+            self._tally.dead_letters.update(letter.reason for letter in result.letters)
         self._tally.records += len(records)
-        await self._apply(lane, partition, end, sorted_.events)
+        await self._apply(partition, lane, Offset(records[-1].offset + 1), result.events)
 
-    async def _apply(self, lane: Lane, partition: Partition, end: Offset, events: Sequence[Event]) -> None:
-        batch = Batch(
-            partition=partition, start=lane.next, end=end, events=events, as_of=lane.ends.as_of(end)
-        )
+    async def _apply(self, partition: Partition, lane: Lane, end: Offset, events: Sequence[Event]) -> None:
+        as_of = lane.ends.as_of(end)
+        batch = Batch(partition=partition, start=lane.next, end=end, events=events, as_of=as_of)
         try:
             stored = await self._patience.insist(self._projection.apply, batch)
             if stored == end:
@@ -142,7 +190,7 @@ class Worker:
             "Redis lost its newest state", partition=str(batch.partition), checkpoint=stored, was=batch.start
         )
         if stored is not None:
-            await self._projection.rewind(batch.partition, stored, stored)
+            await self._projection.rewind(batch.partition, expected=stored, to=stored, gap=None)
 
     def _stop_partition(self, error: PartitionStoppedError) -> None:
         log.error("partition stopped", partition=str(error.partition), cause=str(error))
@@ -150,60 +198,17 @@ class Worker:
         self._source.pause([error.partition])
         self._stopped_until[error.partition] = asyncio.get_running_loop().time() + STOPPED_PARTITION_SECONDS
 
-    async def _position(self) -> None:
-        """Give every partition the position that Redis knows, never Kafka's committed offset."""
-        self._take_assignment()  # it may have changed while we waited
-        extents = await self._source.extents()
-        checkpoints = await self._projection.checkpoints()
-        beginnings = {partition: extent.beginning for partition, extent in extents.items()}
-        if beginnings.keys() - checkpoints.keys():
-            # All partitions, not only ours: from here on readers know how many there are.
-            await self._projection.begin(beginnings)
-            checkpoints = await self._projection.checkpoints()
-        for partition in sorted(self._unpositioned & checkpoints.keys() & extents.keys()):
-            await self._position_one(partition, checkpoints[partition], extents[partition])
-
-    async def _position_one(self, partition: Partition, checkpoint: Offset, extent: Extent) -> None:
-        if not extent.beginning <= checkpoint <= extent.end:
-            await self._report_gap(partition, checkpoint, extent)
-            checkpoint = extent.beginning
-        self._lanes[partition] = Lane(checkpoint)
-        self._unpositioned.discard(partition)
-        self._source.seek(partition, checkpoint)
-        self._source.resume([partition])
-        log.info("positioned", partition=str(partition), checkpoint=checkpoint, end=extent.end)
-
-    async def _report_gap(self, partition: Partition, checkpoint: Offset, extent: Extent) -> None:
-        self._tally.gaps += 1
-        cause = (
-            "retention removed records before they were counted"
-            if checkpoint < extent.beginning
-            else "the log is shorter than what was counted: it was truncated, or the topic recreated"
-        )
-        log.error(
-            "gap",
-            partition=str(partition),
-            cause=cause,
-            checkpoint=checkpoint,
-            beginning=extent.beginning,
-            end=extent.end,
-        )
-        # What the log still holds is counted again from its beginning: a union forgives that.
-        await self._projection.rewind(partition, checkpoint, extent.beginning)
-
     async def _beat(self) -> None:
         """Step every lane by nothing: finds a rollback without traffic, and keeps as-of fresh."""
-        loop = asyncio.get_running_loop()
-        self._next_beat = loop.time() + BEAT_SECONDS
+        now = asyncio.get_running_loop().time()
+        self._next_beat = now + BEAT_SECONDS
         for partition, lane in list(self._lanes.items()):
-            end = await self._position_of(partition, lane)
-            await self._apply(lane, partition, end, ())
-        for partition, until in list(self._stopped_until.items()):
-            if loop.time() >= until:
-                del self._stopped_until[partition]
-                self._unpositioned.add(partition)
+            await self._apply(partition, lane, await self._end_of(partition, lane), ())
+        for partition in [partition for partition, until in self._stopped_until.items() if now >= until]:
+            del self._stopped_until[partition]
+            self._unpositioned.add(partition)
 
-    async def _position_of(self, partition: Partition, lane: Lane) -> Offset:
+    async def _end_of(self, partition: Partition, lane: Lane) -> Offset:
         """Where the lane stands, past any control records that follow its last batch."""
         try:
             return max(lane.next, await self._source.position(partition))
@@ -211,30 +216,34 @@ class Worker:
             return lane.next
 
     async def _watch(self) -> None:
-        """Sample the log's ends beside the loop, so that a slow Kafka delays nothing but as-of."""
+        """Look at the log's ends beside the loop, so that a slow Kafka delays nothing but as-of."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             with suppress(UnavailableError):  # the loop meets the same, and says so
-                instant = self._clock()
-                extents = await self._source.extents()
-                for partition, lane in self._lanes.items():
-                    if partition in extents:
-                        lane.ends.add(extents[partition].end, instant)
-                await self._source.commit({partition: lane.next for partition, lane in self._lanes.items()})
+                await self._sample()
+            await self._commit()
+
+    async def _sample(self) -> None:
+        instant = self._clock()  # before the question: what is published after it may be missing
+        state = await self._source.state()
+        if state.topic_id != self._positioner.topic_id:
+            self._lose_places()
+        for partition, lane in self._lanes.items():
+            if partition in state.extents:
+                lane.ends.add(state.extents[partition].end, instant)
+
+    async def _commit(self) -> None:
+        with suppress(UnavailableError):  # only lag tools miss it
+            await self._source.commit({partition: lane.next for partition, lane in self._lanes.items()})
 
     async def _idle(self, seconds: float) -> None:
         """Wait with every partition paused, but polling: who does not poll is put out of the group."""
+        self._tally.waits += 1
         self._source.pause(self._lanes)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        self._tally.waits += 1
         while (left := until - loop.time()) > 0:
-            with suppress(UnavailableError):
+            with suppress(UnavailableError, UnreadableError):
                 await self._source.poll()
             await asyncio.sleep(min(left, 0.01))
         self._source.resume(self._lanes)
-
-    async def _leave(self) -> None:
-        with suppress(UnavailableError):
-            await self._source.commit({partition: lane.next for partition, lane in self._lanes.items()})
-        log.info("stopped", records=self._tally.records, batches=self._tally.batches)

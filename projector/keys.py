@@ -17,7 +17,10 @@ AS_OF: Final = f"{_PREFIX}:as-of"
 A partition that has a checkpoint but no field here is catching up."""
 
 DEPLOYMENT: Final = f"{_PREFIX}:deployment"
-"""Hash: what the first start recorded and every later start must match."""
+"""Hash: what the first start recorded and every later start must match; and the id of the topic counted."""
+
+GAPS: Final = f"{_PREFIX}:gaps"
+"""List: the newest gaps found in the log, as JSON."""
 
 TOKENS: Final = f"{_PREFIX}:tokens"
 """Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""

@@ -1,41 +1,48 @@
 """How far the projection has come, as Redis knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
+from projector.gaps import GapReport
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """By partition: the next offset to count, and the instant up to which every event is counted.
 
-    A partition without the latter is catching up.
+    A partition without the latter is catching up. `topic_id` is None where nothing was counted yet.
     """
 
+    topic_id: str | None
     checkpoints: Mapping[Partition, Offset]
     as_of: Mapping[Partition, datetime]
+    gaps: Sequence[GapReport]
 
 
 async def read_progress(redis: Redis) -> Progress:
-    """Read both of one moment; raises `UnavailableError`."""
+    """Read all of one moment; raises `UnavailableError`."""
     try:
         async with redis.pipeline(transaction=True) as pipeline:
+            pipeline.hget(keys.DEPLOYMENT, "topic_id")
             pipeline.hgetall(keys.CHECKPOINTS)
             pipeline.hgetall(keys.AS_OF)
-            checkpoints, as_of = cast("list[dict[bytes, bytes]]", await pipeline.execute())
+            pipeline.lrange(keys.GAPS, 0, -1)
+            topic_id, checkpoints, as_of, gaps = await pipeline.execute()
     except RedisError as error:
         raise UnavailableError(f"Redis does not answer: {error!r}") from error
     return Progress(
+        topic_id.decode() if topic_id else None,
         {_partition(field): Offset(int(value)) for field, value in checkpoints.items()},
         {_partition(field): datetime.fromtimestamp(int(value) / 1000, UTC) for field, value in as_of.items()},
+        [msgspec.json.decode(gap, type=GapReport) for gap in gaps],
     )
 
 

@@ -1,6 +1,6 @@
 """The write side: counts batches in Redis together with their checkpoint."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -10,11 +10,15 @@ from redis.exceptions import RedisError, ResponseError
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import PartitionStoppedError, UnavailableError
+from ingest.ports import Checkpoints, Gap, LogState
 from projector import keys, scripts
 from projector.calendar import Calendar
+from projector.deployment import Deployment
 from projector.errors import is_passing
 from projector.fold import Fold, fold
+from projector.gaps import MAX_GAPS, report
 from projector.progress import read_progress
+from projector.server import check_server
 from projector.tally import Tally
 
 _packer = msgspec.msgpack.Encoder()
@@ -24,27 +28,60 @@ class RedisProjection:
     """Implements `ingest.ports.Projection`. `clock` gives the time of day, aware."""
 
     def __init__(
-        self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime], tally: Tally | None = None
+        self,
+        redis: Redis,
+        calendar: Calendar,
+        *,
+        deployment: Deployment,
+        clock: Callable[[], datetime],
+        tally: Tally | None = None,
     ) -> None:
         self._redis = redis
         self._calendar = calendar
+        self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
+        self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
 
-    async def checkpoints(self) -> Mapping[Partition, Offset]:
-        return (await read_progress(self._redis)).checkpoints
-
-    async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
-        async with _errors_named(), self._redis.pipeline(transaction=True) as pipeline:
-            for partition, offset in beginnings.items():
-                pipeline.hsetnx(keys.CHECKPOINTS, str(partition), str(offset))
-            await pipeline.execute()
-
-    async def rewind(self, partition: Partition, expected: Offset, to: Offset) -> None:
+    async def claim(self) -> None:
+        """Make this Redis the deployment's own; raises `RefusedError` where it is another's, or won't do."""
         async with _errors_named():
-            await self._rewind(keys=[keys.CHECKPOINTS, keys.AS_OF], args=[str(partition), expected, to])
+            await check_server(self._redis)
+            await self._deployment.claim(self._redis)
+
+    async def checkpoints(self) -> Checkpoints:
+        progress = await read_progress(self._redis)
+        return Checkpoints(progress.topic_id, progress.checkpoints)
+
+    async def begin(self, log: LogState) -> None:
+        async with _errors_named():
+            await self._deployment.claim(self._redis)  # a Redis that lost everything has lost this too
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hsetnx(keys.DEPLOYMENT, "topic_id", log.topic_id)
+                for partition, extent in log.extents.items():
+                    pipeline.hsetnx(keys.CHECKPOINTS, str(partition), str(extent.beginning))
+                await pipeline.execute()
+
+    async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
+        reports = [await self._report(gap) for gap in gaps]
+        beginnings: list[str | int] = []
+        for partition, extent in log.extents.items():
+            beginnings += [str(partition), extent.beginning]
+        async with _errors_named():
+            await self._restart(
+                keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT],
+                args=[log.topic_id, MAX_GAPS, len(reports), *reports, *beginnings],
+            )
+
+    async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
+        found = b"" if gap is None else await self._report(gap)
+        async with _errors_named():
+            await self._rewind(
+                keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS],
+                args=[str(partition), expected, to, found, MAX_GAPS],
+            )
 
     async def apply(self, batch: Batch) -> Offset | None:
         folded = fold(batch.events, self._calendar, self._clock())
@@ -65,6 +102,10 @@ class RedisProjection:
         if checkpoint == batch.end:
             self._note(folded, len(batch.events))
         return checkpoint
+
+    async def _report(self, gap: Gap) -> bytes:
+        as_of = (await read_progress(self._redis)).as_of.get(gap.partition)
+        return msgspec.json.encode(report(gap, as_of=as_of, now=self._clock(), calendar=self._calendar))
 
     def _note(self, folded: Fold, events: int) -> None:
         self._tally.anonymous += folded.anonymous

@@ -4,6 +4,7 @@ from importlib.resources import files
 from typing import Final
 
 APPLY: Final = "apply.lua"
+RESTART: Final = "restart.lua"
 REWIND: Final = "rewind.lua"
 WINDOW: Final = "window.lua"
 

@@ -1,0 +1,91 @@
+"""Where to read from: what Redis knows, held against what the log still has."""
+
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from ingest.batch import Offset, Partition
+from ingest.ports import Checkpoints, Extent, Gap, LogState, Projection, Source
+from ingest.tally import Tally
+
+log = structlog.get_logger(__name__)
+
+
+class Positioner:
+    """Finds the position of partitions: the checkpoint in Redis, never Kafka's committed offset."""
+
+    def __init__(self, source: Source, projection: Projection, tally: Tally) -> None:
+        self._source = source
+        self._projection = projection
+        self._tally = tally
+        self.topic_id: str | None = None
+        """The id of the topic that the positions given so far belong to."""
+
+    async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
+        """Return the position of each partition; one that Kafka does not tell of yet is left out.
+
+        Raises `UnavailableError`.
+        """
+        state = await self._source.state()
+        checkpoints = (await self._checkpoints(state)).offsets
+        self.topic_id = state.topic_id
+        known = sorted(set(partitions) & checkpoints.keys() & state.extents.keys())
+        return {
+            partition: await self._place_one(partition, checkpoints[partition], state.extents[partition])
+            for partition in known
+        }
+
+    async def _checkpoints(self, state: LogState) -> Checkpoints:
+        checkpoints = await self._projection.checkpoints()
+        if checkpoints.topic_id not in {None, state.topic_id}:
+            await self._restart(state, checkpoints)
+        elif checkpoints.topic_id is None or state.extents.keys() - checkpoints.offsets.keys():
+            # All partitions, not only ours: from here on readers know how many there are.
+            await self._projection.begin(state)
+        else:
+            return checkpoints
+        return await self._projection.checkpoints()
+
+    async def _restart(self, state: LogState, checkpoints: Checkpoints) -> None:
+        nothing = Extent(Offset(0), Offset(0))
+        gaps = [
+            Gap(
+                partition=partition,
+                cause="recreated",
+                checkpoint=checkpoint,
+                extent=state.extents.get(partition, nothing),
+            )
+            for partition, checkpoint in checkpoints.offsets.items()
+        ]
+        self._tally.gaps += len(gaps)
+        log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
+        await self._projection.restart(state, gaps)
+
+    async def _place_one(self, partition: Partition, checkpoint: Offset, extent: Extent) -> Offset:
+        if extent.beginning <= checkpoint <= extent.end:
+            log.info("positioned", partition=str(partition), checkpoint=checkpoint, end=extent.end)
+            return checkpoint
+        await self._report_gap(partition, checkpoint, extent)
+        return extent.beginning
+
+    async def _report_gap(self, partition: Partition, checkpoint: Offset, extent: Extent) -> None:
+        overtaken = checkpoint < extent.beginning
+        gap = Gap(
+            partition=partition,
+            cause="retention" if overtaken else "truncated",
+            checkpoint=checkpoint,
+            extent=extent,
+        )
+        self._tally.gaps += 1
+        log.error(
+            "gap",
+            partition=str(partition),
+            cause="retention removed records that were not counted yet; keep the log longer"
+            if overtaken
+            else "the log is shorter than what was counted; Kafka lost acknowledged records",
+            checkpoint=checkpoint,
+            beginning=extent.beginning,
+            end=extent.end,
+        )
+        # What the log still holds is counted again from its beginning: a union forgives that.
+        await self._projection.rewind(partition, expected=checkpoint, to=extent.beginning, gap=gap)

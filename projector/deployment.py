@@ -1,0 +1,34 @@
+"""The deployment: what the counters in a Redis mean, so that no other deployment counts into them."""
+
+from dataclasses import asdict, dataclass
+from typing import cast
+
+from redis.asyncio import Redis
+
+from ingest.errors import RefusedError
+from projector import keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What every counter depends on. The schema's version is part of every key instead."""
+
+    topic: str
+    time_zone: str
+
+    async def claim(self, redis: Redis) -> None:
+        """Record this deployment in an empty Redis; raises `RefusedError` where another is recorded."""
+        async with redis.pipeline(transaction=True) as pipeline:
+            for field, value in asdict(self).items():
+                pipeline.hsetnx(keys.DEPLOYMENT, field, value)
+            pipeline.hgetall(keys.DEPLOYMENT)
+            *_, recorded = await pipeline.execute()
+        self._compare({name.decode(): value.decode() for name, value in recorded.items()})
+
+    def _compare(self, recorded: dict[str, str]) -> None:
+        for field, value in cast("dict[str, str]", asdict(self)).items():
+            if recorded[field] != value:
+                raise RefusedError(
+                    f"Redis counts for {field.upper()} {recorded[field]!r}, this start is for {value!r}: "
+                    "give it a Redis database of its own, or set it as it was."
+                )
