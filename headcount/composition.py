@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -25,6 +26,9 @@ from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.view import RedisView
+
+REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
+"""A client learns within a second that it can't be answered; longer than the API waits for Redis."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +87,7 @@ async def serve_api(
             tokens=RedisTokenStore(redis),
             time_zone=settings.time_zone,
             clock=utc_now,
+            deadline=REQUEST_DEADLINE,
         )
         async with _listening(app, settings) as url:
             log.info("listening", url=url)
