@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from headcount.demo import WORKSPACE_ID
+
 TERMINAL_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 60.0
 
@@ -43,9 +45,13 @@ class Flow:
     as_of: str | None
 
     def __str__(self) -> str:
-        return (
-            f"{self.events:,} events, {self.events_per_second:,.1f}/s   lag {_known(self.lag)}   "
-            f"{_known(self.users_today)} people today in developers   as of {_known(self.as_of)}"
+        return "   ".join(
+            (
+                f"{self.events_per_second:,.1f} events/s ({self.events:,} since the start)",
+                f"lag {_known(self.lag)}",
+                f"{_known(self.users_today)} people today in {WORKSPACE_ID}",
+                f"as of {_known(self.as_of)}",
+            )
         )
 
 
@@ -83,8 +89,8 @@ class Screen:
 
 
 def _program() -> str:
-    """How this program was called, as a shell in the same folder would."""
-    path = Path(sys.argv[0]).absolute()
+    """How a shell in this folder calls the command line."""
+    path = Path(sys.executable).with_name("headcount")
     here = Path.cwd()
     return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
 

@@ -143,7 +143,8 @@ class Settings(BaseSettings):
         if "path" in connection:
             return f"unix://{connection['path']}"
         host, port, database = (connection.get(name) for name in ("host", "port", "db"))
-        return f"{urlsplit(url).scheme}://{host}:{port or 6379}/{database or 0}"
+        shown = f"[{host}]" if ":" in str(host) else host
+        return f"{urlsplit(url).scheme}://{shown}:{port or 6379}/{database or 0}"
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

@@ -38,10 +38,15 @@ async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
             raise UnavailableError(f"The stop was cut short: it took over {STOP_SECONDS:.0f} s.") from error
 
 
-async def cancelled_by_signals(work: Coroutine[Any, Any, None]) -> None:
+async def cancelled_by_signals(work: Coroutine[Any, Any, None], announce: Callable[[str], None]) -> None:
     """Run the work; the first signal cancels it, which is no error. The work bounds its own cleaning up."""
     task = asyncio.create_task(work)
-    with _first_signal(task.cancel):
+
+    def stop() -> None:
+        announce("Stopping; once more ends it at once.")
+        task.cancel()
+
+    with _first_signal(stop):
         await asyncio.wait({task})
     if not task.cancelled():
         task.result()

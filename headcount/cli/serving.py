@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import typer
 from rich.console import Console
@@ -35,7 +34,7 @@ def services(*, json: AsJson = False) -> None:
     Example: `headcount services > .env &`
     """
     show = print_json if json else _print_lines
-    host(lambda settings: cancelled_by_signals(_hold_servers(settings, show)))
+    host(lambda settings: cancelled_by_signals(_hold_servers(settings, show), _tell))
 
 
 def worker() -> None:
@@ -57,12 +56,13 @@ def api() -> None:
 
 
 async def _run(settings: Settings) -> None:
-    await cancelled_by_signals(run_everything(settings, Screen(Console())))
+    screen = Screen(Console())
+    await cancelled_by_signals(run_everything(settings, screen), screen.say)
 
 
 async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
     with occupied(settings.headcount_home):
-        async with embedded_servers(settings, partial(typer.echo, err=True)) as ours:
+        async with embedded_servers(settings, _tell) as ours:
             show(
                 {
                     "kafka_bootstrap_servers": ours.kafka_bootstrap_servers,
@@ -70,6 +70,10 @@ async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], 
                 }
             )
             await asyncio.Event().wait()
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _print_lines(addresses: Mapping[str, str]) -> None:

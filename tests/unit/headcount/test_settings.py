@@ -1,0 +1,213 @@
+"""The settings: what is taken, what is refused and with which sentence, and that no secret is shown."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from headcount.settings import Settings, load_settings
+from ingest.errors import RefusedError
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "settings.md"
+
+SASL = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "headcount",
+    "KAFKA_SASL_PASSWORD": "hunter2",
+}
+
+
+def refusal(environ: Mapping[str, str]) -> str:
+    with pytest.raises(RefusedError) as caught:
+        load_settings(environ)
+    return str(caught.value)
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = load_settings({})
+    assert settings.kafka_bootstrap_servers == "localhost:9092"
+    assert settings.redis_url == SecretStr("redis://localhost:6379/0")
+    assert settings.time_zone == ZoneInfo("UTC")
+    assert (settings.retention_days, settings.bucket_retention_days) == (400, 45)
+    assert settings.headcount_home == Path(".headcount")
+
+
+def test_an_empty_value_counts_as_not_given() -> None:
+    assert load_settings({"HTTP_PORT": "", "KAFKA_SASL_USERNAME": ""}) == load_settings({})
+
+
+def test_other_variables_are_left_alone() -> None:
+    assert load_settings({"PATH": "/bin", "KAFKA_HOME": "/opt", "TZ": "Asia/Tokyo"}) == load_settings({})
+
+
+def test_only_the_environment_that_is_handed_over_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PORT", "9999")
+    assert load_settings({}).http_port == Settings().http_port == 8080
+
+
+def test_every_setting_is_taken(tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.touch()
+    settings = load_settings(
+        SASL
+        | {
+            "KAFKA_BOOTSTRAP_SERVERS": "a.example:9092, [::1]:9093",
+            "KAFKA_TOPIC": "activity_2.x",
+            "KAFKA_GROUP_ID": "group",
+            "KAFKA_SSL_CA_LOCATION": str(authorities),
+            "REDIS_URL": "rediss://user:secret@redis.example:6390/3",
+            "HTTP_HOST": "0.0.0.0",
+            "HTTP_PORT": "80",
+            "TIME_ZONE": "Pacific/Chatham",
+            "RETENTION_DAYS": "0",
+            "BUCKET_RETENTION_DAYS": "0",
+            "MAX_EVENT_BYTES": "1000",
+            "LOG_LEVEL": "WARNING",
+            "LOG_FORMAT": "Json",
+            "HEADCOUNT_HOME": "/var/lib/headcount",
+        }
+    )
+    assert settings.kafka_bootstrap_servers == "a.example:9092,[::1]:9093"
+    assert settings.kafka_sasl_password == SecretStr("hunter2")
+    assert settings.kafka_ssl_ca_location == authorities
+    assert settings.time_zone == ZoneInfo("Pacific/Chatham")
+    assert (settings.log_level, settings.log_format) == ("warning", "json")
+    assert settings.headcount_home == Path("/var/lib/headcount")
+    assert settings.model_fields_set == Settings.model_fields.keys()
+
+
+def test_settings_never_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().http_port = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost", "host:port, or several with commas between them"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:1,", "host:port, or several with commas between them"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka://a:1", "host:port, or several with commas between them"),
+        ("KAFKA_TOPIC", "user activity", "1 to 245 of A-Z a-z 0-9 . _ -"),
+        ("KAFKA_TOPIC", "a\n", "1 to 245 of A-Z a-z 0-9 . _ -"),
+        ("KAFKA_TOPIC", "a" * 246, "1 to 245 of A-Z a-z 0-9 . _ -"),
+        ("KAFKA_TOPIC", "..", "1 to 245 of A-Z a-z 0-9 . _ -"),
+        ("KAFKA_GROUP_ID", "g" * 256, "1 to 255 characters"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+        ("KAFKA_SASL_MECHANISM", "GSSAPI", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        (
+            "KAFKA_SSL_CA_LOCATION",
+            "/nowhere/ca.pem",
+            "an existing PEM file with the certificates of the authorities to trust",
+        ),
+        ("HTTP_PORT", "65536", "a port, 0 to 65535; 0 takes a free one"),
+        ("HTTP_PORT", "http", "a port, 0 to 65535; 0 takes a free one"),
+        ("TIME_ZONE", "CEST", "a name of the IANA time zone database, like Europe/Vienna"),
+        ("TIME_ZONE", "Europe", "a name of the IANA time zone database, like Europe/Vienna"),
+        ("TIME_ZONE", "../etc/passwd", "a name of the IANA time zone database, like Europe/Vienna"),
+        ("RETENTION_DAYS", "-1", "0 to 36500 days; 0 is for ever"),
+        ("BUCKET_RETENTION_DAYS", "1.5", "0 to 36500 days; 0 is for ever"),
+        ("MAX_EVENT_BYTES", "64k", "256 to 1000000 bytes"),
+        ("LOG_LEVEL", "loud", "debug, info, warning or error"),
+        ("LOG_FORMAT", "xml", "console or json"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_name_value_and_what_is_wanted(
+    name: str, value: str, wanted: str
+) -> None:
+    assert refusal({name: value}) == f"{name} is {value!r}; wanted is {wanted}."
+
+
+def test_each_wrong_value_has_its_sentence() -> None:
+    sentences = refusal({"HTTP_PORT": "x", "TIME_ZONE": "y"}).splitlines()
+    assert [sentence.split()[0] for sentence in sentences] == ["HTTP_PORT", "TIME_ZONE"]
+
+
+def test_sasl_without_its_settings_is_refused() -> None:
+    assert refusal({"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_USERNAME": "me"}) == (
+        "KAFKA_SECURITY_PROTOCOL is 'SASL_PLAINTEXT'; "
+        "wanted with it is KAFKA_SASL_MECHANISM and KAFKA_SASL_PASSWORD."
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://redis:6379",
+        "redis:6379",
+        "redis://",
+        "unix://",
+        "redis://:hunter2@",
+        "redis://user:hunt/er2@host",
+        "redis://host:hunter2",
+        "hunter2",
+    ],
+)
+def test_a_wrong_redis_url_is_refused_without_being_shown(url: str) -> None:
+    sentence = refusal({"REDIS_URL": url})
+    assert sentence.startswith("REDIS_URL is not usable; wanted is a URL like redis://host:6379/0, ")
+    assert "hunt" not in sentence
+    assert "er2" not in sentence
+
+
+def test_no_secret_is_shown_when_another_setting_is_wrong() -> None:
+    with pytest.raises(RefusedError) as caught:
+        load_settings(SASL | {"REDIS_URL": "redis://:hunter2@redis", "HTTP_PORT": "x"})
+    assert "hunter2" not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_settings_show_no_secret() -> None:
+    settings = load_settings(SASL | {"REDIS_URL": "redis://:hunter2@redis"})
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), settings.redis_url_redacted):
+        assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "redacted"),
+    [
+        ("redis://host", "redis://host:6379/0"),
+        ("rediss://user:hunter2@host:6390/3?ssl_cert_reqs=none", "rediss://host:6390/3"),
+        ("redis://host:1?password=hunter2&db=2", "redis://host:1/2"),
+        ("redis://:p%40ss@[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("unix://:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_a_redacted_url_tells_only_the_address(url: str, redacted: str) -> None:
+    assert load_settings({"REDIS_URL": url}).redis_url_redacted == redacted
+
+
+@given(
+    st.text(alphabet="abcXYZ019._-", min_size=1, max_size=245).filter(lambda name: name not in {".", ".."})
+)
+def test_every_legal_topic_name_is_taken(name: str) -> None:
+    assert load_settings({"KAFKA_TOPIC": name}).kafka_topic == name
+
+
+@given(st.sampled_from(sorted(Settings.model_fields)), st.text())
+def test_any_value_is_taken_or_refused_with_its_name(name: str, value: str) -> None:
+    taken = False
+    with suppress(RefusedError):
+        taken = bool(load_settings({name.upper(): value}))
+    if not taken:
+        assert refusal({name.upper(): value}).startswith(name.upper())
+
+
+def test_the_document_lists_every_setting_with_its_default_and_what_is_wanted() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| .+ \|$", DOCUMENT.read_text(), re.MULTILINE)
+    assert rows == [
+        (name.upper(), shown_default(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def shown_default(default: object) -> str:
+    if default is None:
+        return "not set"
+    return f"`{default.get_secret_value() if isinstance(default, SecretStr) else default}`"
