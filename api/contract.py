@@ -95,8 +95,12 @@ def as_of_header(counts: DailyCounts) -> dict[str, str]:
 
     Cut to milliseconds, never rounded up: the answer must not claim an instant it has not reached.
     """
-    as_of = counts.as_of.astimezone(UTC).isoformat(timespec="milliseconds")
-    return {"X-Headcount-As-Of": as_of.removesuffix("+00:00") + "Z"}
+    return {"X-Headcount-As-Of": render_instant(counts.as_of)}
+
+
+def render_instant(instant: datetime) -> str:
+    """Write an aware instant as JavaScript's `toISOString()` would, cut to milliseconds."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _row(day: date, users: int) -> Row:

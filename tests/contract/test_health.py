@@ -1,12 +1,21 @@
 """`/livez` and `/readyz`: open to all, and telling nothing of any workspace."""
 
+from datetime import timedelta
+
 import pytest
 
 from api.errors import NoTokensError, TokensUnavailableError
 from projector.view import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
-from tests.fakes_api import FakeTokens, FakeView
+from tests.fakes_api import NOW, FakeTokens, FakeView
 
+WELL: dict[str, object] = {
+    "ready": True,
+    "counters": "ok",
+    "tokens": "ok",
+    "freshness": "ok",
+    "as_of": "2023-05-19T18:30:00.000Z",
+}
 CATCHING_UP = "catching up with the log; answers come back by themselves"
 AWAY = "unavailable: Redis does not answer, or can't"
 SLOW = "unavailable: Redis does not answer in time"
@@ -26,7 +35,15 @@ async def test_livez_depends_on_nothing(client: Client, view: FakeView, tokens: 
 
 @pytest.mark.usefixtures("headers")
 async def test_readyz_when_all_is_well(client: Client) -> None:
-    assert await told(client, "/readyz") == (200, {"ready": True, "counters": "ok", "tokens": "ok"})
+    assert await told(client, "/readyz") == (200, WELL)
+
+
+@pytest.mark.usefixtures("headers")
+async def test_readyz_tells_of_old_counters_and_lets_answers_go_on(client: Client, view: FakeView) -> None:
+    view.instant = NOW - timedelta(seconds=75)
+    words = "stale: nothing was counted for 75 s; is a worker running, and Kafka there?"
+    as_of = view.instant.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    assert await told(client, "/readyz") == (200, WELL | {"freshness": words, "as_of": as_of})
 
 
 @pytest.mark.usefixtures("headers")
@@ -37,7 +54,8 @@ async def test_readyz_says_what_is_wrong_with_the_counters(
     client: Client, view: FakeView, error: Exception, words: str
 ) -> None:
     view.error = error
-    assert await told(client, "/readyz") == (503, {"ready": False, "counters": words, "tokens": "ok"})
+    unknown = {"ready": False, "freshness": "unknown", "as_of": None}
+    assert await told(client, "/readyz") == (503, WELL | unknown | {"counters": words})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +65,7 @@ async def test_readyz_says_what_is_wrong_with_the_tokens(
     client: Client, tokens: FakeTokens, error: Exception, words: str
 ) -> None:
     tokens.error = error
-    assert await told(client, "/readyz") == (503, {"ready": False, "counters": "ok", "tokens": words})
+    assert await told(client, "/readyz") == (503, WELL | {"ready": False, "tokens": words})
 
 
 @pytest.mark.usefixtures("headers")
@@ -57,7 +75,7 @@ async def test_readyz_names_what_hangs_before_its_own_deadline(
     view.hangs = tokens.hangs = True
     assert await told(impatient_client, "/readyz") == (
         503,
-        {"ready": False, "counters": SLOW, "tokens": SLOW},
+        {"ready": False, "counters": SLOW, "tokens": SLOW, "freshness": "unknown", "as_of": None},
     )
 
 
