@@ -1,6 +1,7 @@
 """The composition root: builds the worker and the API from the settings, runs them, and takes them down."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,11 @@ async def _bind(site: web.TCPSite, settings: Settings) -> None:
         await site.start()
     except OSError as error:
         raise RefusedError(
-            f"HTTP_PORT {settings.http_port} on {settings.http_host} can't be listened on: {error.strerror}. "
+            f"HTTP_PORT {settings.http_port} on {settings.http_host} can't be listened on: {_cause(error)}. "
             "Free it, or set HTTP_PORT to another one."
         ) from error
+
+
+def _cause(error: OSError) -> str:
+    """Say it as the system does; asyncio's own words around it name the address again."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
