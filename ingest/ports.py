@@ -97,7 +97,10 @@ class Source(Protocol):
         ...
 
     async def position(self, partition: Partition) -> Offset:
-        """Return the next offset that a poll would return, past control records and compaction's gaps."""
+        """Return the next offset that a poll would return, past control records and compaction's gaps.
+
+        Raises `UnavailableError` also while a change of assignment has not been taken.
+        """
         ...
 
     def seek(self, partition: Partition, offset: Offset) -> None: ...

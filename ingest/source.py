@@ -102,9 +102,13 @@ class KafkaSource:
 
     async def position(self, partition: Partition) -> Offset:
         try:
-            return Offset(await self._consumer.position(_native(partition)))
+            position = Offset(await self._consumer.position(_native(partition)))
         except (KafkaError, IllegalStateError) as error:
             raise UnavailableError(f"{partition} has no position: {error!r}") from error
+        if self._listener.assigned is not None:
+            # Kafka's own, and past records that a poll has dropped: a checkpoint there would leave a hole.
+            raise UnavailableError(f"{partition} has no position of ours: the assignment has changed")
+        return position
 
     def seek(self, partition: Partition, offset: Offset) -> None:
         if self._owns(partition):
