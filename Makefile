@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock clean
+.PHONY: help run test soak lint format lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -13,8 +13,12 @@ help: ## Show what there is
 run: $(VENV)/.runtime ## Start everything here and replay a week of real activity
 	@$(BIN)/headcount run
 
+# Three files at a time: most tests wait for a server. Each of the three has servers of its own.
 test: $(VENV)/.dev ## Run all tests, on a real Kafka and a real Redis
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## Repeat faults at random: make soak SECONDS=600 SEED=1
+	@$(BIN)/python -m tests.faults --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .
