@@ -73,9 +73,14 @@ def decode(value: bytes) -> Event:
         raise NotAnEventError("wrong-form", f"user_id must be 1 to {USER_ID_MAX_CHARACTERS} characters")
     # The decoder rounds a fraction beyond microseconds, which at midnight would move the event to the next
     # day, and it takes offsets without a colon, which RFC 3339 does not have.
-    if b".999999" in value or event.occurred_at.tzinfo is not UTC:
+    if event.occurred_at.tzinfo is not UTC or _may_need_strictness(value):
         return _with_strict_instant(event, value)
     return event
+
+
+def _may_need_strictness(value: bytes) -> bool:
+    """Tell whether an instant in UTC may be rounded up or end in +0000; an escape may hide either."""
+    return b".999999" in value or b'0000"' in value or b"\\" in value
 
 
 def _with_strict_instant(event: Event, value: bytes) -> Event:
