@@ -1,6 +1,6 @@
 """The sorting of a partition's records into events to count and dead letters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,12 +31,11 @@ class Sorter:
     def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> Sorted:
         """Decode every record, none raising; `now` is aware."""
         result = Sorted()
-        earliest_horizon = horizon(records[0], now) if records else now
+        earliest = _earliest_horizon(records, now)
         for record in records:
             try:
                 event = self._event(record.value)
-                # The log's own clock only moves on, so that most events need no look at their record's.
-                if event.occurred_at > earliest_horizon:
+                if event.occurred_at > earliest:  # most need no look at their own record's horizon
                     _check_horizon(event, horizon(record, now))
                 result.events.append(event)
             except NotAnEventError as error:
@@ -63,6 +62,13 @@ def horizon(record: Record, now: datetime) -> datetime:
     if record.timestamp_type == LOG_APPEND_TIME:
         return datetime.fromtimestamp(record.timestamp / 1000, UTC) + FUTURE_TOLERANCE
     return now + FUTURE_TOLERANCE
+
+
+def _earliest_horizon(records: Iterable[Record], now: datetime) -> datetime:
+    # Of all records and not the first: stamps go back where a leader's clock is behind the one's before.
+    stamps = [record.timestamp for record in records if record.timestamp_type == LOG_APPEND_TIME]
+    earliest = min(datetime.fromtimestamp(min(stamps) / 1000, UTC), now) if stamps else now
+    return earliest + FUTURE_TOLERANCE
 
 
 def _check_horizon(event: Event, latest: datetime) -> None:
