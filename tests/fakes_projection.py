@@ -1,0 +1,103 @@
+"""Fakes of the projection and the dead letters, in memory.
+
+They keep the promises of `ingest.ports`; `tests/suites` holds them to the same assertions as Redis and Kafka.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ingest.batch import Batch, Offset, Partition
+from ingest.ports import Checkpoints, DeadLetter, Gap, LogState
+from projector.calendar import Calendar
+from projector.fold import fold
+from tests.fakes_log import NOW
+from tests.steps import Steps
+
+CALENDAR: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
+
+
+@dataclass
+class Projected:
+    """What a Redis would hold; counters hold the ids themselves."""
+
+    topic_id: str | None = None
+    checkpoints: dict[Partition, Offset] = field(default_factory=dict)
+    as_of: dict[Partition, datetime] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    counters: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+class FakeProjection:
+    """Counts into sets. `stored` may be replaced at any moment, as by a Redis that lost its newest state."""
+
+    def __init__(self, *, steps: Steps | None = None, calendar: Calendar = CALENDAR) -> None:
+        self.stored = Projected()
+        self._steps = steps or Steps()
+        self._calendar = calendar
+
+    def snapshot(self) -> Projected:
+        return deepcopy(self.stored)
+
+    async def checkpoints(self) -> Checkpoints:
+        await self._steps.take("checkpoints")
+        found = Checkpoints(self.stored.topic_id, dict(self.stored.checkpoints))
+        await self._steps.take("checkpoints done")
+        return found
+
+    async def begin(self, log: LogState) -> None:
+        await self._steps.take("begin")
+        self.stored.topic_id = self.stored.topic_id or log.topic_id
+        for partition, extent in log.extents.items():
+            self.stored.checkpoints.setdefault(partition, extent.beginning)
+        await self._steps.take("begin done")
+
+    async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
+        await self._steps.take("restart")
+        if self.stored.topic_id != log.topic_id:
+            self.stored.gaps += gaps
+            self.stored.as_of = {}
+            self.stored.checkpoints = {each: extent.beginning for each, extent in log.extents.items()}
+            self.stored.topic_id = log.topic_id
+        await self._steps.take("restart done")
+
+    async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
+        await self._steps.take("rewind")
+        if self.stored.checkpoints.get(partition) == expected:
+            self.stored.gaps += [gap] if gap else []
+            self.stored.as_of.pop(partition, None)
+            self.stored.checkpoints[partition] = to
+        await self._steps.take("rewind done")
+
+    async def apply(self, batch: Batch) -> Offset | None:
+        await self._steps.take("apply")
+        if self.stored.checkpoints.get(batch.partition) == batch.start:
+            self._count(batch)
+        checkpoint = self.stored.checkpoints.get(batch.partition)
+        await self._steps.take("apply done")
+        return checkpoint
+
+    def _count(self, batch: Batch) -> None:
+        for addition in fold(batch.events, self._calendar, NOW).additions:
+            self.stored.counters[addition.key] |= addition.user_ids
+        self.stored.checkpoints[batch.partition] = batch.end
+        if batch.as_of is not None:
+            known = self.stored.as_of.get(batch.partition, batch.as_of)
+            self.stored.as_of[batch.partition] = max(known, batch.as_of)
+
+
+class FakeDeadLetters:
+    """Keeps the letters that were acknowledged."""
+
+    def __init__(self, *, steps: Steps | None = None) -> None:
+        self.letters: list[DeadLetter] = []
+        self._steps = steps or Steps()
+
+    async def publish(self, letters: Sequence[DeadLetter]) -> None:
+        await self._steps.take("publish")
+        self.letters += letters
+        await self._steps.take("publish done")

@@ -1,0 +1,106 @@
+"""A whole pipeline on fakes: a log, a projection, dead letters, and workers between them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from ingest.batch import Partition
+from ingest.sorting import Sorter
+from ingest.tally import Tally
+from ingest.worker import Worker
+from projector import keys
+from tests.fakes_log import NOW, FakeLog, FakeRecord, FakeSource
+from tests.fakes_projection import FakeDeadLetters, FakeProjection
+from tests.steps import Steps
+from tests.waiting import wait_until
+
+
+def event(user_id: str, **fields: str) -> FakeRecord:
+    """Return a record that holds an event of today."""
+    occurred_at = NOW.isoformat().replace("+00:00", "Z")
+    document = {"workspace_id": "acme", "user_id": user_id, "type": "message", "occurred_at": occurred_at}
+    return FakeRecord(value=json.dumps(document | fields).encode())
+
+
+def no_event(value: bytes = b"no event") -> FakeRecord:
+    return FakeRecord(value=value)
+
+
+class Pipeline:
+    """The world that workers run in; it outlives them. Its clock is the event loop's."""
+
+    def __init__(self, partitions: int = 1, *, poll_records: int = 5_000) -> None:
+        self.log = FakeLog(partitions)
+        self.partitions = self.log.partitions
+        self.steps = Steps()
+        self.projection = FakeProjection(steps=self.steps)
+        self.dead_letters = FakeDeadLetters(steps=self.steps)
+        self.tally = Tally()
+        self._poll_records = poll_records
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator["RunningWorker"]:
+        """Run a worker, and have it leave cleanly at the end."""
+        running = await self.start_worker()
+        try:
+            yield running
+        finally:
+            await running.leave()
+
+    async def start_worker(self) -> "RunningWorker":
+        source = FakeSource(self.log, steps=self.steps, poll_records=self._poll_records)
+        await source.start()
+        worker = Worker(
+            source=source,
+            projection=self.projection,
+            dead_letters=self.dead_letters,
+            sorter=Sorter(max_event_bytes=1_000),
+            clock=now,
+            tally=self.tally,
+        )
+        return RunningWorker(worker, source)
+
+    def users(self, workspace_id: str = "acme") -> set[str]:
+        """Return who was counted today."""
+        return self.projection.stored.counters.get(keys.day(workspace_id, NOW.date()), set())
+
+    def lags(self) -> Mapping[Partition, int]:
+        checkpoints = self.projection.stored.checkpoints
+        extents = self.log.state().extents
+        return {each: extents[each].end - checkpoints.get(each, -1) for each in self.partitions}
+
+    def is_caught_up(self) -> bool:
+        """Tell whether everything is counted, and whoever reads the projection knows it."""
+        return not any(self.lags().values()) and self.projection.stored.as_of.keys() == set(self.partitions)
+
+    async def until_caught_up(self) -> None:
+        await wait_until(self.is_caught_up, message="the projection caught up")
+
+
+class RunningWorker:
+    """A worker at work."""
+
+    def __init__(self, worker: Worker, source: FakeSource) -> None:
+        self.stopping = asyncio.Event()
+        self.run = asyncio.create_task(worker.run(self.stopping))
+        self._source = source
+
+    async def leave(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        self.stopping.set()
+        try:
+            await self.run
+        finally:
+            await self._source.stop()
+
+    async def die(self) -> None:
+        """End it where it stands; the group finds out."""
+        self.run.cancel()
+        await asyncio.wait([self.run])
+        await self._source.stop()
+
+
+def now() -> datetime:
+    return NOW + timedelta(seconds=asyncio.get_running_loop().time())

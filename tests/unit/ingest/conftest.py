@@ -1,0 +1,10 @@
+"""Tests of the log side run in virtual time: a worker's waits take none."""
+
+import asyncio
+from collections.abc import Mapping
+
+from tests.virtual_time import virtual_time
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, type[asyncio.AbstractEventLoop]]:
+    return virtual_time()
