@@ -1,0 +1,166 @@
+"""The oracle: a clean projection of the same log, and whether the plant's counters are equal to it."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.asyncio import Redis
+
+from headcount.clients import kafka_options
+from headcount.composition import calendar, deployment, utc_now
+from headcount.settings import Settings
+from ingest.batch import Batch, Offset, Partition
+from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.ports import Extent, LogState
+from ingest.sorting import Sorter
+from projector import keys
+from projector.projection import RedisProjection
+from tests.faults.activity import SMALL_USERS, Counter
+
+POLL_MILLISECONDS: Final = 200
+CACHED_COUNT: Final = slice(8, 16)
+"""Where a HyperLogLog keeps the count it was last asked for: not a part of what was counted."""
+LETTER_PLACE: Final = ("headcount-partition", "headcount-offset")
+
+Place = tuple[int, int]
+"""Partition and offset of a record."""
+Records = Mapping[Partition, list[Any]]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What differs from a clean projection. `lost` and `twice` count users of small workspaces' days."""
+
+    lost: int = 0
+    twice: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+class Oracle:
+    """Judges the counters in `redis` by the log that the settings name; `yardstick` is emptied for that."""
+
+    def __init__(self, settings: Settings, redis: Redis, yardstick: Redis) -> None:
+        self._settings = settings
+        self._redis = redis
+        self._yardstick = yardstick
+        self._sorter = Sorter(max_event_bytes=settings.max_event_bytes)
+        self._users: defaultdict[Counter, set[str]] = defaultdict(set)
+        self._poison: dict[Place, bytes | None] = {}
+
+    async def judge(self) -> Verdict:
+        """Project the log anew, and compare."""
+        records = await read_log(self._settings, self._settings.kafka_topic)
+        await self._project(records)
+        verdict = Verdict()
+        await self._compare_checkpoints(records, verdict)
+        await self._compare_counters(verdict)
+        await self._compare_users(verdict)
+        await self._compare_dead_letters(verdict)
+        return verdict
+
+    async def _project(self, records: Records) -> None:
+        await self._yardstick.flushdb()
+        projection = RedisProjection(
+            self._yardstick, calendar(self._settings), deployment=deployment(self._settings), clock=utc_now
+        )
+        extents = {partition: Extent(Offset(0), Offset(0)) for partition in records}
+        await projection.begin(LogState("yardstick", extents))
+        for partition, found in records.items():
+            end = Offset(found[-1].offset + 1) if found else Offset(0)
+            result = self._sorter.sort(partition, found, utc_now())
+            batch = Batch(partition=partition, start=Offset(0), end=end, events=result.events)
+            if await projection.apply(batch) != end:
+                raise AssertionError("the clean projection did not take its batch")
+            for event in result.events:
+                if event.user_id is not None:
+                    self._users[event.workspace_id, event.occurred_at.date()].add(event.user_id)
+            self._poison.update(
+                {(partition.number, each.record.offset): each.record.value for each in result.letters}
+            )
+
+    async def _compare_checkpoints(self, records: Records, verdict: Verdict) -> None:
+        stored = await self._redis.hgetall(keys.CHECKPOINTS)
+        for partition, found in records.items():
+            end = found[-1].offset + 1 if found else 0
+            checkpoint = int(stored.get(str(partition).encode(), -1))
+            if checkpoint != end:
+                verdict.wrong.append(f"{partition} is counted up to {checkpoint}, and the log's end is {end}")
+
+    async def _compare_counters(self, verdict: Verdict) -> None:
+        clean, found = await read_counters(self._yardstick), await read_counters(self._redis)
+        verdict.wrong += [f"{key!r} is not in a clean projection" for key in found.keys() - clean.keys()]
+        verdict.wrong += [f"{key!r} is missing" for key in clean.keys() - found.keys()]
+        verdict.wrong += [
+            f"{key!r} differs" for key in clean.keys() & found.keys() if clean[key] != found[key]
+        ]
+
+    async def _compare_users(self, verdict: Verdict) -> None:
+        """Hold exact counters against the log itself, so that a mistake of both projections would show."""
+        exact = [(each, users) for each, users in self._users.items() if users <= set(SMALL_USERS)]
+        for (workspace, day), users in exact:
+            count = await self._redis.pfcount(keys.day(workspace, day))
+            if count == 0 and (utc_now().date() - day).days > self._settings.retention_days > 0:
+                continue
+            verdict.lost += max(0, len(users) - count)
+            verdict.twice += max(0, count - len(users))
+
+    async def _compare_dead_letters(self, verdict: Verdict) -> None:
+        letters = await read_log(self._settings, self._settings.kafka_topic + DEAD_LETTER_SUFFIX)
+        found = {_place(letter): letter.value for each in letters.values() for letter in each}
+        for place in self._poison.keys() - found.keys():
+            verdict.wrong.append(f"the record at {place} has no dead letter")
+        for place in found.keys() - self._poison.keys():
+            verdict.wrong.append(f"the record at {place} is good, and has a dead letter")
+        for place in found.keys() & self._poison.keys():
+            if not (self._poison[place] or b"").startswith(found[place] or b""):
+                verdict.wrong.append(f"the dead letter of {place} holds something else")
+
+
+async def read_log(settings: Settings, topic: str) -> Records:
+    """Read every record of a topic with a new consumer."""
+    consumer = AIOKafkaConsumer(isolation_level="read_committed", **kafka_options(settings))
+    await consumer.start()
+    try:
+        numbers = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
+        natives = [TopicPartition(topic, number) for number in sorted(numbers)]
+        consumer.assign(natives)
+        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(natives)
+        records: dict[Partition, list[Any]] = {Partition(*native): [] for native in natives}
+        while any([await consumer.position(native) < ends[native] for native in natives]):
+            for native, found in (await consumer.getmany(timeout_ms=POLL_MILLISECONDS)).items():
+                records[Partition(*native)] += found
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def read_counters(redis: Redis) -> dict[bytes, tuple[bytes, int]]:
+    """Read every counter, without its cached count, and when it expires."""
+    prefix = keys.CHECKPOINTS.rpartition(":")[0]
+    names = [
+        name
+        for kind in ("day", "bucket")
+        async for name in redis.scan_iter(match=f"{prefix}:{kind}:*", count=1000)
+    ]
+    pipeline = redis.pipeline(transaction=False)
+    for name in names:
+        pipeline.get(name)
+        pipeline.expiretime(name)
+    replies = await pipeline.execute()
+    return {
+        name: (_without_cached_count(value), expires_at)
+        for name, value, expires_at in zip(names, replies[::2], replies[1::2], strict=True)
+    }
+
+
+def _without_cached_count(counter: bytes) -> bytes:
+    return counter[: CACHED_COUNT.start] + counter[CACHED_COUNT.stop :]
+
+
+def _place(letter: Any) -> Place:  # noqa: ANN401 - aiokafka's record
+    headers = dict(letter.headers)
+    partition, offset = (int(headers[name]) for name in LETTER_PLACE)
+    return partition, offset

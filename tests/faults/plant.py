@@ -1,0 +1,143 @@
+"""The plant: a Kafka, a Redis behind a proxy, workers and the API, all real processes and all breakable."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.tokens import Token, mint
+from headcount.composition import utc_now
+from headcount.embedded import EmbeddedKafka, EmbeddedValkey
+from headcount.settings import Settings, load_settings
+from headcount.token_store import RedisTokenStore
+from headcount.topics import create_topics
+from tests.faults.processes import Process
+from tests.faults.proxy import Proxy
+
+USER: Final = "operator"
+WORKERS: Final = 2
+
+
+class Plant:
+    """Everything of one deployment, in `home`. `redis_proxy` is the only way from it to Redis."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.kafka = EmbeddedKafka(home=home, heap_megabytes=384)
+        self.valkey = EmbeddedValkey(home=home)
+        self.yardstick = EmbeddedValkey(home=home / "yardstick", options={"appendonly": "no"})
+        """Another Redis, for the clean projection that counters are held against."""
+        self.redis_proxy: Proxy
+        self.workers: list[Process] = []
+        self.api: Process
+        self.api_url: str
+        self.topic = ""
+        self._secrets: dict[str, tuple[Token, str]] = {}
+        self._numbers = itertools.count(1)
+
+    async def start(self) -> None:
+        """Start everything on a topic of its own."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        await asyncio.gather(self.kafka.start(), self.valkey.start(), self.yardstick.start())
+        self.redis_proxy = Proxy(self.valkey.port)
+        await self.redis_proxy.start()
+        await self._open()
+
+    async def renew(self) -> None:
+        """Begin anew with another topic and an empty Redis, on the servers that there are."""
+        for process in self.processes:
+            process.kill()
+        async with self.redis() as redis:
+            await redis.flushall()
+        await self._open()
+
+    async def close(self) -> None:
+        """End everything at once."""
+        for process in self.processes:
+            process.kill()
+        await self.redis_proxy.stop()
+        for server in (self.kafka, self.valkey, self.yardstick):
+            server.kill()
+
+    @property
+    def processes(self) -> list[Process]:
+        """The workers, and the API where it was started."""
+        return [*self.workers, *([self.api] if hasattr(self, "api") else [])]
+
+    def settings(self, **environment: str) -> Settings:
+        """Return the settings of the plant's own processes, some of them as given instead."""
+        return load_settings(self.environment(**environment))
+
+    def environment(self, **changed: str) -> dict[str, str]:
+        """Return the environment of the plant's own processes, with some of it as given instead."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "KAFKA_TOPIC": self.topic,
+            "KAFKA_GROUP_ID": self.topic,
+            "REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0",
+            "HTTP_PORT": "0",
+            "LOG_FORMAT": "json",
+            "HEADCOUNT_HOME": str(self.home / "headcount"),
+            **changed,
+        }
+
+    @asynccontextmanager
+    async def redis(self) -> AsyncIterator[Redis]:
+        """Open a client that reaches Redis beside the proxy."""
+        async with Redis.from_url(self.valkey.url) as client:
+            yield client
+
+    def process(self, command: str, **environment: str) -> Process:
+        """Make a process of the plant's that is not started yet."""
+        log_path = self.home / f"{command}-{next(self._numbers)}.log"
+        return Process(command, self.environment(**environment), log_path)
+
+    def add_worker(self) -> Process:
+        """Start one more worker; `workers` holds it from now on."""
+        worker = self.process("worker")
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    async def start_api(self) -> None:
+        """Start the API; `api_url` tells where it listens."""
+        self.api = self.process("api")
+        self.api.start()
+        self.api_url = (await self.api.logged("listening"))["url"]
+
+    async def admit(self, workspaces: Iterable[str]) -> None:
+        """Make a token for each workspace, and put it into Redis."""
+        for workspace in workspaces:
+            self._secrets[workspace] = mint(
+                workspace_id=workspace,
+                user_id=USER,
+                permissions=[VIEW_ENGAGEMENT_DASHBOARD],
+                created_at=utc_now(),
+            )
+        await self.keep_tokens()
+
+    async def keep_tokens(self) -> None:
+        """Put every token into Redis again: the same records, after they were lost."""
+        async with self.redis() as redis:
+            store = RedisTokenStore(redis)
+            for token, _ in self._secrets.values():
+                await store.add(token)
+
+    def credentials(self, workspace: str) -> dict[str, str]:
+        """Return the headers by which the workspace's numbers may be read."""
+        return {"x-user-id": USER, "x-auth-token": self._secrets[workspace][1]}
+
+    async def _open(self) -> None:
+        self.topic = f"activity-{uuid4().hex[:8]}"
+        self.workers = []
+        self._secrets = {}
+        await create_topics(self.settings())
+        for _ in range(WORKERS):
+            self.add_worker()
+        await self.start_api()
