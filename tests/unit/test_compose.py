@@ -1,0 +1,177 @@
+"""What compose.yaml and the Dockerfile promise to whoever exposes the machine that they run on."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from ruamel.yaml import YAML
+
+from headcount.embedded.jars import KAFKA_VERSION
+from headcount.settings import Settings, load_settings
+
+Compose = dict[str, Any]
+
+ROOT: Final = Path(__file__).parents[2]
+DOCKERFILE: Final = (ROOT / "Dockerfile").read_text()
+VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+SERVICES: Final = ("kafka", "valkey", "worker", "api")
+OURS: Final = ("worker", "api")
+HAS_EXACT_VERSION: Final = re.compile(r"^[\w./-]+:\d+\.\d+\.\d+[\w.-]*$").match
+
+
+@pytest.fixture(scope="module")
+def compose() -> Compose:
+    """The file with no variable set: each takes its default."""
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "compose.yaml").read_text())
+    assert "$" not in text
+    document: Compose = YAML(typ="safe").load(text)
+    return document
+
+
+def instructions(name: str) -> list[str]:
+    """Return what follows each instruction of that name, with its continued lines joined."""
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return re.findall(rf"^{name} +(.*)$", joined, re.MULTILINE)
+
+
+def environment_of(compose: Compose, service: str) -> dict[str, str]:
+    return {name: value or "" for name, value in compose["services"][service]["environment"].items()}
+
+
+def test_nothing_but_these_four_is_run(compose: Compose) -> None:
+    assert set(compose["services"]) == set(SERVICES)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_image_is_of_an_exact_version(compose: Compose, service: str) -> None:
+    assert HAS_EXACT_VERSION(compose["services"][service]["image"])
+
+
+def test_the_base_image_is_of_an_exact_version_and_named_once() -> None:
+    bases = [stage.split()[0] for stage in instructions("FROM")]
+    assert HAS_EXACT_VERSION(bases[0])
+    assert set(bases[1:]) == {"base"}
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_our_image_is_of_this_version_and_never_pulled(compose: Compose, service: str) -> None:
+    definition = compose["services"][service]
+    assert (definition["image"], definition["build"]) == (f"headcount:{VERSION}", ".")
+    assert definition["pull_policy"] == "build"
+    assert f'org.opencontainers.image.version="{VERSION}"' in DOCKERFILE
+
+
+def test_kafka_is_the_version_that_is_embedded(compose: Compose) -> None:
+    assert compose["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_container_runs_as_root(compose: Compose, service: str) -> None:
+    user = compose["services"][service].get("user", instructions("USER")[-1])
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_is_confined(compose: Compose, service: str) -> None:
+    definition = compose["services"][service]
+    assert definition["read_only"] is True
+    assert definition["cap_drop"] == ["ALL"]
+    assert definition["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit"} <= definition.keys()
+    assert definition.keys().isdisjoint({"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"})
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_tells_its_health_and_stops_cleanly(compose: Compose, service: str) -> None:
+    definition = compose["services"][service]
+    assert {"test", "interval", "timeout", "retries", "start_period"} <= definition["healthcheck"].keys()
+    assert definition["restart"] == "unless-stopped"
+    assert definition["init"] is True
+    assert re.fullmatch(r"\d\ds", definition["stop_grace_period"])
+
+
+def test_only_kafka_and_the_api_are_published_and_only_to_this_machine(compose: Compose) -> None:
+    published = {name: each["ports"] for name, each in compose["services"].items() if "ports" in each}
+    assert published == {"kafka": ["127.0.0.1:9092:19092"], "api": ["127.0.0.1:8080:8080"]}
+
+
+def test_valkey_can_be_reached_by_worker_and_api_alone(compose: Compose) -> None:
+    beside = {name for name, each in compose["services"].items() if "counters" in each["networks"]}
+    assert beside == {"valkey", "worker", "api"}
+    assert compose["services"]["valkey"]["networks"] == ["counters"]
+    assert compose["networks"]["counters"] == {"internal": True}
+
+
+def test_valkey_keeps_every_write_and_evicts_nothing(compose: Compose) -> None:
+    words = shlex.split(" ".join(compose["services"]["valkey"]["command"]))
+    options = dict(zip(words[1::2], words[2::2], strict=True))
+    assert options["--appendonly"] == "yes"
+    assert options["--appendfsync"] == "everysec"
+    assert options["--maxmemory-policy"] == "noeviction"
+
+
+@pytest.mark.parametrize(("service", "folder"), [("kafka", "/var/lib/kafka/data"), ("valkey", "/data")])
+def test_data_outlives_its_container(compose: Compose, service: str, folder: str) -> None:
+    assert compose["services"][service]["volumes"] == [f"{service}:{folder}"]
+    assert service in compose["volumes"]
+
+
+def test_kafka_keeps_its_log_in_the_volume(compose: Compose) -> None:
+    assert environment_of(compose, "kafka")["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
+
+
+def test_kafka_may_load_the_codecs_it_unpacks(compose: Compose) -> None:
+    mounts = dict(mount.split(":") for mount in compose["services"]["kafka"]["tmpfs"])
+    assert "exec" in mounts["/tmp"].split(",")  # noqa: S108 - a folder inside the container
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_variable_is_a_setting_and_every_value_is_taken(compose: Compose, service: str) -> None:
+    environment = environment_of(compose, service)
+    assert {name.lower() for name in environment} <= Settings.model_fields.keys()
+    load_settings(environment)
+
+
+def test_addresses_are_those_of_the_services(compose: Compose) -> None:
+    worker = load_settings(environment_of(compose, "worker"))
+    api = load_settings(environment_of(compose, "api"))
+    assert worker.kafka_bootstrap_servers == "kafka:9092"
+    assert worker.redis_url == api.redis_url
+    assert worker.redis_url_redacted == "redis://valkey:6379/0"
+    assert (api.http_host, api.http_port) == ("0.0.0.0", 8080)
+
+
+@pytest.mark.parametrize("setting", ["time_zone", "retention_days", "bucket_retention_days"])
+def test_worker_and_api_agree_on_what_a_day_is(compose: Compose, setting: str) -> None:
+    worker, api = (load_settings(environment_of(compose, service)) for service in OURS)
+    assert getattr(worker, setting) == getattr(api, setting)
+
+
+@pytest.mark.parametrize(("service", "needed"), [("worker", {"kafka", "valkey"}), ("api", {"valkey"})])
+def test_each_starts_after_the_servers_it_needs(compose: Compose, service: str, needed: set[str]) -> None:
+    wanted = {server: {"condition": "service_healthy"} for server in needed}
+    assert compose["services"][service]["depends_on"] == wanted
+
+
+def test_workers_can_be_scaled(compose: Compose) -> None:
+    assert compose["services"]["worker"].keys().isdisjoint({"container_name", "ports", "hostname", "volumes"})
+
+
+def test_packages_come_from_the_lock_as_wheels() -> None:
+    (install,) = [step for step in instructions("RUN") if "--requirement" in step]
+    assert {"--require-hashes", "--only-binary"} <= set(install.split())
+
+
+def test_no_secret_is_a_build_argument() -> None:
+    assert instructions("ARG") == ["REVISION=unknown"]
+
+
+def test_only_what_is_copied_is_sent_to_the_builder() -> None:
+    sent = [
+        line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
+    ]
+    copied = [word for step in instructions("COPY") if "--from" not in step for word in step.split()[:-1]]
+    assert sorted(sent) == sorted(copied)
