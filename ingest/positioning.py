@@ -22,29 +22,31 @@ class Positioner:
         """The id of the topic that the positions given so far belong to."""
 
     async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
-        """Return the position of each partition; one that Kafka does not tell of yet is left out.
+        """Return the position of each partition; one that can't be told yet is left out, to ask again.
 
         Raises `UnavailableError`.
         """
-        state = await self._source.state()
-        checkpoints = (await self._checkpoints(state)).offsets
-        self.topic_id = state.topic_id
-        known = sorted(set(partitions) & checkpoints.keys() & state.extents.keys())
-        return {
-            partition: await self._place_one(partition, checkpoints[partition], state.extents[partition])
-            for partition in known
-        }
-
-    async def _checkpoints(self, state: LogState) -> Checkpoints:
         checkpoints = await self._projection.checkpoints()
+        # After the checkpoints: ends only grow, so a checkpoint past one is a shorter log and no other worker.
+        state = await self._source.state()
+        self.topic_id = state.topic_id
         if checkpoints.topic_id not in {None, state.topic_id}:
             await self._restart(state, checkpoints)
         elif checkpoints.topic_id is None or state.extents.keys() - checkpoints.offsets.keys():
             # All partitions, not only ours: from here on readers know how many there are.
             await self._projection.begin(state)
         else:
-            return checkpoints
-        return await self._projection.checkpoints()
+            return await self._place_known(partitions, checkpoints, state)
+        return {}  # what stands there now is to be read anew
+
+    async def _place_known(
+        self, partitions: Iterable[Partition], checkpoints: Checkpoints, state: LogState
+    ) -> Mapping[Partition, Offset]:
+        offsets, extents = checkpoints.offsets, state.extents
+        return {
+            partition: await self._place_one(partition, offsets[partition], extents[partition])
+            for partition in sorted(set(partitions) & offsets.keys() & extents.keys())
+        }
 
     async def _restart(self, state: LogState, checkpoints: Checkpoints) -> None:
         nothing = Extent(Offset(0), Offset(0))
