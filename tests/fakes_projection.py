@@ -76,12 +76,13 @@ class FakeProjection:
     async def apply(self, batch: Batch) -> Offset | None:
         await self._steps.take("apply")
         if self.stored.checkpoints.get(batch.partition) == batch.start:
-            self._count(batch)
+            self.count(batch)
         checkpoint = self.stored.checkpoints.get(batch.partition)
         await self._steps.take("apply done")
         return checkpoint
 
-    def _count(self, batch: Batch) -> None:
+    def count(self, batch: Batch) -> None:
+        """Count a batch wherever the checkpoint is."""
         for addition in fold(batch.events, self._calendar, NOW).additions:
             self.stored.counters[addition.key] |= addition.user_ids
         self.stored.checkpoints[batch.partition] = batch.end

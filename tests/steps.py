@@ -1,6 +1,7 @@
 """The steps of the fakes: every await of theirs, in its order, for a test to break in at."""
 
 import asyncio
+import inspect
 from collections import defaultdict, deque
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ class Steps:
         self._planned: defaultdict[str, deque[Callable[[], object]]] = defaultdict(deque)
 
     def plan(self, name: str, *actions: Callable[[], object]) -> None:
-        """Have the next steps of that name do these; an action may raise."""
+        """Have the next steps of that name do these; an action may raise, or be awaitable."""
         self._planned[name].extend(actions)
 
     async def take(self, name: str) -> None:
@@ -26,8 +27,9 @@ class Steps:
             self.stopped.set()
             await asyncio.Event().wait()
         self.taken.append(name)
-        if self._planned[name]:
-            self._planned[name].popleft()()
+        outcome = self._planned[name].popleft()() if self._planned[name] else None
+        if inspect.isawaitable(outcome):
+            await outcome
         await asyncio.sleep(0)
 
 
