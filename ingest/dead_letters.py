@@ -17,6 +17,8 @@ WHOLE_MAX_BYTES: Final = 900_000
 """A larger letter would not fit Kafka's default of 1 MiB a message with our headers around it."""
 ABRIDGED_BYTES: Final = 16_384
 """How much of an oversized value, and of an oversized key, an abridged letter carries."""
+HEADER_BYTES: Final = 10
+"""What a header takes at most beside its name and value: both their lengths."""
 ERROR_MAX_CHARACTERS: Final = 500
 REQUEST_MILLISECONDS: Final = 10_000
 
@@ -97,7 +99,7 @@ def fitting(letter: DeadLetter) -> Message:
     record = letter.record
     own_headers = list(record.headers)
     size = len(record.key or b"") + len(record.value or b"")
-    size += sum(len(name) + len(value or b"") for name, value in own_headers)
+    size += sum(HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in own_headers)
     if size > WHOLE_MAX_BYTES:
         return abridged(letter)
     return Message(record.key, record.value, [*_headers(letter), *own_headers])
