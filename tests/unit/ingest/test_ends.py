@@ -1,0 +1,73 @@
+"""As-of: the latest instant known to be counted, and never a later one."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.batch import Offset
+from ingest.ends import MAX_SAMPLES, EndSamples
+from tests.fakes_log import NOW
+
+Log = list[tuple[int, datetime]]
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> Log:
+    """Sample a log's end each second: it grows, or stands."""
+    growths = draw(st.lists(st.integers(0, 3), max_size=30))
+    ends = [sum(growths[: number + 1]) for number in range(len(growths))]
+    return [(end, NOW + timedelta(seconds=number)) for number, end in enumerate(ends)]
+
+
+def sampled(log: Log) -> EndSamples:
+    samples = EndSamples()
+    for end, instant in log:
+        samples.add(Offset(end), instant)
+    return samples
+
+
+def latest_covered(log: Log, checkpoint: int) -> datetime | None:
+    return max((instant for end, instant in log if end <= checkpoint), default=None)
+
+
+@given(logs(), st.integers(0, 90))
+def test_as_of_is_the_latest_sample_that_the_checkpoint_covers(log: Log, checkpoint: int) -> None:
+    assert sampled(log).as_of(Offset(checkpoint)) == latest_covered(log, checkpoint)
+
+
+@given(logs(), st.data())
+def test_samples_and_questions_may_come_in_any_turn(log: Log, data: st.DataObject) -> None:
+    samples = EndSamples()
+    checkpoint = 0
+    for number, (end, instant) in enumerate(log, start=1):
+        samples.add(Offset(end), instant)
+        checkpoint = data.draw(st.integers(checkpoint, end))
+        assert samples.as_of(Offset(checkpoint)) == latest_covered(log[:number], checkpoint)
+
+
+def test_nothing_is_known_before_the_first_sample() -> None:
+    assert EndSamples().as_of(Offset(10)) is None
+
+
+def test_a_log_that_stands_still_grows_no_list() -> None:
+    samples = EndSamples()
+    for second in range(10 * MAX_SAMPLES):
+        samples.add(Offset(7), NOW + timedelta(seconds=second))
+    assert samples.as_of(Offset(6)) is None
+    assert samples.as_of(Offset(7)) == NOW + timedelta(seconds=10 * MAX_SAMPLES - 1)
+
+
+@given(st.integers(MAX_SAMPLES, 4 * MAX_SAMPLES), st.data())
+def test_a_long_backlog_makes_as_of_coarser_and_never_later(length: int, data: st.DataObject) -> None:
+    log = [(number, NOW + timedelta(seconds=number)) for number in range(length)]
+    samples = sampled(log)
+    checkpoint = data.draw(st.integers(0, length + 5))
+    as_of = samples.as_of(Offset(checkpoint))
+    assert as_of is None or as_of <= NOW + timedelta(seconds=checkpoint)
+
+
+@given(st.integers(MAX_SAMPLES, 4 * MAX_SAMPLES))
+def test_a_backlog_worked_off_is_as_fresh_as_the_last_sample(length: int) -> None:
+    log = [(number, NOW + timedelta(seconds=number)) for number in range(length)]
+    assert sampled(log).as_of(Offset(length)) == log[-1][1]
