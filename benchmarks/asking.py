@@ -1,0 +1,76 @@
+"""The API, asked over HTTP for every day of every workspace, as the dashboard would: eight days a request."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import ClientSession
+
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.contract import WEEKLY_DATA_PATH
+from api.tokens import mint
+from benchmarks.people import Counts, WorkspaceDay
+from headcount.clients import api_redis
+from headcount.composition import serve_api, utc_now
+from headcount.running import running
+from headcount.settings import Settings
+from headcount.token_store import RedisTokenStore
+
+WINDOW: Final = timedelta(days=8)
+USER_ID: Final = "benchmark"
+
+
+async def ask_for(settings: Settings, days: Iterable[WorkspaceDay]) -> Counts:
+    """Start an API and ask it for all days between the first and the last, of every workspace among them."""
+    asked = list(days)
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    windows = list(_windows(asked))
+    answers: dict[WorkspaceDay, int] = {}
+    async with (
+        running(partial(serve_api, settings, on_listening=listening.set_result)),
+        ClientSession(await listening) as session,
+    ):
+        for workspace_id in sorted({day.workspace_id for day in asked}):
+            answers |= await _ask(session, await _headers(settings, workspace_id), workspace_id, windows)
+    return answers
+
+
+async def _ask(
+    session: ClientSession, headers: Mapping[str, str], workspace_id: str, windows: Iterable[date]
+) -> Counts:
+    answers: dict[WorkspaceDay, int] = {}
+    for last in windows:
+        query = {"start": f"{last.isoformat()}T23:59:59.999Z"}
+        async with session.get(WEEKLY_DATA_PATH, params=query, headers=headers) as response:
+            response.raise_for_status()
+            rows = (await response.json())["month"]
+        answers |= {WorkspaceDay(workspace_id, _day(row)): row["users"] for row in rows}
+    return answers
+
+
+async def _headers(settings: Settings, workspace_id: str) -> Mapping[str, str]:
+    """Make a token for the workspace, and return what a client sends with it."""
+    token, secret = mint(
+        workspace_id=workspace_id,
+        user_id=USER_ID,
+        permissions=[VIEW_ENGAGEMENT_DASHBOARD],
+        created_at=utc_now(),
+    )
+    async with api_redis(settings) as redis:
+        await RedisTokenStore(redis).add(token)
+    return {"x-auth-token": secret, "x-user-id": USER_ID}
+
+
+def _windows(days: Iterable[WorkspaceDay]) -> Iterator[date]:
+    """Yield the last day of each window, side by side."""
+    wanted = [day.day for day in days]
+    first, last = min(wanted), max(wanted)
+    while last >= first:
+        yield last
+        last -= WINDOW
+
+
+def _day(row: Mapping[str, Any]) -> date:
+    return date(row["year"], row["month"], row["day"])
