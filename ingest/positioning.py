@@ -27,7 +27,7 @@ class Positioner:
         Raises `UnavailableError`.
         """
         checkpoints = await self._projection.checkpoints()
-        # After the checkpoints: ends only grow, so a checkpoint past one is a shorter log, not another worker.
+        # After the checkpoints: ends only grow, so that another worker's step never looks like a shorter log.
         state = await self._source.state()
         self.topic_id = state.topic_id
         if checkpoints.topic_id not in {None, state.topic_id}:
