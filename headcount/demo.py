@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from aiohttp import ClientSession
@@ -13,9 +13,8 @@ from aiohttp import ClientSession
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.contract import WEEKLY_DATA_PATH
 from api.errors import NoTokensError
-from api.tokens import digest_of, mint
+from api.tokens import Token, digest_of, mint
 from headcount.home import read_private, write_private
-from headcount.token_store import RedisTokenStore
 
 WORKSPACE_ID: Final = "developers"
 USER_ID: Final = "demo"
@@ -68,7 +67,15 @@ class Demo:
         return {"x-auth-token": self.auth_token, "x-user-id": USER_ID}
 
 
-async def demo_token(tokens: RedisTokenStore, kept: Path, now: datetime) -> str:
+class Tokens(Protocol):
+    """Where tokens are kept; see `headcount.token_store.RedisTokenStore`."""
+
+    async def find(self, digest: str) -> Token | None: ...
+
+    async def add(self, token: Token) -> None: ...
+
+
+async def demo_token(tokens: Tokens, kept: Path, now: datetime) -> str:
     """Return the secret of the token that the file keeps, or of a new one, which is kept there."""
     secret = read_private(kept).get("auth_token")
     if isinstance(secret, str) and await _is_valid(tokens, secret, now):
@@ -85,7 +92,7 @@ async def demo_token(tokens: RedisTokenStore, kept: Path, now: datetime) -> str:
     return secret
 
 
-async def _is_valid(tokens: RedisTokenStore, secret: str, now: datetime) -> bool:
+async def _is_valid(tokens: Tokens, secret: str, now: datetime) -> bool:
     try:
         token = await tokens.find(digest_of(secret))
     except NoTokensError:

@@ -1,0 +1,75 @@
+"""The home folder: one Headcount at a time, and files for its owner only."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headcount.home import occupied, read_private, write_private
+from ingest.errors import RefusedError
+
+OCCUPY = """
+import sys
+from pathlib import Path
+from headcount.home import occupied
+with occupied(Path(sys.argv[1])):
+    pass
+"""
+
+
+def mode(path: Path) -> str:
+    return oct(path.stat().st_mode & 0o777)
+
+
+def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    with occupied(tmp_path / "a" / "home") as home:
+        assert mode(home) == "0o700"
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with occupied(tmp_path) as home:
+        assert mode(home) == "0o750"
+
+
+def test_a_second_headcount_is_refused_and_one_after_the_first_is_not(tmp_path: Path) -> None:
+    with occupied(tmp_path):
+        second = subprocess.run(
+            [sys.executable, "-c", OCCUPY, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        assert f"Another Headcount is running in {tmp_path}." in second.stderr
+    subprocess.run([sys.executable, "-c", OCCUPY, str(tmp_path)], check=True)
+
+
+def test_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
+    with occupied(tmp_path), pytest.raises(RefusedError, match="Another Headcount"), occupied(tmp_path):
+        pass
+
+
+def test_a_document_is_read_back_and_only_its_owner_may(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    write_private(path, {"pid": 1})
+    write_private(path, {"pid": 2})
+    assert read_private(path) == {"pid": 2}
+    assert mode(path) == "0o600"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_an_interrupted_write_left_behind_is_no_obstacle(tmp_path: Path) -> None:
+    left_behind = tmp_path / "run.unfinished"
+    left_behind.write_text("{")
+    left_behind.chmod(0o644)
+    write_private(tmp_path / "run.json", {"pid": 1})
+    assert mode(tmp_path / "run.json") == "0o600"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[1]"])
+def test_a_damaged_document_holds_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    assert read_private(path) == {}
+
+
+def test_a_missing_document_holds_nothing(tmp_path: Path) -> None:
+    assert read_private(tmp_path / "run.json") == {}

@@ -1,0 +1,70 @@
+"""The signals that end a program: the first cleanly, and within a bound."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from headcount import signals
+from headcount.signals import cancelled_by_signals, stopped_by_signals
+from ingest.errors import UnavailableError
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_the_first_signal_asks_to_stop(number: signal.Signals) -> None:
+    async with asyncio.timeout(5), stopped_by_signals() as stopping:
+        os.kill(os.getpid(), number)
+        await stopping.wait()
+
+
+async def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "STOP_SECONDS", 0.01)
+
+    async def be_deaf() -> None:
+        async with asyncio.timeout(5), stopped_by_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+
+    with pytest.raises(UnavailableError, match="cut short"):
+        await be_deaf()
+
+
+async def test_a_timeout_of_the_block_itself_is_passed_on() -> None:
+    with pytest.raises(TimeoutError):
+        async with stopped_by_signals():
+            raise TimeoutError
+
+
+async def test_signals_have_their_defaults_again_after_the_first_and_after_the_block() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    async with asyncio.timeout(5), stopped_by_signals() as stopping:
+        assert signal.getsignal(signal.SIGTERM) != before
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopping.wait()
+        assert signal.getsignal(signal.SIGTERM) == before
+    async with stopped_by_signals():
+        pass
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+async def test_work_is_cancelled_by_a_signal_which_is_announced_and_no_error() -> None:
+    steps = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+        finally:
+            steps.append("cleaned up")
+
+    await asyncio.wait_for(cancelled_by_signals(work(), steps.append), 5)
+    assert steps == ["Stopping; once more ends it at once.", "cleaned up"]
+
+
+async def test_an_error_of_the_work_is_passed_on() -> None:
+    async def work() -> None:
+        raise UnavailableError("Kafka is away")
+
+    with pytest.raises(UnavailableError, match="Kafka is away"):
+        await cancelled_by_signals(work(), print)
