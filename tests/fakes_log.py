@@ -42,6 +42,7 @@ class FakeLog:
         }
         self._beginnings: dict[Partition, int] = dict.fromkeys(self._slots, 0)
         self._damaged: set[tuple[Partition, int]] = set()
+        self._hidden: set[Partition] = set()
         self._members: list[FakeSource] = []
 
     @property
@@ -49,11 +50,25 @@ class FakeLog:
         return list(self._slots)
 
     def state(self) -> LogState:
-        extents = {
-            partition: Extent(Offset(self._beginnings[partition]), Offset(len(slots)))
-            for partition, slots in self._slots.items()
-        }
+        extents = {partition: self.extent(partition) for partition in self._slots.keys() - self._hidden}
         return LogState(self.topic_id, extents)
+
+    def extent(self, partition: Partition) -> Extent:
+        return Extent(Offset(self._beginnings[partition]), Offset(len(self._slots[partition])))
+
+    def add_partition(self) -> Partition:
+        topic = self.partitions[0].topic
+        added = Partition(topic, len(self._slots))
+        self._slots[added] = []
+        self._beginnings[added] = 0
+        return added
+
+    def hide(self, partition: Partition) -> None:
+        """Tell nothing of a partition, as metadata does that is older than the assignment."""
+        self._hidden.add(partition)
+
+    def show(self, partition: Partition) -> None:
+        self._hidden.discard(partition)
 
     def append(self, partition: Partition, *records: FakeRecord | None) -> None:
         self._slots[partition].extend(records)
@@ -153,7 +168,7 @@ class FakeSource:
             position = self._positions.get(partition)
             if position is None or partition in self._paused or not left:
                 continue
-            extent = self._log.state().extents[partition]
+            extent = self._log.extent(partition)
             if not extent.beginning <= position <= extent.end:
                 raise UnavailableError(f"{partition} has no offset {position}")
             records, self._positions[partition] = self._log.read(partition, position, left)

@@ -33,7 +33,7 @@ class Projected:
 
 
 class FakeProjection:
-    """Counts into sets. `stored` may be replaced at any moment, as by a Redis that lost its newest state."""
+    """Counts into sets."""
 
     def __init__(self, *, steps: Steps | None = None, calendar: Calendar = CALENDAR) -> None:
         self.stored = Projected()
@@ -42,6 +42,10 @@ class FakeProjection:
 
     def snapshot(self) -> Projected:
         return deepcopy(self.stored)
+
+    def restore(self, stored: Projected) -> None:
+        """Go back to an earlier state, as a Redis does that lost its newest one."""
+        self.stored = deepcopy(stored)
 
     async def checkpoints(self) -> Checkpoints:
         await self._steps.take("checkpoints")

@@ -31,10 +31,10 @@ def no_event(value: bytes = b"no event") -> FakeRecord:
 class Pipeline:
     """The world that workers run in; it outlives them. Its clock is the event loop's."""
 
-    def __init__(self, partitions: int = 1, *, poll_records: int = 5_000) -> None:
+    def __init__(self, partitions: int = 1, *, poll_records: int = 5_000, steps: Steps | None = None) -> None:
         self.log = FakeLog(partitions)
         self.partitions = self.log.partitions
-        self.steps = Steps()
+        self.steps = steps or Steps()
         self.projection = FakeProjection(steps=self.steps)
         self.dead_letters = FakeDeadLetters(steps=self.steps)
         self.tally = Tally()
@@ -68,8 +68,7 @@ class Pipeline:
 
     def lags(self) -> Mapping[Partition, int]:
         checkpoints = self.projection.stored.checkpoints
-        extents = self.log.state().extents
-        return {each: extents[each].end - checkpoints.get(each, -1) for each in self.partitions}
+        return {each: self.log.extent(each).end - checkpoints.get(each, -1) for each in self.partitions}
 
     def is_caught_up(self) -> bool:
         """Tell whether everything is counted, and whoever reads the projection knows it."""
@@ -99,6 +98,10 @@ class RunningWorker:
         """End it where it stands; the group finds out."""
         self.run.cancel()
         await asyncio.wait([self.run])
+        await self.drop_out()
+
+    async def drop_out(self) -> None:
+        """Have the group give up on it, which it does not know of."""
         await self._source.stop()
 
 

@@ -9,24 +9,28 @@ from ingest.errors import UnavailableError
 
 
 class Steps:
-    """Has any one step do something, or be the last; a step that is the last never ends."""
+    """Has a step do something more, or holds it up: `hold_at` is the number of that step, counted from 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold_at: int | None = None) -> None:
         self.taken: list[str] = []
-        self.last: int | None = None
-        """The number of the step at which the world stops for good, counted from 0."""
-        self.stopped = asyncio.Event()
+        self.held = asyncio.Event()
+        self._hold_at = hold_at
+        self._released = asyncio.Event()
         self._planned: defaultdict[str, deque[Callable[[], object]]] = defaultdict(deque)
 
     def plan(self, name: str, *actions: Callable[[], object]) -> None:
         """Have the next steps of that name do these; an action may raise, or be awaitable."""
         self._planned[name].extend(actions)
 
+    def release(self) -> None:
+        """Let the step that was held up go on."""
+        self._released.set()
+
     async def take(self, name: str) -> None:
-        if len(self.taken) == self.last:
-            self.stopped.set()
-            await asyncio.Event().wait()
         self.taken.append(name)
+        if len(self.taken) - 1 == self._hold_at:
+            self.held.set()
+            await self._released.wait()
         outcome = self._planned[name].popleft()() if self._planned[name] else None
         if inspect.isawaitable(outcome):
             await outcome

@@ -102,7 +102,7 @@ def another_worker_counting(pipeline: Pipeline, user_id: str) -> Callable[[], ob
     def count() -> None:
         pipeline.log.append(partition, event(user_id))
         start = pipeline.projection.stored.checkpoints[partition]
-        end = pipeline.log.state().extents[partition].end
+        end = pipeline.log.extent(partition).end
         records, _ = pipeline.log.read(partition, start, most=10)
         values = [record.value for record in records if record.value is not None]
         events = [decode(value) for value in values]

@@ -1,0 +1,114 @@
+"""Servers that are away, and a Redis that lost state: waited for, found, and made good."""
+
+import pytest
+
+from ingest.errors import RefusedError
+from tests.pipeline import Pipeline, event, no_event
+from tests.steps import away
+from tests.waiting import wait_until
+
+
+async def test_the_reply_to_a_batch_may_be_lost() -> None:
+    pipeline = Pipeline()
+    pipeline.steps.plan("apply done", away, away)
+    pipeline.log.append(pipeline.partitions[0], event("alice"))
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice"}
+    assert pipeline.tally.refused == pipeline.tally.rollbacks == 0
+
+
+@pytest.mark.parametrize("step", ["checkpoints", "state", "begin", "publish", "apply", "commit", "position"])
+async def test_a_server_that_is_away_for_a_while_is_waited_for(step: str) -> None:
+    pipeline = Pipeline()
+    pipeline.log.append(pipeline.partitions[0], event("alice"), no_event(b"1"), event("bob"))
+    pipeline.steps.plan(step, *[away] * 30)
+    async with pipeline.worker():
+        await wait_until(lambda: pipeline.steps.taken.count(step) > 30, message="it was tried again")
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice", "bob"}
+    assert [letter.record.value for letter in pipeline.dead_letters.letters] == [b"1"]
+
+
+async def test_waiting_for_redis_goes_on_polling_and_drops_nothing() -> None:
+    """Who does not poll is put out of the group; who polls without pausing loses what comes."""
+    pipeline = Pipeline(partitions=2)
+    first, second = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.log.append(first, event("alice"))
+        pipeline.steps.plan("apply", *[away] * 20)
+        await wait_until(lambda: pipeline.tally.waits > 0)
+        pipeline.log.append(first, event("bob"))
+        pipeline.log.append(second, event("carol"))
+        polls = pipeline.steps.taken.count("poll")
+        await wait_until(lambda: pipeline.steps.taken.count("poll") > polls + 10)
+        assert pipeline.users() == set()
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice", "bob", "carol"}
+    assert pipeline.tally.records == 3
+
+
+async def test_a_log_that_is_away_is_waited_for() -> None:
+    pipeline = Pipeline()
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.log.append(pipeline.partitions[0], event("alice"))
+        pipeline.steps.plan("poll done", *[away] * 5)  # with the records drained already
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice"}
+
+
+async def test_a_rolled_back_redis_is_found_without_traffic_and_filled_again() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        before = pipeline.projection.snapshot()
+        pipeline.log.append(partition, event("alice"), event("bob"))
+        await pipeline.until_caught_up()
+        pipeline.projection.restore(before)
+        await wait_until(lambda: partition not in pipeline.projection.stored.as_of, message="it told of it")
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice", "bob"}
+    assert pipeline.tally.rollbacks == 1
+
+
+async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> None:
+    """From the log's beginning, and not from what Kafka was told."""
+    pipeline = Pipeline(partitions=2)
+    empty = pipeline.projection.snapshot()
+    for partition in pipeline.partitions:
+        pipeline.log.append(partition, event(f"user-{partition.number}"))
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        await wait_until(lambda: set(pipeline.log.committed.values()) == {1})
+        pipeline.projection.restore(empty)
+        await wait_until(lambda: pipeline.tally.rollbacks > 0)
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"user-0", "user-1"}
+
+
+async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
+    pipeline = Pipeline(partitions=2)
+    first = pipeline.partitions[0]
+    pipeline.log.append(first, event("alice"))
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        del pipeline.projection.stored.checkpoints[first]
+        pipeline.projection.stored.counters.clear()
+        await wait_until(lambda: pipeline.users() == {"alice"})
+        await pipeline.until_caught_up()
+    assert pipeline.tally.rollbacks == 1
+
+
+async def test_a_redis_of_another_deployment_ends_the_worker() -> None:
+    pipeline = Pipeline()
+
+    def refuse() -> None:
+        raise RefusedError("Redis counts for another topic")
+
+    pipeline.steps.plan("begin", refuse)
+    worker = await pipeline.start_worker()
+    with pytest.raises(RefusedError, match="another topic"):
+        await worker.run

@@ -1,0 +1,61 @@
+"""The stop: heard at any time, and nothing is lost by it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from ingest.batch import Offset
+from tests.pipeline import Pipeline, event, no_event, now
+from tests.steps import away
+from tests.waiting import wait_until
+
+
+@pytest.mark.parametrize("step", ["checkpoints", "state", "publish", "apply", "poll"])
+async def test_a_stop_is_heard_while_waiting(step: str) -> None:
+    pipeline = Pipeline()
+    pipeline.log.append(pipeline.partitions[0], event("alice"), no_event())
+    pipeline.steps.plan(step, *[away] * 10_000)
+    worker = await pipeline.start_worker()
+    await wait_until(lambda: pipeline.steps.taken.count(step) > 5)
+    await worker.leave()
+    assert pipeline.projection.stored.checkpoints.get(pipeline.partitions[0], 0) == 0
+
+
+@pytest.mark.parametrize("step", ["poll", "apply", "publish", "state", "commit"])
+async def test_a_stop_is_heard_while_a_server_does_not_answer(step: str) -> None:
+    pipeline = Pipeline()
+    pipeline.log.append(pipeline.partitions[0], event("alice"), no_event())
+    pipeline.steps.plan(step, asyncio.Event().wait)
+    worker = await pipeline.start_worker()
+    await wait_until(lambda: step in pipeline.steps.taken)
+    asked_at = now()
+    await worker.leave()
+    assert now() - asked_at < timedelta(seconds=10)
+
+
+async def test_the_last_thing_a_worker_does_is_to_tell_kafka_how_far_it_came() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    pipeline.log.append(partition, event("alice"))
+    async with pipeline.worker():
+        await wait_until(lambda: pipeline.users() == {"alice"})
+    assert pipeline.log.committed == {partition: 1}
+    assert pipeline.steps.taken[-2:] == ["commit", "commit done"]
+
+
+async def test_kafka_is_never_told_more_than_is_counted() -> None:
+    pipeline = Pipeline(poll_records=1)
+    (partition,) = pipeline.partitions
+    committed: list[bool] = []
+
+    def compare() -> None:
+        told = pipeline.log.committed.get(partition, Offset(0))
+        committed.append(told <= pipeline.projection.stored.checkpoints[partition])
+
+    pipeline.steps.plan("commit done", *[compare] * 100)
+    pipeline.log.append(partition, *[event(str(number)) for number in range(100)])
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    assert all(committed)
+    assert committed
