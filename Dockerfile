@@ -5,10 +5,10 @@ FROM base AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv --without-pip /opt/headcount
-COPY requirements/runtime.txt requirements/
+COPY requirements/server.txt requirements/
 # Wheels only: nothing is compiled, and no package's own build script runs.
 RUN python -m pip --python /opt/headcount/bin/python install \
-    --only-binary :all: --require-hashes --requirement requirements/runtime.txt
+    --only-binary :all: --require-hashes --requirement requirements/server.txt
 COPY pyproject.toml README.md ./
 COPY api api
 COPY headcount headcount

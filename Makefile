@@ -32,12 +32,15 @@ format: $(VENV)/.dev ## Rewrite the code in the house's style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+
 lock: $(VENV)/.dev ## Resolve the dependencies again and write the lock files
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--custom-compile-command "make lock" --group pyproject.toml:runtime-build \
+	@$(COMPILE) --extra embedded --group pyproject.toml:runtime-build \
 		--output-file requirements/runtime.txt pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--custom-compile-command "make lock" --constraint requirements/runtime.txt --group pyproject.toml:dev \
+	@$(COMPILE) --constraint requirements/runtime.txt --group pyproject.toml:runtime-build \
+		--output-file requirements/server.txt pyproject.toml
+	@$(COMPILE) --constraint requirements/runtime.txt --extra embedded --group pyproject.toml:dev \
 		--output-file requirements/dev.txt pyproject.toml
 
 clean: ## Forget the environment and the embedded servers' files

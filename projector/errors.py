@@ -20,3 +20,8 @@ PASSING_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS")
 def is_passing(error: exceptions.RedisError) -> bool:
     """Tell whether the same call may succeed once time or an operator has helped the server."""
     return isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING_CODES)
+
+
+def words(error: exceptions.RedisError) -> str:
+    """Say what happened: redis-py's repr has no message, and its message no kind."""
+    return f"{type(error).__name__}: {error}"

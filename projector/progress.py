@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
+from projector.errors import words
 from projector.gaps import GapReport
 
 
@@ -37,7 +38,7 @@ async def read_progress(redis: Redis) -> Progress:
             pipeline.lrange(keys.GAPS, 0, -1)
             topic_id, checkpoints, as_of, gaps = await pipeline.execute()
     except RedisError as error:
-        raise UnavailableError(f"Redis does not answer: {error!r}") from error
+        raise UnavailableError(f"Redis does not answer: {words(error)}") from error
     return Progress(
         topic_id.decode() if topic_id else None,
         {_partition(field): Offset(int(value)) for field, value in checkpoints.items()},

@@ -14,7 +14,7 @@ from ingest.ports import Checkpoints, Gap, LogState
 from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.deployment import Deployment
-from projector.errors import is_passing
+from projector.errors import is_passing, words
 from projector.fold import Fold, fold
 from projector.gaps import MAX_GAPS, report
 from projector.progress import read_progress
@@ -119,5 +119,5 @@ async def _errors_named() -> AsyncIterator[None]:
         yield
     except RedisError as error:
         if is_passing(error):
-            raise UnavailableError(f"Redis can't take it now: {error!r}") from error
+            raise UnavailableError(f"Redis can't take it now: {words(error)}") from error
         raise

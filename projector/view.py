@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from projector import keys, scripts
+from projector.errors import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class RedisView:
         try:
             partitions, as_of, counts = await self._window(keys=[keys.CHECKPOINTS, keys.AS_OF, *counters])
         except RedisError as error:
-            raise ViewUnavailableError(f"Redis can't answer: {error!r}") from error
+            raise ViewUnavailableError(f"Redis can't answer: {words(error)}") from error
         if partitions == 0 or len(as_of) < partitions:
             raise CatchingUpError("the projection does not hold the whole log yet")
         return DailyCounts(counts, datetime.fromtimestamp(min(map(int, as_of)) / 1000, UTC))

@@ -1,7 +1,8 @@
 """The commands that go on until they are stopped, by Ctrl-C or by SIGTERM."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import typer
 from rich.console import Console
@@ -10,11 +11,10 @@ from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
 from headcount.composition import serve_api, serve_worker
 from headcount.home import occupied
-from headcount.run import run as run_everything
 from headcount.screen import Screen
-from headcount.servers import embedded_servers
 from headcount.settings import Settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
+from ingest.errors import RefusedError
 
 
 def run() -> None:
@@ -56,11 +56,27 @@ def api() -> None:
 
 
 async def _run(settings: Settings) -> None:
+    with _embedded():
+        from headcount.run import run as run_everything  # noqa: PLC0415 - see _embedded
     screen = Screen(Console())
     await cancelled_by_signals(run_everything(settings, screen), screen.say)
 
 
+@contextmanager
+def _embedded() -> Iterator[None]:
+    """Import what only the embedded servers need: a server of worker and API is installed without it."""
+    try:
+        yield
+    except ImportError as error:
+        raise RefusedError(
+            f"The embedded servers are not installed here ({error.name} is missing): "
+            "install headcount[embedded], or give worker and API a Kafka and a Redis."
+        ) from error
+
+
 async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
+    with _embedded():
+        from headcount.servers import embedded_servers  # noqa: PLC0415 - see _embedded
     with occupied(settings.headcount_home):
         async with embedded_servers(settings, _tell) as ours:
             show(
