@@ -11,6 +11,10 @@ from ingest.errors import UnavailableError
 STOP_SECONDS: Final = 8.0
 """How long a clean stop may take before it is cut short; supervisors tend to kill after 10 s."""
 
+ECHO_SECONDS: Final = 1.0
+"""A second signal this soon is the first one's echo: `timeout`, systemd and others signal a whole process
+group, and `make` then passes it on to its child once more."""
+
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,18 +60,23 @@ async def cancelled_by_signals(work: Coroutine[Any, Any, None], announce: Callab
 def _first_signal(act: Callable[[], object]) -> Iterator[None]:
     """For the main thread only: signals reach no other."""
     loop = asyncio.get_running_loop()
+    echo: asyncio.TimerHandle | None = None
 
     def let_go() -> None:
         for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)
 
     def on_signal() -> None:
-        let_go()  # a second signal finds its default again
-        act()
+        nonlocal echo
+        if echo is None:
+            echo = loop.call_later(ECHO_SECONDS, let_go)  # from then on a second signal finds its default
+            act()
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, on_signal)
     try:
         yield
     finally:
+        if echo is not None:
+            echo.cancel()
         let_go()
