@@ -1,7 +1,7 @@
-"""The progress of a replay on stderr: a bar on a terminal, now and then a line elsewhere."""
+"""The progress of a long command on stderr: a bar on a terminal, now and then a line elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -9,18 +9,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from headcount.replay import Sink
-
 REFRESH_SECONDS: Final = 0.2
 LINE_SECONDS: Final = 10.0
 
 
 @asynccontextmanager
-async def shown(sink: Sink, total: int) -> AsyncIterator[None]:
-    """Show how many of the events the sink has acknowledged, until the block is left."""
+async def shown(done: Callable[[], int], total: int, *, unit: str) -> AsyncIterator[None]:
+    """Show how many of the total are done, and the time left, until the block is left."""
     console = Console(stderr=True)
     following = asyncio.create_task(
-        _bar(console, sink, total) if console.is_terminal else _lines(sink, total)
+        _bar(console, done, total, unit) if console.is_terminal else _lines(done, total, unit)
     )
     try:
         yield
@@ -30,13 +28,13 @@ async def shown(sink: Sink, total: int) -> AsyncIterator[None]:
             await following
 
 
-async def _bar(console: Console, sink: Sink, total: int) -> None:
+async def _bar(console: Console, done: Callable[[], int], total: int, unit: str) -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f} events/s"),
+        TextColumn(f"{{task.fields[rate]:,.0f}} {unit}/s"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
@@ -44,13 +42,13 @@ async def _bar(console: Console, sink: Sink, total: int) -> None:
         try:
             while True:
                 await asyncio.sleep(REFRESH_SECONDS)
-                rate = sink.acknowledged / (loop.time() - start)
-                progress.update(task, completed=sink.acknowledged, rate=rate)
+                rate = done() / (loop.time() - start)
+                progress.update(task, completed=done(), rate=rate)
         finally:
-            progress.update(task, completed=sink.acknowledged)
+            progress.update(task, completed=done())
 
 
-async def _lines(sink: Sink, total: int) -> None:
+async def _lines(done: Callable[[], int], total: int, unit: str) -> None:
     while True:
         await asyncio.sleep(LINE_SECONDS)
-        typer.echo(f"{sink.acknowledged:,} of {total:,} events", err=True)
+        typer.echo(f"{done():,} of {total:,} {unit}", err=True)

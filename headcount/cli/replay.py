@@ -99,7 +99,7 @@ async def _replay(settings: Settings, request: Request) -> Summary:
     async with (
         stopped_by_signals() as stopping,
         open_publisher(settings) as publisher,
-        shown(publisher, found.lines),
+        shown(lambda: publisher.acknowledged, found.lines, unit="events"),
     ):
         start = time.monotonic()
         running = Replay(publisher, request.pace(), stopping)
