@@ -1,5 +1,6 @@
 """What an error of Redis means: wait and try again, or stop."""
 
+import re
 from typing import Final
 
 from redis import exceptions
@@ -13,13 +14,13 @@ PASSING_TYPES: Final = (
     exceptions.TryAgainError,
     exceptions.NoPermissionError,
 )
-PASSING_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS")
-"""Codes that redis-py gives no type."""
+_has_passing_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPLICAS) ").search
+"""Finds codes that redis-py gives no type; in front of a pipeline's errors it puts words of its own."""
 
 
 def is_passing(error: exceptions.RedisError) -> bool:
     """Tell whether the same call may succeed once time or an operator has helped the server."""
-    return isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING_CODES)
+    return isinstance(error, PASSING_TYPES) or _has_passing_code(str(error)) is not None
 
 
 def words(error: exceptions.RedisError) -> str:
