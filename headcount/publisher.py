@@ -75,8 +75,9 @@ class Publisher:
 async def open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
     """Connect to Kafka; raises `UnavailableError` where it can't be reached or does not take an event."""
     producer = AIOKafkaProducer(
+        # Not idempotent: aiokafka's idempotent producer never gives a batch up, so a replay into a Kafka that
+        # went away would neither fail nor end. And an event that a retry publishes twice is counted once.
         acks="all",
-        enable_idempotence=True,  # a retried batch is not counted twice, and keeps its place
         compression_type="lz4",
         max_batch_size=BATCH_BYTES,
         request_timeout_ms=REQUEST_MILLISECONDS,
