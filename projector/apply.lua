@@ -7,24 +7,11 @@ if stored ~= ARGV[2] then
   return stored
 end
 
-local CHUNK = 5000 -- Lua's unpack takes about 8,000 values
-local additions = cmsgpack.unpack(ARGV[5])
-for i, addition in ipairs(additions) do
-  local key, expires_at, ids = KEYS[i + 2], addition[1], addition[2]
-  local changed = 0
-  for first = 1, #ids, CHUNK do
-    local reply = redis.pcall('PFADD', key, unpack(ids, first, math.min(first + CHUNK - 1, #ids)))
-    if type(reply) == 'table' and reply.err then
-      return redis.error_reply(reply.err .. ' (at ' .. key .. ')')
-    end
-    changed = changed + reply
-  end
-  if changed > 0 then
-    if expires_at > 0 then
-      redis.call('EXPIREAT', key, expires_at)
-    else
-      redis.call('PERSIST', key)
-    end
+for i, addition in ipairs(cmsgpack.unpack(ARGV[5])) do
+  local key = KEYS[i + 2]
+  local _, refusal = add(key, addition[1], addition[2])
+  if refusal then
+    return redis.error_reply(refusal .. ' (at ' .. key .. ')')
   end
 end
 

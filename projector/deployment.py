@@ -1,7 +1,7 @@
 """The deployment: what the counters in a Redis mean, so that no other deployment counts into them."""
 
 from dataclasses import asdict, dataclass
-from typing import cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
@@ -25,9 +25,14 @@ class Deployment:
             *_, recorded = await pipeline.execute()
         self._compare({name.decode(): value.decode() for name, value in recorded.items()})
 
+    async def check(self, redis: Redis) -> None:
+        """Raise `RefusedError` where another deployment is recorded; records nothing itself."""
+        recorded: dict[Any, Any] = await redis.hgetall(keys.DEPLOYMENT)
+        self._compare({name.decode(): value.decode() for name, value in recorded.items()})
+
     def _compare(self, recorded: dict[str, str]) -> None:
         for field, value in cast("dict[str, str]", asdict(self)).items():
-            if recorded[field] != value:
+            if recorded.get(field, value) != value:
                 raise RefusedError(
                     f"Redis counts for {field.upper()} {recorded[field]!r}, this start is for {value!r}: "
                     "give it a Redis database of its own, or set it as it was."

@@ -1,9 +1,13 @@
 """What an error of Redis means: wait and try again, or stop."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from redis import exceptions
+
+from ingest.errors import UnavailableError
 
 PASSING_TYPES: Final = (
     exceptions.ConnectionError,  # also: loading, wrong password while one is being rotated
@@ -26,3 +30,14 @@ def is_passing(error: exceptions.RedisError) -> bool:
 def words(error: exceptions.RedisError) -> str:
     """Say what happened: redis-py's repr has no message, and its message no kind."""
     return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def errors_named() -> Iterator[None]:
+    """Raise `UnavailableError` for what passes; let through what does not."""
+    try:
+        yield
+    except exceptions.RedisError as error:
+        if is_passing(error):
+            raise UnavailableError(f"Redis can't take it now: {words(error)}") from error
+        raise

@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from ingest.event import Event
 from projector import keys
 from projector.calendar import Calendar, bucket_of
 
 UserIdsByBucket = Mapping[tuple[str, int], set[str]]
+_packer = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Fold:
     additions: list[Addition]
     anonymous: int
     expired: int
+
+
+def pack(additions: Iterable[Addition]) -> bytes:
+    """Put additions into the form that the scripts take, beside their keys."""
+    return _packer.encode([(addition.expires_at, addition.user_ids) for addition in additions])
 
 
 def fold(events: Iterable[Event], calendar: Calendar, now: datetime) -> Fold:

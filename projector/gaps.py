@@ -1,12 +1,15 @@
 """The gaps found in the log, kept in Redis for an operator to read."""
 
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from redis.asyncio import Redis
 
 from ingest.ports import Gap, GapCause
+from projector import keys, scripts
 from projector.calendar import Calendar, bucket_of
+from projector.errors import errors_named
 
 MAX_GAPS: Final = 100
 
@@ -39,3 +42,22 @@ def report(gap: Gap, *, as_of: datetime | None, now: datetime, calendar: Calenda
         first_day=None if as_of is None else calendar.day_of(bucket_of(as_of)),
         last_day=calendar.day_of(bucket_of(now)),
     )
+
+
+def decode(document: bytes) -> GapReport:
+    """Read a gap as Redis keeps it."""
+    return msgspec.json.decode(document, type=GapReport)
+
+
+async def read_acknowledged(redis: Redis) -> list[GapReport]:
+    """Return the newest gaps that an operator has acknowledged, the first acknowledged first."""
+    with errors_named():
+        documents: list[Any] = await redis.lrange(keys.ACKNOWLEDGED_GAPS, 0, -1)
+    return list(map(decode, documents))
+
+
+async def acknowledge(redis: Redis, number: int) -> None:
+    """Put the oldest gaps aside; an audit still needs to know what was skipped."""
+    with errors_named():
+        script = redis.register_script(scripts.source(scripts.ACKNOWLEDGE))
+        await script(keys=[keys.GAPS, keys.ACKNOWLEDGED_GAPS], args=[number, MAX_GAPS])

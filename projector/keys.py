@@ -1,7 +1,8 @@
 """Every Redis key there is. No other module builds one."""
 
+from contextlib import suppress
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 SCHEMA_VERSION: Final = 1
 
@@ -20,7 +21,10 @@ DEPLOYMENT: Final = f"{_PREFIX}:deployment"
 """Hash: what the first start recorded and every later start must match; and the id of the topic counted."""
 
 GAPS: Final = f"{_PREFIX}:gaps"
-"""List: the newest gaps found in the log, as JSON."""
+"""List: the newest gaps found in the log that no operator has acknowledged, as JSON."""
+
+ACKNOWLEDGED_GAPS: Final = f"{_PREFIX}:gaps-acknowledged"
+"""List: the newest gaps that an operator has acknowledged, as JSON."""
 
 TOKENS: Final = f"{_PREFIX}:tokens"
 """Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""
@@ -37,3 +41,37 @@ def day(workspace_id: str, day: date) -> str:
 def bucket(workspace_id: str, number: int) -> str:
     """Name the HyperLogLog of one 15-minute bucket of UTC: `number` is the epoch's seconds // 900."""
     return f"{_PREFIX}:bucket:{workspace_id}:{number}"
+
+
+class Counter(NamedTuple):
+    """What a counter's key names: a workspace, and a calendar day or the number of a bucket."""
+
+    workspace_id: str
+    period: date | int
+
+
+def counter(key: str) -> Counter | None:
+    """Read a key that `day` or `bucket` named; None for any other."""
+    with suppress(ValueError):
+        match key.removeprefix(f"{_PREFIX}:").split(":"):
+            case ["day", workspace_id, text]:
+                return Counter(workspace_id, date.fromisoformat(text))
+            case ["bucket", workspace_id, text]:
+                return Counter(workspace_id, int(text))
+    return None
+
+
+def scratch(name: str, key: str) -> str:
+    """Name the key that stands for `key` in a projection beside the live one."""
+    return f"{_PREFIX}:scratch:{name}:{key}"
+
+
+def unscratched(name: str, key: str) -> str | None:
+    """Return the key that a scratch key of that name stands for; None for any other."""
+    prefix = scratch(name, "")
+    return key.removeprefix(prefix) if key.startswith(prefix) else None
+
+
+def every(name: str = "") -> str:
+    """Return the pattern of all keys, or of those of one scratch."""
+    return scratch(name, "*") if name else f"{_PREFIX}:*"

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -12,14 +11,15 @@ from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
 from projector.errors import words
-from projector.gaps import GapReport
+from projector.gaps import GapReport, decode
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """By partition: the next offset to count, and the instant up to which every event is counted.
 
-    A partition without the latter is catching up. `topic_id` is None where nothing was counted yet.
+    A partition without the latter is catching up. `topic_id` is None where nothing was counted yet. `gaps`
+    are those that no operator has acknowledged, the first found first.
     """
 
     topic_id: str | None
@@ -43,7 +43,7 @@ async def read_progress(redis: Redis) -> Progress:
         topic_id.decode() if topic_id else None,
         {_partition(field): Offset(int(value)) for field, value in checkpoints.items()},
         {_partition(field): datetime.fromtimestamp(int(value) / 1000, UTC) for field, value in as_of.items()},
-        [msgspec.json.decode(gap, type=GapReport) for gap in gaps],
+        list(map(decode, gaps)),
     )
 
 

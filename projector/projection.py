@@ -1,27 +1,24 @@
 """The write side: counts batches in Redis together with their checkpoint."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.errors import PartitionStoppedError, UnavailableError
+from ingest.errors import PartitionStoppedError
 from ingest.ports import Checkpoints, Gap, LogState
 from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.deployment import Deployment
-from projector.errors import is_passing, words
-from projector.fold import Fold, fold
+from projector.errors import errors_named
+from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.progress import read_progress
 from projector.server import check_server
 from projector.tally import Tally
-
-_packer = msgspec.msgpack.Encoder()
 
 
 class RedisProjection:
@@ -47,7 +44,7 @@ class RedisProjection:
 
     async def claim(self) -> None:
         """Make this Redis the deployment's own; raises `RefusedError` where it is another's, or won't do."""
-        async with _errors_named():
+        with errors_named():
             await check_server(self._redis)
             await self._deployment.claim(self._redis)
 
@@ -56,7 +53,7 @@ class RedisProjection:
         return Checkpoints(progress.topic_id, progress.checkpoints)
 
     async def begin(self, log: LogState) -> None:
-        async with _errors_named():
+        with errors_named():
             await self._deployment.claim(self._redis)  # a Redis that lost everything has lost this too
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hsetnx(keys.DEPLOYMENT, "topic_id", log.topic_id)
@@ -69,7 +66,7 @@ class RedisProjection:
         beginnings: list[str | int] = []
         for partition, extent in log.extents.items():
             beginnings += [str(partition), extent.beginning]
-        async with _errors_named():
+        with errors_named():
             await self._restart(
                 keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT],
                 args=[log.topic_id, MAX_GAPS, len(reports), *reports, *beginnings],
@@ -77,7 +74,7 @@ class RedisProjection:
 
     async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
         found = b"" if gap is None else await self._report(gap)
-        async with _errors_named():
+        with errors_named():
             await self._rewind(
                 keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS],
                 args=[str(partition), expected, to, found, MAX_GAPS],
@@ -86,13 +83,12 @@ class RedisProjection:
     async def apply(self, batch: Batch) -> Offset | None:
         folded = fold(batch.events, self._calendar, self._clock())
         additions = folded.additions
-        packed = _packer.encode([(addition.expires_at, addition.user_ids) for addition in additions])
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:
-            async with _errors_named():
+            with errors_named():
                 stored = await self._apply(
                     keys=[keys.CHECKPOINTS, keys.AS_OF, *(addition.key for addition in additions)],
-                    args=[str(batch.partition), batch.start, batch.end, as_of, packed],
+                    args=[str(batch.partition), batch.start, batch.end, as_of, pack(additions)],
                 )
         except ResponseError as error:
             raise PartitionStoppedError(batch.partition, f"Redis refuses a counter: {error}") from error
@@ -111,13 +107,3 @@ class RedisProjection:
         self._tally.anonymous += folded.anonymous
         self._tally.expired += folded.expired
         self._tally.counted += events - folded.anonymous - folded.expired
-
-
-@asynccontextmanager
-async def _errors_named() -> AsyncIterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        if is_passing(error):
-            raise UnavailableError(f"Redis can't take it now: {words(error)}") from error
-        raise

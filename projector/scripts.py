@@ -3,12 +3,22 @@
 from importlib.resources import files
 from typing import Final
 
+ACKNOWLEDGE: Final = "acknowledge.lua"
 APPLY: Final = "apply.lua"
+COMPARE: Final = "compare.lua"
+READD: Final = "readd.lua"
 RESTART: Final = "restart.lua"
 REWIND: Final = "rewind.lua"
 WINDOW: Final = "window.lua"
 
+_ADD: Final = "add.lua"
+_ADDING: Final = frozenset({APPLY, READD})
+
 
 def source(name: str) -> str:
-    """Return the text of a script of this package."""
+    """Return the text of a script of this package, whole: Redis' scripts can't include one another."""
+    return _text(_ADD) + _text(name) if name in _ADDING else _text(name)
+
+
+def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")

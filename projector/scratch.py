@@ -1,0 +1,128 @@
+"""The scratch projection: the log projected once more, beside the live counters, to hold those against it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from secrets import token_hex
+from typing import Any, Final, cast
+
+from redis.asyncio import Redis
+
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import UnavailableError
+from projector import keys, scripts
+from projector.calendar import Calendar
+from projector.errors import errors_named
+from projector.finding import Finding, State
+from projector.fold import Addition, fold, pack
+
+LIFETIME: Final = timedelta(hours=6)
+"""After which Redis forgets a scratch whose maker was killed."""
+PAGE: Final = 200
+"""How many keys Redis looks at in one go: it serves nobody else meanwhile."""
+
+
+class Scratch:
+    """Counts batches with the script that counts live, into keys of its own; it writes to no live counter.
+
+    Every method raises `UnavailableError` where Redis is away or full, or has lost what was counted.
+    """
+
+    def __init__(self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime]) -> None:
+        self._redis = redis
+        self._calendar = calendar
+        self._clock = clock
+        self._began_at = clock()
+        self._name = token_hex(8)
+        self._ends: dict[Partition, Offset] = {}
+        self._apply = redis.register_script(scripts.source(scripts.APPLY))
+        self._compare = redis.register_script(scripts.source(scripts.COMPARE))
+
+    async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
+        """Set where the first batch of each partition starts."""
+        self._ends = dict(beginnings)
+        checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
+        with errors_named():
+            await self._redis.hset(self._key(keys.CHECKPOINTS), mapping=checkpoints)
+            await self._redis.expireat(self._key(keys.CHECKPOINTS), self._expires_at())
+
+    async def apply(self, batch: Batch) -> None:
+        additions = [
+            Addition(self._key(addition.key), self._expires_at(), addition.user_ids)
+            for addition in fold(batch.events, self._calendar, self._began_at).additions
+        ]
+        with errors_named():
+            stored = await self._apply(
+                keys=[self._key(keys.CHECKPOINTS), self._key(keys.AS_OF), *(each.key for each in additions)],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
+            )
+        if stored is None or int(stored) != batch.end:
+            raise _lost()
+        self._ends[batch.partition] = batch.end
+
+    async def compare(self) -> AsyncIterator[Finding]:
+        """Hold every live counter against the scratch; yield each that is not the same."""
+        async for page in self._pages(keys.every()):
+            pairs = list(self._pairs(page))
+            for (key, live), state in zip(pairs, await self._states(pairs), strict=True):
+                # A missing counter is met at its scratch key, every other one at its own.
+                if state != "whole" and (state == "missing") == (key != live):
+                    finding = Finding(cast("keys.Counter", keys.counter(live)), state)
+                    if not self._is_past(finding):
+                        yield finding
+        await self._check_whole()
+
+    async def remove(self) -> None:
+        async for page in self._pages(keys.every(self._name)):
+            with errors_named():
+                await self._redis.unlink(*page)
+
+    async def _pages(self, pattern: str) -> AsyncIterator[list[str]]:
+        cursor: int | None = None
+        while cursor != 0:
+            with errors_named():
+                answer: Any = await self._redis.scan(cursor or 0, match=pattern, count=PAGE)
+            cursor, page = answer
+            if page:
+                yield [key.decode() for key in page]
+
+    def _pairs(self, page: list[str]) -> Iterator[tuple[str, str]]:
+        for key in page:
+            live = keys.unscratched(self._name, key) or key
+            if keys.counter(live):
+                yield key, live
+
+    async def _states(self, pairs: list[tuple[str, str]]) -> list[State]:
+        compared = [each for _, live in pairs for each in (live, self._key(live))]
+        with errors_named():
+            words = await self._compare(keys=[self._key("union"), *compared])
+        return [word.decode() for word in words]
+
+    def _is_past(self, finding: Finding) -> bool:
+        """Tell whether a missing counter was right to go: its time ran out while the log was read."""
+        period = finding.counter.period
+        expires_at = (
+            self._calendar.day_expires_at(period)
+            if isinstance(period, date)
+            else self._calendar.bucket_expires_at(period)
+        )
+        return finding.state == "missing" and 0 < expires_at <= self._clock().timestamp()
+
+    async def _check_whole(self) -> None:
+        """Redis may have been put back to an older state while it was compared."""
+        with errors_named():
+            stored = await self._redis.hgetall(self._key(keys.CHECKPOINTS))
+        ends = {str(partition).encode(): str(end).encode() for partition, end in self._ends.items()}
+        if stored != ends:
+            raise _lost()
+
+    def _key(self, key: str) -> str:
+        return keys.scratch(self._name, key)
+
+    def _expires_at(self) -> int:
+        return int((self._began_at + LIFETIME).timestamp())
+
+
+def _lost() -> UnavailableError:
+    return UnavailableError(
+        "Redis lost what was counted beside the live counters, or it took too long: start again."
+    )
