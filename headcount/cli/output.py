@@ -13,6 +13,8 @@ from rich.text import Text
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 NOTHING: Final = "-"
+PIPE_WIDTH: Final = 1_000
+"""Wider than any row: there is no terminal whose lines would break."""
 
 
 def print_json(document: object) -> None:
@@ -22,13 +24,16 @@ def print_json(document: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their names; None is shown as nothing."""
-    table = Table(*columns, box=None, pad_edge=False)
+    """Print rows under their names, if there are any names; None is shown as nothing."""
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
+    for name in columns:
+        table.add_column(name, overflow="fold")  # what is cut off could be what is to be copied
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))  # a str would be read as Rich's markup
-    # Wider than any row when it is read by a program, so that no cell is cut off.
     console = Console(highlight=False)
-    console.print(table, soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)
 
 
 def instant(moment: datetime) -> str:
