@@ -25,7 +25,7 @@ _REDIS_PORT: Final = 6379
 def can_run(image: str) -> bool:
     """Tell whether Docker can run the image; soon, also when it has no way to get it."""
     with warnings.catch_warnings():
-        # Where no engine listens, the client leaves its socket to the collector, whose warning would hit a test.
+        # Where no engine is, the client leaves its socket to the collector, whose warning would hit tests
         warnings.simplefilter("ignore", ResourceWarning)
         answer = _can_run(image)
         gc.collect()

@@ -136,9 +136,8 @@ class JarStore:
     )
     def _fetch_into_place(self, jar: Jar) -> None:
         unfinished = self._folder / "unfinished" / jar.filename
-        shutil.rmtree(
-            unfinished, ignore_errors=True
-        )  # what an interrupted try has left would be taken for whole
+        # What an interrupted try has left would be taken for whole.
+        shutil.rmtree(unfinished, ignore_errors=True)
         fetched = self._fetch_from_repository(jar, unfinished)
         with fetched.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != jar.sha256:

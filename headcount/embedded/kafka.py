@@ -93,7 +93,9 @@ class EmbeddedKafka(EmbeddedServer):
 
     async def _prepare(self) -> Sequence[str]:
         jars = await (self._jars or JarStore.of_user()).fetch(announce=self._announce)
-        shutil.rmtree(self.folder / "tmp", ignore_errors=True)  # a killed server leaves its unpacked libraries
+        shutil.rmtree(
+            self.folder / "tmp", ignore_errors=True
+        )  # a killed server leaves its unpacked libraries
         (self.folder / "tmp").mkdir()
         self._port = settle_port(self.folder / "port", self._wanted_port)
         java = self._java(jars)
