@@ -1,0 +1,91 @@
+"""Programs as a user starts them: their output, what they answer, and how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+ROOT: Final = Path(__file__).parents[2]
+STOP_SECONDS: Final = 10.0
+
+_OURS: Final = ("HEADCOUNT_", "KAFKA_", "REDIS_", "HTTP_PORT", "HTTP_HOST", "LOG_", "TIME_ZONE", "RETENTION_")
+_INTERVAL_SECONDS: Final = 0.05
+
+T = TypeVar("T")
+
+
+class Program:
+    """A running program in a process group of its own; `output` is the file that both its streams go to."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._process = process
+        self._output = output
+
+    def read(self) -> str:
+        return self._output.read_text()
+
+    def wait_for(self, condition: Callable[[], T | None], *, deadline_seconds: float) -> T:
+        """Return what the condition returns once that is true; the program must run on meanwhile."""
+        deadline = time.monotonic() + deadline_seconds
+        while not (found := condition()):
+            assert self._process.poll() is None, f"it ended by itself:\n{self.read()}"
+            assert time.monotonic() < deadline, f"gave up after {deadline_seconds:g} s:\n{self.read()}"
+            time.sleep(_INTERVAL_SECONDS)
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, pid: int | None = None) -> int:
+        """Signal the program, or one of its children, and return the program's exit code."""
+        os.kill(pid or self._process.pid, number)
+        return self._process.wait(STOP_SECONDS)
+
+    def press_ctrl_c(self) -> None:
+        """Signal the whole group, as a terminal does, and wait for the program's end."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        self._process.wait(STOP_SECONDS)
+
+
+@contextmanager
+def started(
+    command: Sequence[str], *, environ: Mapping[str, str], folder: Path, output: Path
+) -> Iterator[Program]:
+    """Start a program; what is left of its group at the end is killed."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Program(process, output)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def plain_environ(**settings: str) -> dict[str, str]:
+    """Return this environment without what configures Headcount, and with the settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return kept | settings
+
+
+def get(url: str, headers: Mapping[str, str]) -> tuple[int, Any]:
+    """Ask a running API."""
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - an API of our own
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - an API of our own
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
