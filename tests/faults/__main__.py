@@ -23,6 +23,8 @@ def known_faults() -> list[Fault]:
     """Find every test of this folder that asks for a drill and nothing else."""
     faults: list[Fault] = []
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        if path.stem == "test_oracle":
+            continue  # which breaks nothing
         module = importlib.import_module(f"tests.faults.{path.stem}")
         tests = [value for name, value in vars(module).items() if name.startswith("test_")]
         faults += [test for test in tests if [*inspect.signature(test).parameters] == ["drill"]]

@@ -1,43 +1,23 @@
 """Fixtures for faults: one plant for all of them, replaced by a new one when a fault left it in doubt."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from rich.console import Console
 
 from tests.faults.drill import Drill
-from tests.faults.plant import Plant
+from tests.faults.plant import Plants
 from tests.faults.table import Row, print_table
 
 SEED = 20_240_229
 _ROWS: pytest.StashKey[list[Row]] = pytest.StashKey()
 
 
-class Plants:
-    """The plant that tests share, until it is discarded."""
-
-    def __init__(self, homes: pytest.TempPathFactory) -> None:
-        self._homes = homes
-        self._plant: Plant | None = None
-
-    async def get(self) -> Plant:
-        if self._plant is None:
-            self._plant = Plant(Path(self._homes.mktemp("plant")))
-            await self._plant.start()
-        return self._plant
-
-    async def discard(self) -> None:
-        if self._plant is not None:
-            plant, self._plant = self._plant, None
-            await plant.close()
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def plants(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plants]:
     """The plants of this run: one, if all goes well."""
-    shared = Plants(tmp_path_factory)
+    shared = Plants(lambda: tmp_path_factory.mktemp("plant"))
     yield shared
     await shared.discard()
 
@@ -53,9 +33,9 @@ async def drill(plants: Plants, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run every fault in the one event loop that the plant's connections belong to."""
+    """Run whatever is on a plant in the one event loop that its connections belong to."""
     for item in items:
-        if "drill" in getattr(item, "fixturenames", ()):
+        if "plants" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from headcount.composition import utc_now
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
 from headcount.settings import Settings, load_settings
 from headcount.token_store import RedisTokenStore
-from headcount.topics import create_topics
+from headcount.topics import admin_client, create_topics
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
 
@@ -39,6 +39,7 @@ class Plant:
         self.api_url: str
         self.topic = ""
         self._secrets: dict[str, tuple[Token, str]] = {}
+        self._spare: list[EmbeddedValkey] = []
         self._numbers = itertools.count(1)
 
     async def start(self) -> None:
@@ -62,7 +63,7 @@ class Plant:
         for process in self.processes:
             process.kill()
         await self.redis_proxy.stop()
-        for server in (self.kafka, self.valkey, self.yardstick):
+        for server in (self.kafka, self.valkey, self.yardstick, *self._spare):
             server.kill()
 
     @property
@@ -92,6 +93,30 @@ class Plant:
         """Open a client that reaches Redis beside the proxy."""
         async with Redis.from_url(self.valkey.url) as client:
             yield client
+
+    async def add_redis(self) -> EmbeddedValkey:
+        """Start one more Redis, for the plant to fail over to; it ends with the plant."""
+        valkey = EmbeddedValkey(home=self.home / f"redis-{next(self._numbers)}")
+        self._spare.append(valkey)
+        await valkey.start()
+        return valkey
+
+    async def fail_over(self, to: EmbeddedValkey) -> None:
+        """Lose the Redis in use, and lead everyone to another one."""
+        self.valkey.kill()
+        self.valkey = to
+        await self.redis_proxy.switch(to.port)
+
+    async def members(self) -> tuple[str, int]:
+        """Ask Kafka for the state of the consumer group, and for the number of its members."""
+        async with admin_client(self.settings()) as admin:
+            (response,) = await admin.describe_consumer_groups([self.topic])
+        _error, _name, state, _type, _protocol, members, *_ = response.groups[0]
+        return state, len(members)
+
+    def memory(self) -> int:
+        """Sum up the bytes of memory that the workers hold."""
+        return sum(worker.memory() for worker in self.workers)
 
     def process(self, command: str, **environment: str) -> Process:
         """Make a process of the plant's that is not started yet."""
@@ -141,3 +166,24 @@ class Plant:
         for _ in range(WORKERS):
             self.add_worker()
         await self.start_api()
+
+
+class Plants:
+    """The plant that several faults share, until it is discarded. `new_home` makes a folder for the next."""
+
+    def __init__(self, new_home: Callable[[], Path]) -> None:
+        self._new_home = new_home
+        self._plant: Plant | None = None
+
+    async def get(self) -> Plant:
+        """Return the plant, having started one where there is none."""
+        if self._plant is None:
+            self._plant = Plant(self._new_home())
+            await self._plant.start()
+        return self._plant
+
+    async def discard(self) -> None:
+        """End the plant: the next one asked for is a new one."""
+        if self._plant is not None:
+            plant, self._plant = self._plant, None
+            await plant.close()

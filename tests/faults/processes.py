@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.waiting import wait_until
 
 
@@ -35,6 +37,10 @@ class Process:
     def exit_code(self) -> int | None:
         """What it ended with, None while it runs."""
         return None if self._child is None else self._child.poll()
+
+    def memory(self) -> int:
+        """How many bytes of memory it holds."""
+        return 0 if self._child is None else int(psutil.Process(self._child.pid).memory_info().rss)
 
     def start(self) -> None:
         """Start it, without waiting for anything; its log goes on where it was."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +13,7 @@ import aiohttp
 
 from api.contract import WEEKLY_DATA_PATH
 from headcount.composition import utc_now
+from tests.faults.activity import WINDOW_DAYS
 from tests.faults.load import Load
 from tests.faults.plant import Plant
 from tests.waiting import wait_until
@@ -24,6 +25,7 @@ SLOWEST_SECONDS: Final = 1.5
 FRESH: Final = timedelta(seconds=4)
 BIG_TOLERANCE: Final = 0.05
 """Of the big workspace's numbers: more than five times a HyperLogLog's standard deviation."""
+ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,11 @@ class Watcher:
         self._load = load
         self._workspaces: Iterator[str] = cycle(load.workspaces)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def slowest(self) -> float:
+        """How long the slowest answer took, in seconds."""
+        return max((answer.seconds for answer in self.answers), default=0.0)
 
     async def start(self) -> None:
         """Ask from now on."""
@@ -115,28 +122,31 @@ class Watcher:
             return
         answer = _answer(workspace, time.monotonic() - begun, response, body)
         self.answers.append(answer)
-        self.wrong += self._judge(answer)
+        self.wrong += judge(answer, self._load)
 
-    def _judge(self, answer: Answer) -> Iterable[str]:
-        if answer.seconds > SLOWEST_SECONDS:
-            yield f"an answer took {answer.seconds:.1f} s: {answer.kind}"
-        if answer.status not in {200, 503}:
-            yield f"the API answered {answer.kind} to {answer.workspace}"
-        if answer.status == 200 and answer.as_of is not None:
-            yield from self._judge_numbers(answer, answer.as_of)
 
-    def _judge_numbers(self, answer: Answer, as_of: datetime) -> Iterable[str]:
-        tolerance = BIG_TOLERANCE if answer.workspace == self._load.big else 0.0
-        today = answer.instant.date()
-        for day in {today - timedelta(days=age) for age in range(7)} | set(answer.users):
-            users = answer.users.get(day, 0)
-            least = self._load.truth.at_least((answer.workspace, day), as_of)
-            most = self._load.truth.at_most((answer.workspace, day))
-            if not least * (1 - tolerance) - 1e-9 <= users <= most * (1 + tolerance):
-                yield (
-                    f"{answer.workspace} on {day} had {users} users, as of {as_of}, at {answer.instant}; "
-                    f"true were {least} to {most}"
-                )
+def judge(answer: Answer, load: Load) -> Iterator[str]:
+    """Say in sentences what is wrong with an answer, given what the load knows."""
+    if answer.seconds > SLOWEST_SECONDS:
+        yield f"an answer took {answer.seconds:.1f} s: {answer.kind}"
+    if answer.status not in {200, 503}:
+        yield f"the API answered {answer.kind} to {answer.workspace}"
+    if answer.status == 200 and answer.as_of is not None:
+        yield from _judge_numbers(answer, answer.as_of, load)
+
+
+def _judge_numbers(answer: Answer, as_of: datetime, load: Load) -> Iterator[str]:
+    tolerance = BIG_TOLERANCE if answer.workspace == load.big else 0.0
+    today = answer.instant.date()
+    for day in {today - timedelta(days=age) for age in range(WINDOW_DAYS - 1)} | set(answer.users):
+        users = answer.users.get(day, 0)
+        least = load.truth.at_least((answer.workspace, day), as_of)
+        most = load.truth.at_most((answer.workspace, day))
+        if not least * (1 - tolerance) - ROUNDING <= users <= most * (1 + tolerance) + ROUNDING:
+            yield (
+                f"{answer.workspace} on {day} had {users} users, as of {as_of}, at {answer.instant}; "
+                f"true were {least} to {most}"
+            )
 
 
 def _answer(workspace: str, seconds: float, response: aiohttp.ClientResponse, body: Any) -> Answer:  # noqa: ANN401 - JSON

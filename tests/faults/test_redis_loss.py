@@ -1,0 +1,84 @@
+"""Redis comes back with less than it had, or with nothing: found out, told, and made good from the log."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from headcount.embedded import EmbeddedValkey
+from tests.faults.drill import Drill
+
+CUT_BYTES = 4_000
+
+
+async def test_redis_is_flushed(drill: Drill) -> None:
+    async with drill("FLUSHALL", "under load; the tokens put back once the API missed them") as exercise:
+        async with exercise.plant.redis() as redis:
+            await redis.flushall()
+        await exercise.watcher.says("503 tokens-unavailable")
+        await exercise.plant.keep_tokens()
+
+
+async def test_redis_is_flushed_with_no_worker_alive(drill: Drill) -> None:
+    async with drill("FLUSHALL with no worker", "workers stopped, FLUSHALL, tokens put back") as exercise:
+        plant = exercise.plant
+        for worker in plant.workers:
+            await worker.stop()
+        async with plant.redis() as redis:
+            await redis.flushall()
+        await plant.keep_tokens()
+        await exercise.watcher.says("503 catching-up")
+        for worker in plant.workers:
+            worker.start()
+
+
+async def test_an_older_rdb_is_put_back(drill: Drill) -> None:
+    async with drill("older RDB put back", "a snapshot restored that load had gone on after") as exercise:
+        plant = exercise.plant
+        async with plant.redis() as redis:
+            await redis.save()
+        await exercise.flows(records=300)
+        async with _stopped(plant.valkey):
+            _make_snapshot_the_base(plant.valkey.data_folder)
+
+
+async def test_an_older_aof_is_put_back(drill: Drill) -> None:
+    async with drill("older AOF put back", "a copy restored that load had gone on after") as exercise:
+        plant = exercise.plant
+        folder = plant.valkey.data_folder
+        copy = folder.with_name("copy")
+        async with _stopped(plant.valkey):
+            shutil.copytree(folder, copy)
+        await exercise.watcher.says("200")
+        await exercise.flows(records=300)
+        async with _stopped(plant.valkey):
+            shutil.rmtree(folder)
+            copy.rename(folder)
+
+
+async def test_the_aof_lost_its_tail(drill: Drill) -> None:
+    async with drill("AOF tail cut", f"killed, {CUT_BYTES} bytes cut off, started again") as exercise:
+        valkey = exercise.plant.valkey
+        valkey.kill()
+        journal = max(
+            valkey.data_folder.glob("appendonlydir/*.incr.aof"), key=lambda each: each.stat().st_mtime
+        )
+        with journal.open("rb+") as file:
+            file.truncate(journal.stat().st_size - CUT_BYTES)
+        await valkey.start()
+
+
+@asynccontextmanager
+async def _stopped(valkey: EmbeddedValkey) -> AsyncIterator[None]:
+    await valkey.stop()
+    yield
+    await valkey.start()
+
+
+def _make_snapshot_the_base(folder: Path) -> None:
+    """Have the server load its RDB file: with an append-only file it would look at nothing else."""
+    journal = folder / "appendonlydir"
+    shutil.rmtree(journal)
+    journal.mkdir()
+    (folder / "dump.rdb").rename(journal / "appendonly.aof.1.base.rdb")
+    (journal / "appendonly.aof.manifest").write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
