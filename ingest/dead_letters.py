@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from ingest.errors import UnavailableError
+from ingest.leaving import leave
 from ingest.ports import DeadLetter
 
 DEAD_LETTER_SUFFIX: Final = ".dlq"
@@ -55,7 +56,7 @@ class KafkaDeadLetters:
             raise UnavailableError(f"Kafka can't be reached: {error}") from error
 
     async def stop(self) -> None:
-        await self._producer.stop()
+        await leave("dead letters", self._producer.stop())
 
     async def publish(self, letters: Sequence[DeadLetter]) -> None:
         """Return when every letter is acknowledged; one that the broker finds too large goes abridged."""

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError, UnreadableError
+from ingest.leaving import hear_out, leave
 from ingest.ports import Extent, LogState, Record
 from ingest.topic_id import read_topic_id
 
@@ -48,6 +49,7 @@ class KafkaSource:
         self._group_id = group_id
         self._options = options
         self._listener = _Listener()
+        self._committing: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer
         self._client: AIOKafkaClient
 
@@ -74,7 +76,8 @@ class KafkaSource:
             raise UnavailableError(f"Kafka can't be reached: {error}") from error
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        # Kafka answers a leave only after a join under way, which ends when every other member has joined.
+        await leave("consumer", self._consumer.stop())
         await self._client.close()
 
     def take_assignment(self) -> frozenset[Partition] | None:
@@ -136,10 +139,17 @@ class KafkaSource:
         owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}
         if not owned:
             return
+        if self._committing is not None and not self._committing.done():
+            raise UnavailableError("Kafka has not answered the commit before")
+        self._committing = asyncio.ensure_future(self._consumer.commit(owned))
+        self._committing.add_done_callback(hear_out)
+        # It would try for ever, and is left to that: aiokafka does not end what a cancellation cuts off.
+        done, _ = await asyncio.wait({self._committing}, timeout=COMMIT_SECONDS)
+        if not done:
+            raise UnavailableError(f"Kafka took no commit within {COMMIT_SECONDS:.0f} s")
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):  # by itself it would try for ever
-                await self._consumer.commit(owned)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            self._committing.result()
+        except (KafkaError, IllegalStateError) as error:
             raise UnavailableError(f"Kafka took no commit: {error!r}") from error
 
     def _owns(self, partition: Partition) -> bool:
