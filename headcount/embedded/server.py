@@ -1,12 +1,13 @@
 """A server as a child process: its start, its end, and nothing of it left behind."""
 
 import re
+import shutil
 import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import psutil
 import structlog
@@ -17,6 +18,8 @@ from headcount.embedded.waiting import becomes_true
 from ingest.errors import RefusedError
 
 _log = structlog.get_logger(__name__)
+
+_ROOM_BYTES: Final = 65536
 
 
 class EmbeddedServer(ABC):
@@ -157,7 +160,8 @@ class EmbeddedServer(ABC):
 
     def _death(self) -> RefusedError:
         lines = self._log_lines()
-        if any(DISK_FULL in line for line in lines):
+        # On a full disk the log may have had no room for the reason either.
+        if any(DISK_FULL in line for line in lines) or shutil.disk_usage(self.folder).free < _ROOM_BYTES:
             return RefusedError(full(self.folder))
         telling = [line for line in lines if self._telling_line.search(line)] or lines or ["it wrote nothing"]
         return RefusedError(f"{self.name} ended while starting: {telling[-1]}. Its log: {self.log_path}")
