@@ -40,6 +40,10 @@ class Program:
             time.sleep(_INTERVAL_SECONDS)
         return found
 
+    def end(self, *, deadline_seconds: float) -> int:
+        """Wait until the program ends by itself, and return its exit code."""
+        return self._process.wait(deadline_seconds)
+
     def stop(self, number: signal.Signals = signal.SIGTERM, *, pid: int | None = None) -> int:
         """Signal the program, or one of its children, and return the program's exit code."""
         os.kill(pid or self._process.pid, number)

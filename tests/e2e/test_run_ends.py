@@ -1,0 +1,54 @@
+"""How `headcount run` ends where it can't start, or is stopped while it does: with nothing left behind."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.programs import ROOT, Program, plain_environ, started
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@contextmanager
+def run(home: Path, *, port: int) -> Iterator[Program]:
+    environ = plain_environ(HEADCOUNT_HOME=str(home), HTTP_PORT=str(port))
+    command = [sys.executable, "-m", "headcount", "run"]
+    output = home.with_name("run.out")
+    with started(command, environ=environ, folder=ROOT, output=output) as program:
+        yield program
+
+
+def servers_of(home: Path) -> list[psutil.Process]:
+    """Return every process that works in the home folder."""
+    return [
+        process
+        for process in psutil.process_iter(["cwd"])
+        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(home)
+    ]
+
+
+def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with run(home, port=port) as program:
+            assert program.end(deadline_seconds=120) == 1
+    _, sentence = program.read().splitlines()
+    assert sentence.startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 can't be listened on: ")
+    assert not servers_of(home)
+
+
+def test_a_stop_while_the_servers_start_is_clean(home: Path) -> None:
+    with run(home, port=0) as program:
+        program.wait_for(lambda: servers_of(home), deadline_seconds=60)
+        assert program.stop() == 0
+    assert "Traceback" not in program.read()
+    assert not servers_of(home)
+    assert not (home / "run.json").exists()
