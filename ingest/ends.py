@@ -22,8 +22,8 @@ class EndSamples:
 
     def add(self, end: Offset, instant: datetime) -> None:
         """Note that the log ended at `end` or before it at `instant`, the clock when that was asked."""
-        if self._samples and self._samples[-1][0] == end:
-            self._samples.pop()
+        while self._samples and self._samples[-1][0] >= end:
+            self._samples.pop()  # also the ends of a log that was truncated, which may never be reached again
         self._samples.append((end, instant))
         if len(self._samples) > MAX_SAMPLES:
             # A long backlog: half as fine a resolution is fine for an as-of that far back.
