@@ -21,7 +21,7 @@ from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError, UnreadableError
 from ingest.leaving import hear_out, leave
 from ingest.ports import Extent, LogState, Record
-from ingest.topic_id import read_topic_id
+from ingest.topic_id import read_topic
 
 POLL_RECORDS: Final = 5_000
 POLL_MILLISECONDS: Final = 100
@@ -104,13 +104,13 @@ class KafkaSource:
         return {Partition(*native): records for native, records in polled.items() if records}
 
     async def position(self, partition: Partition) -> Offset:
+        # Before: aiokafka would wait for a position, which nobody but the caller is going to set.
+        self._check_assignment(partition)
         try:
             position = Offset(await self._consumer.position(_native(partition)))
         except (KafkaError, IllegalStateError) as error:
             raise UnavailableError(f"{partition} has no position: {error!r}") from error
-        if self._listener.assigned is not None:
-            # Kafka's own, and past records that a poll has dropped: a checkpoint there would leave a hole.
-            raise UnavailableError(f"{partition} has no position of ours: the assignment has changed")
+        self._check_assignment(partition)
         return position
 
     def seek(self, partition: Partition, offset: Offset) -> None:
@@ -124,16 +124,16 @@ class KafkaSource:
         self._consumer.resume(*(_native(partition) for partition in partitions if self._owns(partition)))
 
     async def state(self) -> LogState:
-        topic_id = await read_topic_id(self._client, self._topic)
-        numbers = self._consumer.partitions_for_topic(self._topic) or set()
-        natives = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        # Not the consumer's own list, which is seconds old: as-of is a promise about every partition.
+        topic = await read_topic(self._client, self._topic)
+        natives = [TopicPartition(self._topic, number) for number in sorted(topic.partitions)]
         try:
             beginnings = await self._consumer.beginning_offsets(natives)
             ends = await self._consumer.end_offsets(natives)
         except KafkaError as error:
             raise UnavailableError(f"Kafka's offsets can't be read: {error!r}") from error
         extents = {native: Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives}
-        return LogState(topic_id, {Partition(*native): extent for native, extent in extents.items()})
+        return LogState(topic.id, {Partition(*native): extent for native, extent in extents.items()})
 
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}
@@ -151,6 +151,11 @@ class KafkaSource:
             self._committing.result()
         except (KafkaError, IllegalStateError) as error:
             raise UnavailableError(f"Kafka took no commit: {error!r}") from error
+
+    def _check_assignment(self, partition: Partition) -> None:
+        if self._listener.assigned is not None:
+            # Kafka's own, and past records that a poll has dropped: a checkpoint there would leave a hole.
+            raise UnavailableError(f"{partition} has no position of ours: the assignment has changed")
 
     def _owns(self, partition: Partition) -> bool:
         return _native(partition) in self._consumer.assignment()

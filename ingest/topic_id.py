@@ -1,11 +1,11 @@
-"""The topic's id: what tells a topic from another of the same name that came after it.
+"""The topic's id, which tells it from another of the same name that came after it, and its partitions.
 
 KIP-516 gave topics ids; aiokafka speaks metadata up to version 5, ids came with version 10. This is the one
 request, in version 12, that asks for them.
 """
 
 import uuid
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
@@ -96,13 +96,26 @@ class _MetadataRequest(Request[_MetadataRequestV12]):  # type: ignore[misc]
         return request_struct_class([(no_id, no_id, self._topic, {})], no, no, {})
 
 
+class Topic(NamedTuple):
+    """A topic as Kafka knows it at the moment: its id, and the numbers of its partitions."""
+
+    id: str
+    partitions: frozenset[int]
+
+
 async def read_topic_id(client: AIOKafkaClient, topic: str) -> str:
     """Return the id of the topic of that name as it is now; raises `UnavailableError`."""
+    return (await read_topic(client, topic)).id
+
+
+async def read_topic(client: AIOKafkaClient, topic: str) -> Topic:
+    """Ask Kafka for the topic of that name, past every cache of ours; raises `UnavailableError`."""
     try:
         response: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
     except KafkaError as error:
         raise UnavailableError(f"Kafka tells no topic id: {error!r}") from error
-    error_code, _name, high, low, *_ = response.topics[0]
+    error_code, _name, high, low, _is_internal, partitions, *_ = response.topics[0]
     if error_code:
         raise UnavailableError(f"the topic {topic} can't be read: {for_code(error_code).__name__}")
-    return str(uuid.UUID(int=((high << _UUID_HALF_BITS) | (low % (1 << _UUID_HALF_BITS))) % (1 << 128)))
+    topic_id = uuid.UUID(int=((high << _UUID_HALF_BITS) | (low % (1 << _UUID_HALF_BITS))) % (1 << 128))
+    return Topic(str(topic_id), frozenset(number for _error_code, number, *_ in partitions))

@@ -226,7 +226,9 @@ class Worker:
     async def _sample(self) -> None:
         instant = self._clock()  # before the question: what is published after it may be missing
         state = await self._source.state()
-        if state.topic_id != self._positioner.topic_id:
+        if not self._positioner.knows(state):
+            # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of
+            # may not pass them.
             self._lose_places()
         for partition, lane in self._lanes.items():
             if partition in state.extents:
