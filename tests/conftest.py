@@ -10,19 +10,27 @@ from redis.asyncio import Redis
 
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
 from tests import servers
+from tests.leftovers import end_leftovers
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the servers that all tests share, once those of killed runs are out of the way."""
+    end_leftovers(tmp_path_factory.getbasetemp().parent)
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap_servers(shared_home: Path) -> Iterator[str]:
     """The address of a Kafka that all tests share."""
-    with servers.kafka_bootstrap_servers(tmp_path_factory.mktemp("shared")) as address:
+    with servers.kafka_bootstrap_servers(shared_home) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_url(shared_home: Path) -> Iterator[str]:
     """The URL of a Redis database that all tests share; `redis_client` empties it."""
-    with servers.redis_url(tmp_path_factory.mktemp("shared")) as url:
+    with servers.redis_url(shared_home) as url:
         yield url
 
 
@@ -57,6 +65,6 @@ def embedded_valkey(homes: Iterator[Path]) -> Iterator[servers.Servers[EmbeddedV
 
 
 @pytest.fixture
-def homes(tmp_path: Path) -> Iterator[Path]:
+def homes(shared_home: Path, tmp_path: Path) -> Iterator[Path]:
     """Endless new home folders."""
     return (tmp_path / f"home-{number}" for number in itertools.count(1))

@@ -20,6 +20,7 @@ from redis.exceptions import AuthenticationError
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
 from headcount.embedded.ports import find_free_port
 from ingest.errors import RefusedError
+from tests.leftovers import end_leftovers
 from tests.servers import Servers
 from tests.waiting import wait_until
 
@@ -218,19 +219,39 @@ async def test_a_second_server_on_a_live_ones_home_is_refused(
     assert first.is_running
 
 
-async def test_the_next_run_ends_the_server_of_a_killed_one_and_has_its_data(
-    embedded_valkey: Servers[EmbeddedValkey], tmp_path: Path
-) -> None:
-    with subprocess.Popen(  # noqa: ASYNC220 - a run of its own, that is killed
-        [sys.executable, "-c", RUN, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as run:
+def killed_run(home: Path) -> int:
+    """Kill a run in the midst of its life, and return the number of the server that it leaves behind."""
+    command = [sys.executable, "-c", RUN, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         leftover = next(int(line.split()[1]) for line in run.stdout if line.startswith("pid"))
         run.kill()
     assert psutil.pid_exists(leftover)
+    return leftover
+
+
+def has_ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_the_next_run_ends_the_server_of_a_killed_one_and_has_its_folder(
+    embedded_valkey: Servers[EmbeddedValkey], tmp_path: Path
+) -> None:
+    leftover = killed_run(tmp_path)
     valkey = await embedded_valkey.start(home=tmp_path)
-    assert valkey.pid != leftover
-    assert not psutil.pid_exists(leftover) or psutil.Process(leftover).status() == psutil.STATUS_ZOMBIE
+    assert has_ended(leftover)
+    assert valkey.is_running
+
+
+def test_tests_end_the_servers_of_killed_runs_and_of_no_others(
+    embedded_valkey: Servers[EmbeddedValkey], tmp_path: Path
+) -> None:
+    leftover = killed_run(tmp_path / "killed")
+    living = embedded_valkey(home=tmp_path / "living")
+    asyncio.run(living.start())
+    end_leftovers(tmp_path)
+    assert has_ended(leftover)
+    assert living.is_running
 
 
 async def test_both_servers_share_a_home_and_listen_on_the_loopback_only(
