@@ -1,4 +1,5 @@
-# Everything below runs in .venv, which the first target makes; nothing outside this folder is touched.
+# Everything below runs in .venv, which the first target makes. Outside this folder only caches are written:
+# pip's, and Kafka's jars in the user's cache folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +43,7 @@ lock: $(VENV)/.dev ## Resolve the dependencies again and write the lock files
 		--output-file requirements/server.txt pyproject.toml
 	@$(COMPILE) --constraint requirements/runtime.txt --extra embedded --group pyproject.toml:dev \
 		--output-file requirements/dev.txt pyproject.toml
+	@$(BIN)/python -m headcount.embedded.lock_jars
 
 clean: ## Forget the environment and the embedded servers' files
 	rm -rf $(VENV) .headcount

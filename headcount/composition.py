@@ -127,6 +127,12 @@ async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[
         await runner.cleanup()
 
 
+async def check_port(settings: Settings) -> None:
+    """Raise `RefusedError` if the API could not listen on its port."""
+    async with _listening(web.Application(), settings):
+        pass
+
+
 async def _bind(site: web.TCPSite, settings: Settings) -> None:
     try:
         await site.start()

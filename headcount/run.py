@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import ClientSession
 
 from headcount.clients import api_redis
-from headcount.composition import serve_api, serve_worker, utc_now
+from headcount.composition import check_port, serve_api, serve_worker, utc_now
 from headcount.demo import USER_ID, WORKSPACE_ID, Demo, demo_token
 from headcount.home import occupied, write_private
 from headcount.live import DAYS, Bookmark, LiveReplay
@@ -31,6 +31,7 @@ RUN_FILE: Final = "run.json"
 
 async def run(settings: Settings, screen: Screen) -> None:
     """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
+    await check_port(settings)  # now, and not when the servers are up
     with occupied(settings.headcount_home) as home:
         (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
         screen.say("Starting Kafka and Valkey ...")

@@ -5,12 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from redis.asyncio import Redis
 
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
 from tests import servers
 from tests.leftovers import end_leftovers
+
+# No deadline for an example: how long one takes says more about the machine's load than about the code.
+hypothesis.settings.register_profile("headcount", deadline=None)
+hypothesis.settings.load_profile("headcount")
 
 
 @pytest.fixture(scope="session")
