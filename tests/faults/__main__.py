@@ -5,16 +5,17 @@ import asyncio
 import importlib
 import inspect
 import random
+import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
-from tests.faults.table import Row, markdown, print_table, write_rows
+from tests.faults.table import Row, markdown, print_table, summed, write_rows
 
 Fault = Callable[[Drill], Awaitable[None]]
 
@@ -32,19 +33,26 @@ def known_faults() -> list[Fault]:
 
 
 async def soak(faults: Sequence[Fault], seconds: float, seed: int, rows: list[Row]) -> None:
-    """Repeat faults in a seeded order until the time is up; the first that fails ends it."""
-    chance = random.Random(seed)
+    """Repeat all faults, each round in another order, until the time is up; the first that fails ends it."""
+    order = _shuffled_rounds(faults, random.Random(seed))
     until = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory(prefix="headcount-soak-", ignore_cleanup_errors=True) as home:
-        plant = Plant(Path(home))
-        try:
-            await plant.start()
-            while time.monotonic() < until:
-                fault = chance.choice(faults)
-                print(f"{len(rows) + 1}. {fault.__name__}", flush=True)  # noqa: T201 - for who waits
-                await fault(Drill(plant, rows, seed=seed))
-        finally:
-            await plant.close()
+    home = Path(tempfile.mkdtemp(prefix="headcount-soak-"))
+    print(f"seed {seed}, {len(faults)} faults, logs in {home}")  # noqa: T201 - to repeat and to understand a run
+    plant = Plant(home)
+    try:
+        await plant.start()
+        while time.monotonic() < until:
+            fault = next(order)
+            print(f"{len(rows) + 1}. {fault.__name__}", flush=True)  # noqa: T201 - for who waits
+            await fault(Drill(plant, rows, seed=seed))
+    finally:
+        await plant.close()
+    shutil.rmtree(home)
+
+
+def _shuffled_rounds(faults: Sequence[Fault], chance: random.Random) -> Iterator[Fault]:
+    while True:
+        yield from chance.sample(faults, len(faults))
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,14 +70,13 @@ def main() -> None:
     arguments = _arguments()
     rows: list[Row] = []
     faults = [fault for fault in known_faults() if arguments.only in fault.__name__]
-    print(f"seed {arguments.seed}, {len(faults)} faults")  # noqa: T201 - to repeat the run
     try:
         asyncio.run(soak(faults, arguments.seconds, arguments.seed, rows))
     finally:
-        print_table(rows, Console())
+        print_table(summed(rows), Console())
         write_rows(rows, arguments.json)
         if arguments.markdown:
-            arguments.markdown.write_text(markdown(rows))
+            arguments.markdown.write_text(markdown(summed(rows)))
 
 
 if __name__ == "__main__":

@@ -18,14 +18,19 @@ def may_mount() -> bool:
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
-    """Mount an empty disk of that size at `folder`, for a while."""
+def small_disk(folder: Path, size: int) -> Iterator[None]:
+    """Mount an empty disk of that many bytes at `folder`, for a while."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
     try:
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def bytes_under(folder: Path) -> int:
+    """Sum up the sizes of a folder's files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def fill_disk(filler: Path) -> None:

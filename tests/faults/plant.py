@@ -149,10 +149,12 @@ class Plant:
 
     async def keep_tokens(self) -> None:
         """Put every token into Redis again: the same records, after they were lost."""
-        async with self.redis() as redis:
-            store = RedisTokenStore(redis)
+        # At once: as soon as Redis holds a token, one that it does not hold is unknown for certain.
+        async with self.redis() as redis, redis.pipeline(transaction=True) as pipeline:
+            store = RedisTokenStore(pipeline)
             for token, _ in self._secrets.values():
                 await store.add(token)
+            await pipeline.execute()
 
     def credentials(self, workspace: str) -> dict[str, str]:
         """Return the headers by which the workspace's numbers may be read."""

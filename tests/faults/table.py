@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,26 @@ class Row:
     twice: int
     events: int
     seed: int
+
+
+def summed(rows: Sequence[Row]) -> list[Row]:
+    """Sum up all rows of each fault; times are the worst, and what the API said is of the worst time."""
+    faults: dict[str, list[Row]] = {}
+    for row in rows:
+        faults.setdefault(row.fault, []).append(row)
+    return [_sum(faults[fault]) for fault in sorted(faults)]
+
+
+def _sum(rows: Sequence[Row]) -> Row:
+    worst = max(rows, key=lambda row: row.exact_again)
+    return replace(
+        worst,
+        times=sum(row.times for row in rows),
+        slowest_answer=max(row.slowest_answer for row in rows),
+        events=sum(row.events for row in rows),
+        lost=sum(row.lost for row in rows),
+        twice=sum(row.twice for row in rows),
+    )
 
 
 def cells(row: Row) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from headcount.topics import PARTITIONS
 from ingest.batch import Partition
 from projector import keys
 from tests.faults import activity
-from tests.faults.disks import fill_disk, may_mount, small_disk
+from tests.faults.disks import bytes_under, fill_disk, may_mount, small_disk
 from tests.faults.drill import Drill
 from tests.waiting import wait_until
 
-DISK_MEGABYTES = 16
+FREE_MEGABYTES = 8
+MEGABYTE = 1 << 20
 STOPPED = "partition stopped"
 
 
@@ -53,7 +54,7 @@ async def test_the_disk_is_full(drill: Drill) -> None:
     valkey = drill.plant.valkey
     async with (
         _small_disk(valkey),
-        drill("disk full", f"a disk of {DISK_MEGABYTES} MB filled, later freed") as exercise,
+        drill("disk full", f"{FREE_MEGABYTES} MB of disk filled, later freed") as exercise,
     ):
         filler = valkey.data_folder / "filler"
         fill_disk(filler)
@@ -96,7 +97,7 @@ async def _small_disk(valkey: EmbeddedValkey) -> AsyncIterator[None]:
     aside = folder.with_name("aside")
     await valkey.stop()
     folder.rename(aside)
-    with small_disk(folder, DISK_MEGABYTES):
+    with small_disk(folder, bytes_under(aside) + FREE_MEGABYTES * MEGABYTE):
         shutil.copytree(aside, folder, dirs_exist_ok=True)
         await valkey.start()
         yield
