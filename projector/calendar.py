@@ -17,6 +17,11 @@ def bucket_of(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(seconds=BUCKET_SECONDS)
 
 
+def start_of(bucket: int) -> datetime:
+    """Return the instant at which a bucket begins, in UTC."""
+    return _EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
     """The deployment's calendar. A retention of 0 days keeps counters for ever."""
@@ -55,8 +60,7 @@ class Calendar:
 
 @lru_cache(maxsize=65_536)
 def _day_of(bucket: int, time_zone: ZoneInfo) -> date:
-    instant = _EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
     try:
-        return instant.astimezone(time_zone).date()
+        return start_of(bucket).astimezone(time_zone).date()
     except OverflowError:  # the first hours of year 1, west of Greenwich
         return date.min

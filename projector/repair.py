@@ -5,6 +5,7 @@ A union forgives: what a counter holds already changes nothing in it, so that a 
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Final
 
 from redis.asyncio import Redis
 
@@ -12,8 +13,11 @@ from ingest.event import Event
 from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.errors import errors_named
-from projector.finding import Finding
+from projector.finding import Finding, State
 from projector.fold import fold, pack
+
+MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
+"""The states that adding ends; a key that holds something else is left as it is."""
 
 
 class Repair:

@@ -19,12 +19,14 @@ LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
 PAGE: Final = 200
 """How many keys Redis looks at in one go: it serves nobody else meanwhile."""
+FULLEST: Final = 0.9
+"""The share of its memory from which on Redis is left to its worker."""
 
 
 class Scratch:
     """Counts batches with the script that counts live, into keys of its own; it writes to no live counter.
 
-    Every method raises `UnavailableError` where Redis is away or full, or has lost what was counted.
+    Every method raises `UnavailableError` where Redis is away, short of memory, or has lost what was counted.
     """
 
     def __init__(self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime]) -> None:
@@ -39,6 +41,8 @@ class Scratch:
 
     async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts."""
+        if not beginnings:
+            return  # there is no empty hash
         self._ends = dict(beginnings)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
         with errors_named():
@@ -46,6 +50,7 @@ class Scratch:
             await self._redis.expireat(self._key(keys.CHECKPOINTS), self._expires_at())
 
     async def apply(self, batch: Batch) -> None:
+        await self._check_memory()
         additions = [
             Addition(self._key(addition.key), self._expires_at(), addition.user_ids)
             for addition in fold(batch.events, self._calendar, self._began_at).additions
@@ -106,6 +111,15 @@ class Scratch:
             else self._calendar.bucket_expires_at(period)
         )
         return finding.state == "missing" and 0 < expires_at <= self._clock().timestamp()
+
+    async def _check_memory(self) -> None:
+        with errors_named():
+            memory = await self._redis.info("memory")
+        limit = memory.get("maxmemory", 0)
+        if limit and memory["used_memory"] > limit * FULLEST:
+            raise UnavailableError(
+                f"Redis has used {FULLEST:.0%} of its maxmemory: what is left is for the worker. Raise it."
+            )
 
     async def _check_whole(self) -> None:
         """Redis may have been put back to an older state while it was compared."""

@@ -1,0 +1,86 @@
+"""What an audit reads: the log from its beginning up to the checkpoints, without what was skipped."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from redis.asyncio import Redis
+
+from headcount.counted import read_counted
+from headcount.log_reader import LogReader
+from headcount.settings import Settings
+from ingest.batch import Offset, Partition
+from ingest.errors import UnavailableError
+from ingest.ports import Extent
+from projector.gaps import GapReport, read_acknowledged
+from projector.progress import Progress, read_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The spans to read of each partition, one after the other; what was counted when the audit began."""
+
+    spans: Mapping[Partition, Sequence[Extent]]
+    progress: Progress
+
+    @property
+    def size(self) -> int:
+        """The number of offsets to read."""
+        return sum(span.end - span.beginning for spans in self.spans.values() for span in spans)
+
+    def beginnings(self) -> dict[Partition, Offset]:
+        """Return where the reading of each partition begins."""
+        return {partition: spans[0].beginning for partition, spans in self.spans.items()}
+
+
+async def read_scope(settings: Settings, redis: Redis, log: LogReader) -> Scope:
+    """Find out what to read; raises `RefusedError` where an audit makes no sense, `UnavailableError`."""
+    progress = await read_counted(settings, redis)
+    gaps = [*await read_acknowledged(redis), *progress.gaps]
+    return Scope(
+        {
+            partition: spans
+            for partition, checkpoint in progress.checkpoints.items()
+            if partition in log.extents
+            and (spans := counted_spans(log.extents[partition], checkpoint, skipped(partition, gaps)))
+        },
+        progress,
+    )
+
+
+def skipped(partition: Partition, gaps: Iterable[GapReport]) -> list[Extent]:
+    """Return what of a partition was left out, in the order in which it was."""
+    left_out: list[Extent] = []
+    for gap in sorted(gaps, key=attrgetter("found_at")):
+        if gap.partition == partition.number:
+            # Any other gap put the checkpoint back: from there on, all that could be read was counted again.
+            kept = left_out if gap.cause == "skipped" else []
+            left_out = [*kept, *_left_out_by(gap)]
+    return left_out
+
+
+def counted_spans(extent: Extent, checkpoint: Offset, left_out: Sequence[Extent]) -> list[Extent]:
+    """Return what the log holds below the checkpoint, without what was left out."""
+    spans, position = [], extent.beginning
+    end = min(checkpoint, extent.end)
+    for hole in sorted(left_out, key=attrgetter("beginning")):
+        spans.append(Extent(position, min(hole.beginning, end)))
+        position = max(position, hole.end)
+    spans.append(Extent(position, end))
+    return [span for span in spans if span.beginning < span.end]
+
+
+async def check_unmoved(scope: Scope, redis: Redis) -> None:
+    """Raise `UnavailableError` where Redis lost state meanwhile: what was found is worth nothing."""
+    progress = await read_progress(redis)
+    for partition, checkpoint in scope.progress.checkpoints.items():
+        if progress.checkpoints.get(partition, -1) < checkpoint:
+            raise UnavailableError(
+                f"The checkpoint of {partition} went back meanwhile: start again once it is caught up."
+            )
+
+
+def _left_out_by(gap: GapReport) -> list[Extent]:
+    if gap.cause != "skipped":
+        return []
+    return [Extent(Offset(gap.checkpoint), Offset(gap.beginning))]
