@@ -1,18 +1,20 @@
 """The state of the whole: how far the projection is behind the log, partition by partition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from headcount.clients import api_redis, kafka_options
+from api.health import FRESH_FOR
+from headcount.clients import api_redis
+from headcount.composition import utc_now
+from headcount.log_reader import open_log
 from headcount.settings import Settings
 from headcount.topics import admin_client
 from ingest.batch import Offset, Partition
-from ingest.errors import UnavailableError
+from projector.gaps import GapReport
 from projector.progress import Progress, read_progress
 
 
@@ -29,37 +31,63 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """`as_of` is None while any partition is catching up; `workers` counts the consumer group's members."""
+    """`as_of` is None while any partition is catching up; `workers` counts the consumer group's members.
+
+    `gaps` are those that no operator has acknowledged. `concerns` say what an operator should look at.
+    """
 
     topic: str
     workers: int
     catching_up: bool
     lag: int | None
     as_of: datetime | None
+    as_of_age_seconds: float | None
     partitions: tuple[PartitionStatus, ...]
+    gaps: tuple[GapReport, ...]
+    concerns: tuple[str, ...]
 
 
 async def read_status(settings: Settings) -> Status:
     """Ask Kafka and Redis once each; raises `UnavailableError`."""
     async with admin_client(settings) as admin:
-        numbers = await _partition_numbers(admin, settings.kafka_topic)
         workers = await _count_workers(admin, settings.kafka_group_id)
-    ends = await _log_ends(settings, numbers)
+    async with open_log(settings, settings.kafka_topic) as log:
+        ends = {partition: extent.end for partition, extent in log.extents.items()}
     async with api_redis(settings) as redis:
         progress = await read_progress(redis)
-    partitions = tuple(_partition_status(partition, end, progress) for partition, end in sorted(ends.items()))
+    partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
+    return _sum_up(settings.kafka_topic, workers, partitions, tuple(progress.gaps))
+
+
+def _sum_up(
+    topic: str, workers: int, partitions: tuple[PartitionStatus, ...], gaps: tuple[GapReport, ...]
+) -> Status:
     lags = [partition.lag for partition in partitions]
-    instants = [partition.as_of for partition in partitions]
-    known = [instant for instant in instants if instant is not None]
-    caught_up = bool(instants) and len(known) == len(instants)
+    instants = [partition.as_of for partition in partitions if partition.as_of is not None]
+    as_of = min(instants) if instants and len(instants) == len(partitions) else None
+    age = None if as_of is None else (utc_now() - as_of).total_seconds()
     return Status(
-        topic=settings.kafka_topic,
+        topic=topic,
         workers=workers,
-        catching_up=not caught_up,
+        catching_up=as_of is None,
         lag=None if None in lags else sum(lag for lag in lags if lag is not None),
-        as_of=min(known) if caught_up else None,
+        as_of=as_of,
+        as_of_age_seconds=age,
         partitions=partitions,
+        gaps=gaps,
+        concerns=tuple(_concerns(workers, age, len(gaps))),
     )
+
+
+def _concerns(workers: int, age: float | None, gaps: int) -> Iterator[str]:
+    if workers == 0:
+        yield "No worker is running: nothing is counted."
+    if age is None:
+        yield "The counters don't hold the whole log yet: the API answers 503."
+    elif age > FRESH_FOR.total_seconds():
+        yield f"The counters are {age:,.0f} s old: some partition is behind, or stopped."
+    if gaps:
+        yield f"Records were never counted, in {gaps} places of the log: see headcount gaps list"
 
 
 def _partition_status(partition: Partition, end: Offset, progress: Progress) -> PartitionStatus:
@@ -71,26 +99,6 @@ def _partition_status(partition: Partition, end: Offset, progress: Progress) -> 
         lag=None if checkpoint is None else max(0, end - checkpoint),
         as_of=progress.as_of.get(partition),
     )
-
-
-async def _partition_numbers(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
-    (described,) = await admin.describe_topics([topic])
-    return sorted(partition["partition"] for partition in described["partitions"])
-
-
-async def _log_ends(settings: Settings, numbers: Sequence[int]) -> Mapping[Partition, Offset]:
-    consumer = AIOKafkaConsumer(isolation_level="read_committed", **kafka_options(settings))
-    try:
-        await consumer.start()
-        natives = [TopicPartition(settings.kafka_topic, number) for number in numbers]
-        ends = await consumer.end_offsets(natives)
-    except KafkaError as error:
-        raise UnavailableError(
-            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}"
-        ) from error
-    finally:
-        await consumer.stop()
-    return {Partition(*native): Offset(end) for native, end in ends.items()}
 
 
 async def _count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:

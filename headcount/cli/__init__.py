@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import replay, serving, status, tokens
+from headcount.cli import audit, dead_letters, gaps, replay, serving, skip, status, tokens
 
 app = typer.Typer(
     name="headcount",
@@ -24,7 +24,11 @@ app.command()(serving.worker)
 app.command()(serving.api)
 app.command()(replay.replay)
 app.command()(status.status)
+app.command()(audit.audit)
+app.command()(skip.skip)
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(gaps.app, name="gaps")
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
+import msgspec
 import orjson
 import typer
 from rich.console import Console
@@ -47,7 +48,9 @@ def _cell(value: object) -> str:
     return instant(value) if isinstance(value, datetime) else str(value)
 
 
-def _plain(value: object) -> list[str]:
+def _plain(value: object) -> object:
     if isinstance(value, frozenset):
         return sorted(value)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
     raise TypeError(type(value).__name__)

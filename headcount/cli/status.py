@@ -1,33 +1,54 @@
 """`headcount status`: how far the projection is behind the log."""
 
+from typing import Annotated
+
 import typer
 
-from headcount.cli.execution import ask
+from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.status import Status, read_status
 
 
-def status(*, json: AsJson = False) -> None:
+def status(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 where there is anything to look at, for probes.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """Show each partition's checkpoint, lag and as-of: the instant up to which every event is counted.
 
-    Example: `headcount status --json`
+    What to look at is named below: no worker, counters that don't hold the whole log yet or are older than 10
+    seconds, gaps that nobody has acknowledged. Exit code: 0 if the state could be told, 1 if not; with
+    --check also 1 if there is anything to look at.
+
+    Example: `headcount status --check --json`
     """
     found = ask(read_status)
     if json:
         print_json(found)
-        return
+    else:
+        _print(found)
+    if check and found.concerns:
+        raise typer.Exit(FAILED)
+
+
+def summary(found: Status) -> str:
+    """Put the whole into one sentence."""
+    workers = f"workers: {found.workers}"
+    if found.as_of is None or found.as_of_age_seconds is None:
+        return (
+            f"{found.topic}: catching up; lag {found.lag if found.lag is not None else 'unknown'}; {workers}."
+        )
+    as_of = f"{instant(found.as_of)}, {found.as_of_age_seconds:,.0f} s ago,"
+    return f"{found.topic}: every event up to {as_of} is counted; lag {found.lag}; {workers}."
+
+
+def _print(found: Status) -> None:
     print_table(
         ("partition", "checkpoint", "end", "lag", "as of"),
         [(part.number, part.checkpoint, part.end, part.lag, part.as_of) for part in found.partitions],
     )
     typer.echo(summary(found))
-
-
-def summary(found: Status) -> str:
-    """Put the whole into one sentence."""
-    workers = "no worker is running" if not found.workers else f"workers: {found.workers}"
-    if found.as_of is None:
-        return (
-            f"{found.topic}: catching up; lag {found.lag if found.lag is not None else 'unknown'}; {workers}."
-        )
-    return f"{found.topic}: every event up to {instant(found.as_of)} is counted; lag {found.lag}; {workers}."
+    for concern in found.concerns:
+        typer.echo(f"! {concern}")

@@ -1,0 +1,89 @@
+"""`headcount gaps`: records that were lost to the counters, and the days that this may touch."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import typer
+
+from headcount.cli.execution import ask
+from headcount.cli.output import AsJson, print_json, print_table
+from headcount.clients import worker_redis
+from headcount.settings import Settings
+from ingest.ports import GapCause
+from projector.gaps import GapReport, read_acknowledged
+from projector.gaps import acknowledge as put_aside
+from projector.progress import read_progress
+
+_WORDS: Final[dict[GapCause, str]] = {
+    "retention": "retention removed {checkpoint} to {last} before they were counted",
+    "skipped": "{checkpoint} to {last} were skipped by an operator",
+    "truncated": "the log was cut back to {end}; it was counted up to {checkpoint}",
+    "recreated": "the topic was recreated; the old one was counted up to {checkpoint}",
+}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List and acknowledge gaps: places where the log lost records that were not counted yet.\n\n"
+    "Example: headcount gaps list",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """The newest gaps, the first found first: those that nobody has acknowledged, and the others."""
+
+    open: list[GapReport]
+    acknowledged: list[GapReport]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were acknowledged.")] = False,
+    json: AsJson = False,
+) -> None:
+    """List the gaps, with the days whose numbers may be too low.
+
+    Example: `headcount gaps list --all`
+    """
+    found = ask(_read)
+    shown = [*found.acknowledged, *found.open] if everything else found.open
+    if json:
+        print_json(shown)
+    elif shown:
+        print_table(("partition", "found", "what happened", "days that may be too low"), map(_row, shown))
+    else:
+        typer.echo("There are no gaps." if everything else "There are no gaps to acknowledge.")
+
+
+@app.command()
+def acknowledge(*, json: AsJson = False) -> None:
+    """Acknowledge all gaps that there are: the status no longer warns of them.
+
+    They stay on record, and the numbers of their days stay as they are.
+
+    Example: `headcount gaps acknowledge`
+    """
+    acknowledged = ask(_acknowledge)
+    if json:
+        print_json(acknowledged)
+    else:
+        typer.echo(f"Acknowledged: {len(acknowledged)}.")
+
+
+async def _read(settings: Settings) -> Gaps:
+    async with worker_redis(settings) as redis:
+        return Gaps(list((await read_progress(redis)).gaps), await read_acknowledged(redis))
+
+
+async def _acknowledge(settings: Settings) -> list[GapReport]:
+    async with worker_redis(settings) as redis:
+        found = list((await read_progress(redis)).gaps)
+        await put_aside(redis, len(found))
+    return found
+
+
+def _row(gap: GapReport) -> tuple[object, ...]:
+    what = _WORDS[gap.cause].format(checkpoint=gap.checkpoint, last=gap.beginning - 1, end=gap.end)
+    days = f"up to {gap.last_day}" if gap.first_day is None else f"{gap.first_day} to {gap.last_day}"
+    return gap.partition, gap.found_at, what, days

@@ -1,0 +1,100 @@
+"""Skipping: a partition that is stopped at damaged records goes on behind them, and the gap is on record."""
+
+from dataclasses import dataclass
+
+from headcount.clients import worker_redis
+from headcount.composition import calendar, deployment, utc_now
+from headcount.counted import read_counted
+from headcount.log_reader import LogReader, open_log
+from headcount.settings import Settings
+from ingest.batch import Offset, Partition
+from ingest.errors import RefusedError
+from ingest.ports import Extent, Gap
+from projector.gaps import GapReport
+from projector.progress import read_progress
+from projector.projection import RedisProjection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """What is to be skipped: offsets from `checkpoint` up to, but without, `to`; `end` is the log's."""
+
+    partition: Partition
+    checkpoint: Offset
+    to: Offset
+    end: Offset
+
+
+async def plan_skip(settings: Settings, number: int, to: int | None) -> Skip:
+    """Hold a wish against log and checkpoint; without `to`, find where the log can be read again.
+
+    Raises `RefusedError` for a skip that is none, `UnavailableError`.
+    """
+    partition = Partition(settings.kafka_topic, number)
+    async with open_log(settings, partition.topic) as log, worker_redis(settings) as redis:
+        checkpoint = (await read_counted(settings, redis)).checkpoints.get(partition)
+        if checkpoint is None or partition not in log.extents:
+            raise RefusedError(f"{partition} is not counted: there is nothing to skip.")
+        end = log.extents[partition].end
+        goal = await first_readable(log, partition, Extent(checkpoint, end)) if to is None else Offset(to)
+    return checked(Skip(partition=partition, checkpoint=checkpoint, to=goal, end=end))
+
+
+def checked(skip: Skip) -> Skip:
+    """Return the skip; raises `RefusedError` where it would go back, or past the log's end."""
+    if skip.to <= skip.checkpoint:
+        raise RefusedError(f"{skip.partition} is counted up to {skip.checkpoint}: a skip only goes forward.")
+    if skip.to > skip.end:
+        raise RefusedError(f"The log of {skip.partition} ends at {skip.end}: a skip can't go past it.")
+    return skip
+
+
+async def first_readable(log: LogReader, partition: Partition, span: Extent) -> Offset:
+    """Return the first offset behind the damaged records at the span's beginning; at worst, its end.
+
+    Looks ever further ahead, then between: sound records between damaged ones may be passed. Raises
+    `RefusedError` where nothing is damaged at the beginning.
+    """
+    if span.beginning >= span.end or await log.can_read(partition, span.beginning):
+        raise RefusedError(f"{partition} can be read from {span.beginning} on: say with --to where to go.")
+    bad, good = span.beginning, Offset(span.beginning + 1)
+    while good < span.end and not await log.can_read(partition, good):
+        bad, good = good, Offset(2 * good - span.beginning)
+    good = min(good, span.end)
+    while good - bad > 1:
+        middle = Offset((bad + good) // 2)
+        if await log.can_read(partition, middle):
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
+async def skip(settings: Settings, planned: Skip) -> GapReport:
+    """Move the checkpoint, and return the gap as it is on record now.
+
+    Raises `RefusedError` where the checkpoint moved meanwhile, `UnavailableError`.
+    """
+    async with worker_redis(settings) as redis:
+        projection = RedisProjection(
+            redis, calendar(settings), deployment=deployment(settings), clock=utc_now
+        )
+        await projection.rewind(
+            planned.partition, expected=planned.checkpoint, to=planned.to, gap=_gap(planned)
+        )
+        gaps = (await read_progress(redis)).gaps
+    for report in reversed(gaps):
+        if _is_of(report, planned):
+            return report
+    raise RefusedError(f"The checkpoint of {planned.partition} moved meanwhile: nothing was skipped.")
+
+
+def _gap(planned: Skip) -> Gap:
+    """Describe it like one that retention made: what was counted is followed by what can be."""
+    extent = Extent(planned.to, planned.end)
+    return Gap(partition=planned.partition, cause="skipped", checkpoint=planned.checkpoint, extent=extent)
+
+
+def _is_of(report: GapReport, planned: Skip) -> bool:
+    found = (report.cause, report.partition, report.checkpoint, report.beginning)
+    return found == ("skipped", planned.partition.number, planned.checkpoint, planned.to)
