@@ -14,7 +14,7 @@ from projector import keys
 from tests.fakes_log import NOW, FakeLog, FakeRecord, FakeSource
 from tests.fakes_projection import FakeDeadLetters, FakeProjection
 from tests.steps import Steps
-from tests.waiting import wait_until
+from tests.virtual_time import wait_until
 
 
 def event(user_id: str, **fields: str) -> FakeRecord:

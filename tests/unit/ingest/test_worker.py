@@ -1,11 +1,12 @@
 """The worker loop at work: events are counted, letters sent, and everybody knows how far it is."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 from tests.fakes_log import NOW, FakeRecord
 from tests.pipeline import Pipeline, event, no_event, now
-from tests.waiting import wait_until
+from tests.virtual_time import wait_until
 
 
 async def test_events_are_counted_and_the_rest_are_letters() -> None:
@@ -92,15 +93,16 @@ async def test_as_of_is_never_later_than_an_event_that_is_not_counted() -> None:
     pipeline = Pipeline(partitions=2, poll_records=3)
     claims: list[bool] = []
 
-    def publish() -> None:
+    async def publish() -> None:
         for partition in pipeline.partitions:
             pipeline.log.append(partition, *[published_now()] * 2)
+        await asyncio.sleep(0.01)
 
     def look() -> None:
         for partition, as_of in pipeline.projection.stored.as_of.items():
             checkpoint = pipeline.projection.stored.checkpoints[partition]
             uncounted, _ = pipeline.log.read(partition, checkpoint, most=1)
-            claims.extend(record.timestamp >= as_of.timestamp() * 1000 for record in uncounted)
+            claims.extend(record.timestamp >= int(as_of.timestamp() * 1000) for record in uncounted)
 
     pipeline.steps.plan("poll", *[publish] * 200)
     pipeline.steps.plan("state done", *[publish] * 200)

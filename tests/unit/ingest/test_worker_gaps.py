@@ -5,7 +5,7 @@ from datetime import timedelta
 from ingest.errors import PartitionStoppedError
 from ingest.worker import STOPPED_PARTITION_SECONDS
 from tests.pipeline import Pipeline, event, now
-from tests.waiting import wait_until
+from tests.virtual_time import wait_until
 
 
 async def test_records_that_retention_took_uncounted_are_a_gap() -> None:

@@ -5,7 +5,7 @@ import pytest
 from ingest.errors import RefusedError
 from tests.pipeline import Pipeline, event, no_event
 from tests.steps import away
-from tests.waiting import wait_until
+from tests.virtual_time import wait_until
 
 
 async def test_the_reply_to_a_batch_may_be_lost() -> None:

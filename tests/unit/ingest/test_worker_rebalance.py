@@ -8,7 +8,7 @@ import pytest
 from ingest.batch import Batch, Offset
 from ingest.event import decode
 from tests.pipeline import Pipeline, event
-from tests.waiting import wait_until
+from tests.virtual_time import wait_until
 
 MOMENTS = ["checkpoints", "checkpoints done", "state", "state done"]
 

@@ -8,7 +8,7 @@ import pytest
 from ingest.batch import Offset
 from tests.pipeline import Pipeline, event, no_event, now
 from tests.steps import away
-from tests.waiting import wait_until
+from tests.virtual_time import wait_until
 
 
 @pytest.mark.parametrize("step", ["checkpoints", "state", "publish", "apply", "poll"])

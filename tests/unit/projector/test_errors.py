@@ -1,0 +1,45 @@
+"""Which errors of Redis pass with time, and which do not."""
+
+import pytest
+from redis import exceptions
+
+from projector.errors import is_passing
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.ConnectionError("refused"),
+        exceptions.BusyLoadingError("Redis is loading the dataset in memory"),
+        exceptions.TimeoutError("too late"),
+        exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+        exceptions.ReadOnlyError("You can't write against a read only replica."),
+        exceptions.MasterDownError("Link with MASTER is down"),
+        exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
+        exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
+        exceptions.ResponseError("BUSY Redis is busy running a script."),
+        exceptions.ResponseError(
+            "Command # 1 (HSETNX k f v) of pipeline caused error: ('NOREPLICAS Not enough good',)"
+        ),
+    ],
+    ids=str,
+)
+def test_what_passes_is_tried_again(error: exceptions.RedisError) -> None:
+    assert is_passing(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"),
+        exceptions.ResponseError(
+            "WRONGTYPE Key is not a valid HyperLogLog string value. (at headcount:BUSY:MISCONF)"
+        ),
+        exceptions.ResponseError("INVALIDOBJ Corrupted HLL object detected"),
+        exceptions.ResponseError("unknown command 'PFADD'"),
+        exceptions.DataError("not a Redis value"),
+    ],
+    ids=str,
+)
+def test_what_does_not_pass_is_not(error: exceptions.RedisError) -> None:
+    assert not is_passing(error)

@@ -1,0 +1,130 @@
+"""The fold: which counters a batch adds to, whatever its order, and what it leaves out."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.event import Event
+from projector import keys
+from projector.calendar import BUCKET_SECONDS, Calendar
+from projector.fold import fold
+from tests.fakes_log import NOW
+
+ZONES = ["UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"]
+FOR_EVER = 0
+
+
+def calendar(
+    zone: str = "UTC", *, retention_days: int = FOR_EVER, bucket_retention_days: int = FOR_EVER
+) -> Calendar:
+    return Calendar(
+        time_zone=ZoneInfo(zone), retention_days=retention_days, bucket_retention_days=bucket_retention_days
+    )
+
+
+def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = "acme") -> Event:
+    return Event(workspace_id=workspace_id, occurred_at=occurred_at, type="message", user_id=user_id)
+
+
+def counters(events: Iterable[Event], kept: Calendar) -> Mapping[str, set[str]]:
+    return {addition.key: addition.user_ids for addition in fold(events, kept, NOW).additions}
+
+
+EVENTS = st.lists(
+    st.builds(
+        event,
+        st.sampled_from(["alice", "bob", "carol", None]),
+        st.integers(-500, 500).map(lambda quarters: NOW + timedelta(minutes=7.5) * quarters),
+        st.sampled_from(["acme", "other"]),
+    ),
+    max_size=30,
+)
+
+
+def test_an_event_counts_in_its_day_and_in_its_bucket() -> None:
+    bucket = int(NOW.timestamp()) // BUCKET_SECONDS
+    assert counters([event("alice"), event("bob"), event("alice")], calendar()) == {
+        keys.day("acme", NOW.date()): {"alice", "bob"},
+        keys.bucket("acme", bucket): {"alice", "bob"},
+    }
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@given(events=EVENTS)
+def test_every_event_is_in_the_counters_of_its_day_and_bucket_and_in_no_other(
+    zone: str, events: list[Event]
+) -> None:
+    expected: dict[str, set[str]] = {}
+    for each in events:
+        if each.user_id is not None:
+            day = each.occurred_at.astimezone(ZoneInfo(zone)).date()
+            bucket = int(each.occurred_at.timestamp()) // BUCKET_SECONDS
+            expected.setdefault(keys.day(each.workspace_id, day), set()).add(each.user_id)
+            expected.setdefault(keys.bucket(each.workspace_id, bucket), set()).add(each.user_id)
+    assert counters(events, calendar(zone)) == expected
+
+
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_order_and_repetition_do_not_matter(events: list[Event], random: Random) -> None:
+    other = events + random.choices(events, k=10) if events else []
+    random.shuffle(other)
+    assert counters(other, calendar()) == counters(events, calendar())
+
+
+@given(EVENTS)
+def test_a_counter_is_named_once(events: list[Event]) -> None:
+    """One addition a counter is what the script's one command a key relies on."""
+    names = [addition.key for addition in fold(events, calendar(), NOW).additions]
+    assert len(names) == len(set(names))
+
+
+@given(EVENTS)
+def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None:
+    kept = calendar(retention_days=1)
+    folded = fold(events, kept, NOW)
+    anonymous = [each for each in events if each.user_id is None]
+    oldest = datetime(2024, 5, 16, tzinfo=UTC)
+    expired = [each for each in events if each.user_id is not None and each.occurred_at < oldest]
+    assert (folded.anonymous, folded.expired) == (len(anonymous), len(expired))
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "expired"),
+    [
+        (datetime(2024, 5, 6, 21, 59, 59, 999_999, tzinfo=UTC), 1),
+        (datetime(2024, 5, 6, 22, tzinfo=UTC), 0),  # midnight of the 7th in Berlin
+    ],
+)
+def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime, expired: int) -> None:
+    kept = calendar("Europe/Berlin", retention_days=10)
+    folded = fold([event("alice", occurred_at)], kept, NOW)
+    assert folded.expired == expired
+    assert bool(folded.additions) is not bool(expired)
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(timedelta(days=45), 2), (timedelta(days=45, microseconds=1), 1)]
+)
+def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:
+    """A bucket is kept for 45 days after its end, which is at noon here."""
+    occurred_at = NOW - age
+    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), NOW)
+    assert len(folded.additions) == expected
+    assert folded.additions[0].key == keys.day("acme", occurred_at.date())
+    assert folded.expired == 0
+
+
+@given(EVENTS)
+def test_no_counter_is_written_that_has_expired_already(events: list[Event]) -> None:
+    kept = calendar("Asia/Kathmandu", retention_days=2, bucket_retention_days=1)
+    for addition in fold(events, kept, NOW).additions:
+        assert addition.expires_at > NOW.timestamp()
+
+
+def test_counters_kept_for_ever_have_no_expiry() -> None:
+    assert {addition.expires_at for addition in fold([event("alice")], calendar(), NOW).additions} == {0}
