@@ -47,8 +47,8 @@ class KafkaDeadLetters:
 
     async def start(self) -> None:
         self._producer = AIOKafkaProducer(
-            # Not idempotent: aiokafka's idempotent producer never gives a batch up, and the loop could not go on
-            # polling meanwhile. A letter may come twice; it names its source partition and offset.
+            # Not idempotent: aiokafka's idempotent producer never gives a batch up, and the loop could not go
+            # on polling meanwhile. A letter may come twice; it names its source partition and offset.
             acks="all",
             request_timeout_ms=REQUEST_MILLISECONDS,
             **self._options,
