@@ -13,6 +13,8 @@ REDACTED: Final = "[redacted]"
 
 _SECRETS: Final = frozenset({"token", "auth_token", "password", "secret", "redis_url"})
 _LIBRARIES: Final = ("aiokafka", "aiohttp", "asyncio", "kafka", "redis")
+_TALKATIVE: Final = "aiokafka"
+_REPEAT_SECONDS: Final = 10.0
 _hide_credentials = re.compile(r"(?<=://)[^/@\s]*@").sub
 
 
@@ -25,6 +27,23 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
+
+
+class _Sparse(logging.Filter):
+    """Lets aiokafka say each sentence once in a while: of a Kafka that is away it says sixty a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != _TALKATIVE:
+            return True
+        sentence = (record.pathname, record.lineno)
+        if record.created - self._said.get(sentence, 0.0) < _REPEAT_SECONDS:
+            return False
+        self._said[sentence] = record.created
+        return True
 
 
 def configure_logging(level: str, line_format: str, *, libraries: str = "warning") -> None:
@@ -45,6 +64,7 @@ def configure_logging(level: str, line_format: str, *, libraries: str = "warning
     )
     handler = _Stderr()
     handler.setFormatter(_formatter(line_format, shared))
+    handler.addFilter(_Sparse())
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     numbers = logging.getLevelNamesMapping()

@@ -52,6 +52,31 @@ def test_libraries_are_quieter_than_we_are(capsys: pytest.CaptureFixture[str]) -
     assert [line["event"] for line in lines(capsys)] == ["kept"]
 
 
+def test_what_aiokafka_repeats_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    for number in range(100):
+        logging.getLogger("aiokafka").error("Unable connect to node with id %s", number)
+    logging.getLogger("aiokafka").error("something else")
+    assert [line["event"] for line in lines(capsys)] == ["Unable connect to node with id 0", "something else"]
+
+
+def test_what_aiokafka_repeats_is_said_again_after_a_while(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure_logging("info", "json")
+    monkeypatch.setattr("headcount.logging._REPEAT_SECONDS", 0.0)
+    for _ in range(2):
+        logging.getLogger("aiokafka").error("Unable connect to node")
+    assert len(lines(capsys)) == 2
+
+
+def test_we_may_say_a_thing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    for _ in range(2):
+        structlog.get_logger("ingest.worker").info("assigned")
+    assert len(lines(capsys)) == 2
+
+
 @pytest.mark.parametrize("line_format", ["console", "json"])
 def test_secrets_are_hidden_wherever_a_line_holds_them(
     capsys: pytest.CaptureFixture[str], line_format: str
