@@ -51,6 +51,7 @@ class KafkaSource:
         self._listener = _Listener()
         self._committing: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer
+        self._onlooker: AIOKafkaConsumer
         self._client: AIOKafkaClient
 
     async def start(self) -> None:
@@ -67,9 +68,13 @@ class KafkaSource:
             **self._options,
         )
         self._consumer.subscribe([self._topic], listener=self._listener)
+        # Its ends are those of all records: an open transaction hides from the other also what is published
+        # beside it, and as-of would pass that.
+        self._onlooker = AIOKafkaConsumer(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
         self._client = AIOKafkaClient(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
         try:
             await self._client.bootstrap()
+            await self._onlooker.start()
             await self._consumer.start()
         except KafkaError as error:
             await self.stop()
@@ -78,6 +83,7 @@ class KafkaSource:
     async def stop(self) -> None:
         # Kafka answers a leave only after a join under way, which ends when every other member has joined.
         await leave("consumer", self._consumer.stop())
+        await self._onlooker.stop()
         await self._client.close()
 
     def take_assignment(self) -> frozenset[Partition] | None:
@@ -85,10 +91,19 @@ class KafkaSource:
         return assigned
 
     async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
-        chosen = () if only is None else (_native(only),)
+        polled = (
+            await self._poll(POLL_RECORDS) if only is None else await self._poll_up_to_damage(_native(only))
+        )
+        if self._listener.assigned is not None:
+            # These may be read from the group's committed offset, which can be ahead of the checkpoint once
+            # Redis was rolled back: counting them would leave a hole.
+            return {}
+        return {Partition(*native): records for native, records in polled.items() if records}
+
+    async def _poll(self, most: int, *only: TopicPartition) -> Mapping[TopicPartition, list[Record]]:
         try:
-            polled = await self._consumer.getmany(
-                *chosen, timeout_ms=POLL_MILLISECONDS, max_records=POLL_RECORDS
+            polled: Mapping[TopicPartition, list[Record]] = await self._consumer.getmany(
+                *only, timeout_ms=POLL_MILLISECONDS, max_records=most
             )
         except NoOffsetForPartitionError:
             await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
@@ -97,11 +112,22 @@ class KafkaSource:
             raise UnreadableError(f"damaged records: {error!r}") from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
-        if self._listener.assigned is not None:
-            # These may be read from the group's committed offset, which can be ahead of the checkpoint once
-            # Redis was rolled back: counting them would leave a hole.
-            return {}
-        return {Partition(*native): records for native, records in polled.items() if records}
+        return polled
+
+    async def _poll_up_to_damage(self, only: TopicPartition) -> Mapping[TopicPartition, list[Record]]:
+        """Take one record at a time: several at once are lost together if one of them is damaged."""
+        records: list[Record] = []
+        while len(records) < POLL_RECORDS:
+            try:
+                found = (await self._poll(1, only)).get(only, [])
+            except UnreadableError:
+                if records:
+                    break  # the next poll meets it again
+                raise
+            if not found:
+                break
+            records += found
+        return {only: records}
 
     async def position(self, partition: Partition) -> Offset:
         # Before: aiokafka would wait for a position, which nobody but the caller is going to set.
@@ -128,8 +154,8 @@ class KafkaSource:
         topic = await read_topic(self._client, self._topic)
         natives = [TopicPartition(self._topic, number) for number in sorted(topic.partitions)]
         try:
-            beginnings = await self._consumer.beginning_offsets(natives)
-            ends = await self._consumer.end_offsets(natives)
+            beginnings = await self._onlooker.beginning_offsets(natives)
+            ends = await self._onlooker.end_offsets(natives)
         except KafkaError as error:
             raise UnavailableError(f"Kafka's offsets can't be read: {error!r}") from error
         extents = {native: Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives}
