@@ -18,12 +18,13 @@ class Positioner:
         self._source = source
         self._projection = projection
         self._tally = tally
-        self._topic_id: str | None = None
+        self.topic_id: str | None = None
+        """The id of the topic that the positions given last belong to."""
         self._partitions: frozenset[Partition] = frozenset()
 
     def knows(self, state: LogState) -> bool:
         """Tell whether the positions given so far are of this topic, and all its partitions are counted."""
-        return state.topic_id == self._topic_id and state.extents.keys() <= self._partitions
+        return state.topic_id == self.topic_id and state.extents.keys() <= self._partitions
 
     async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
         """Return the position of each partition; one that can't be told yet is left out, to ask again.
@@ -33,7 +34,7 @@ class Positioner:
         checkpoints = await self._projection.checkpoints()
         # After the checkpoints: ends only grow, so that another worker's step never looks like a shorter log.
         state = await self._source.state()
-        self._topic_id, self._partitions = state.topic_id, frozenset(state.extents)
+        self.topic_id, self._partitions = state.topic_id, frozenset(state.extents)
         if checkpoints.topic_id not in {None, state.topic_id}:
             await self._restart(state, checkpoints)
         elif checkpoints.topic_id is None or state.extents.keys() - checkpoints.offsets.keys():

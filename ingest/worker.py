@@ -34,9 +34,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Lane:
-    """The worker's place in one partition: `next` is the end of the batch that was applied last."""
+    """The worker's place in a partition of a topic: `next` is the end of the batch that was applied last."""
 
     next: Offset
+    topic_id: str | None
     ends: EndSamples = field(default_factory=EndSamples)
 
 
@@ -126,8 +127,11 @@ class Worker:
 
     async def _position(self) -> None:
         self._take_assignment()  # it may have changed while we waited
-        for partition, position in (await self._positioner.place(self._unpositioned)).items():
-            self._lanes[partition] = Lane(position)
+        placed = await self._positioner.place(self._unpositioned)
+        if any(lane.topic_id != self._positioner.topic_id for lane in self._lanes.values()):
+            self._lose_places()  # offsets mean nothing in another topic
+        for partition, position in placed.items():
+            self._lanes[partition] = Lane(position, self._positioner.topic_id)
             self._unpositioned.discard(partition)
             self._source.seek(partition, position)
             self._source.resume([partition])

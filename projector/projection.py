@@ -38,6 +38,8 @@ class RedisProjection:
         self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
+        self._read_for: list[str] = []
+        """The id of the topic that the last checkpoints read are of: steps of another topic's are refused."""
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
@@ -50,6 +52,7 @@ class RedisProjection:
 
     async def checkpoints(self) -> Checkpoints:
         progress = await read_progress(self._redis)
+        self._read_for = [] if progress.topic_id is None else [progress.topic_id]
         return Checkpoints(progress.topic_id, progress.checkpoints)
 
     async def begin(self, log: LogState) -> None:
@@ -76,8 +79,8 @@ class RedisProjection:
         found = b"" if gap is None else await self._report(gap)
         with errors_named():
             await self._rewind(
-                keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS],
-                args=[str(partition), expected, to, found, MAX_GAPS],
+                keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT],
+                args=[str(partition), expected, to, found, MAX_GAPS, *self._read_for],
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
@@ -87,8 +90,15 @@ class RedisProjection:
         try:
             with errors_named():
                 stored = await self._apply(
-                    keys=[keys.CHECKPOINTS, keys.AS_OF, *(addition.key for addition in additions)],
-                    args=[str(batch.partition), batch.start, batch.end, as_of, pack(additions)],
+                    keys=[keys.CHECKPOINTS, keys.AS_OF, *(each.key for each in additions), keys.DEPLOYMENT],
+                    args=[
+                        str(batch.partition),
+                        batch.start,
+                        batch.end,
+                        as_of,
+                        pack(additions),
+                        *self._read_for,
+                    ],
                 )
         except ResponseError as error:
             raise PartitionStoppedError(batch.partition, f"Redis refuses a counter: {error}") from error
