@@ -1,6 +1,8 @@
 """The named conditions of the pipeline, sorted by what the worker loop does about them."""
 
-from ingest.batch import Partition
+from collections.abc import Mapping
+
+from ingest.batch import Offset, Partition
 
 
 class HeadcountError(Exception):
@@ -9,6 +11,14 @@ class HeadcountError(Exception):
 
 class UnavailableError(HeadcountError):
     """A server is away, full, loading or read-only: wait, and try the same step again."""
+
+
+class OutOfRangeError(UnavailableError):
+    """The log holds nothing at the positions of some partitions: it begins behind them, or ends before."""
+
+    def __init__(self, positions: Mapping[Partition, Offset]) -> None:
+        super().__init__(f"the log does not reach {', '.join(f'{p} at {o}' for p, o in positions.items())}")
+        self.positions = positions
 
 
 class UnreadableError(HeadcountError):

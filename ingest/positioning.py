@@ -21,10 +21,15 @@ class Positioner:
         self.topic_id: str | None = None
         """The id of the topic that the positions given last belong to."""
         self._partitions: frozenset[Partition] = frozenset()
+        self._doubted: Mapping[Partition, Offset] = {}
 
     def knows(self, state: LogState) -> bool:
         """Tell whether the positions given so far are of this topic, and all its partitions are counted."""
         return state.topic_id == self.topic_id and state.extents.keys() <= self._partitions
+
+    def doubt(self, positions: Mapping[Partition, Offset]) -> None:
+        """Note positions that the log did not reach, however far it has grown when it is looked at."""
+        self._doubted = positions
 
     async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
         """Return the position of each partition; one that can't be told yet is left out, to ask again.
@@ -41,7 +46,9 @@ class Positioner:
             # All partitions, not only ours: from here on readers know how many there are.
             await self._projection.begin(state)
         else:
-            return await self._place_known(partitions, checkpoints, state)
+            placed = await self._place_known(partitions, checkpoints, state)
+            self._doubted = {}
+            return placed
         return {}  # what stands there now is to be read anew
 
     async def _place_known(
@@ -67,9 +74,10 @@ class Positioner:
         self._tally.gaps += len(gaps)
         log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
         await self._projection.restart(state, gaps)
+        self._doubted = {}
 
     async def _place_one(self, partition: Partition, checkpoint: Offset, extent: Extent) -> Offset:
-        if extent.beginning <= checkpoint <= extent.end:
+        if extent.beginning <= checkpoint <= extent.end and self._doubted.get(partition) != checkpoint:
             log.info("positioned", partition=str(partition), checkpoint=checkpoint, end=extent.end)
             return checkpoint
         await self._report_gap(partition, checkpoint, extent)

@@ -13,12 +13,13 @@ from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
     NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
     RecordTooLargeError,
     UnsupportedCodecError,
 )
 
 from ingest.batch import Offset, Partition
-from ingest.errors import UnavailableError, UnreadableError
+from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
 from ingest.leaving import hear_out, leave
 from ingest.ports import Extent, LogState, Record
 from ingest.topic_id import read_topic
@@ -108,6 +109,9 @@ class KafkaSource:
         except NoOffsetForPartitionError:
             await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
             return {}
+        except OffsetOutOfRangeError as error:
+            (positions,) = error.args
+            raise OutOfRangeError({Partition(*native): at for native, at in positions.items()}) from error
         except UNREADABLE as error:
             raise UnreadableError(f"damaged records: {error!r}") from error
         except KafkaError as error:

@@ -15,7 +15,13 @@ import structlog
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.ends import EndSamples
-from ingest.errors import HeadcountError, PartitionStoppedError, UnavailableError, UnreadableError
+from ingest.errors import (
+    HeadcountError,
+    OutOfRangeError,
+    PartitionStoppedError,
+    UnavailableError,
+    UnreadableError,
+)
 from ingest.event import Event
 from ingest.patience import Patience
 from ingest.ports import DeadLetters, Projection, Record, Source
@@ -102,6 +108,10 @@ class Worker:
             await self._patience.insist(self._position)
         try:
             polled = await self._source.poll()
+        except OutOfRangeError as error:
+            log.warning("the log can't be read", cause=str(error))
+            self._positioner.doubt(error.positions)
+            self._lose_places()
         except UnavailableError as error:
             log.warning("the log can't be read", cause=str(error))
             self._lose_places()

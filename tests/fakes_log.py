@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ingest.batch import Offset, Partition
-from ingest.errors import UnavailableError, UnreadableError
+from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
 from ingest.ports import Extent, LogState, Record
 from ingest.sorting import LOG_APPEND_TIME
 from tests.steps import Steps
@@ -170,7 +170,7 @@ class FakeSource:
                 continue
             extent = self._log.extent(partition)
             if not extent.beginning <= position <= extent.end:
-                raise UnavailableError(f"{partition} has no offset {position}")
+                raise OutOfRangeError({partition: Offset(position)})
             records, self._positions[partition] = self._log.read(partition, position, left)
             left -= len(records)
             if records:
