@@ -6,6 +6,7 @@ from aiokafka.helpers import create_ssl_context
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from headcount.settings import Settings
 
@@ -14,6 +15,8 @@ WORKER_TIMEOUT_SECONDS: Final = 5.0
 API_TIMEOUT_SECONDS: Final = 0.8
 """Shorter than a request's deadline, so that the answer still says what was missing."""
 API_CONNECTIONS: Final = 32
+WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
+"""With them, redis-py hands out pooled connections without a look whether Redis closed them meanwhile."""
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
@@ -43,6 +46,7 @@ def worker_redis(settings: Settings) -> Redis:
         socket_timeout=WORKER_TIMEOUT_SECONDS,
         socket_connect_timeout=WORKER_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
+        maint_notifications_config=WITHOUT_NOTIFICATIONS,
     )
 
 
@@ -55,5 +59,6 @@ def api_redis(settings: Settings) -> Redis:
         socket_timeout=API_TIMEOUT_SECONDS,
         socket_connect_timeout=API_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
+        maint_notifications_config=WITHOUT_NOTIFICATIONS,
     )
     return Redis.from_pool(pool)
