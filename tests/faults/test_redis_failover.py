@@ -8,6 +8,7 @@ from tests.faults.proxy import Proxy
 from tests.waiting import wait_until
 
 NOBODY_LISTENS = 1
+PAUSE_SECONDS = 60
 
 
 async def test_a_lagging_replica_takes_over(drill: Drill) -> None:
@@ -35,6 +36,16 @@ async def test_redis_is_read_only_until_promoted(drill: Drill) -> None:
         await exercise.restart_while_waiting()
         await exercise.watcher.says("200 with an older as-of")
         await redis.replicaof("NO", "ONE")
+
+
+async def test_redis_holds_writes_back_for_a_planned_fail_over(drill: Drill) -> None:
+    async with (
+        drill("planned fail-over", f"CLIENT PAUSE WRITE for {PAUSE_SECONDS} s") as exercise,
+        exercise.plant.redis() as redis,
+    ):
+        await redis.client_pause(PAUSE_SECONDS * 1000, all=False)
+        await exercise.flows(records=300)
+        await redis.client_unpause()
 
 
 async def _replicate(plant: Plant, replica: Redis, link: Proxy) -> None:

@@ -18,6 +18,14 @@ async def test_replies_are_lost_after_the_script_ran(drill: Drill) -> None:
         await wait_until(lambda: proxy.lost_replies == wanted, message="the replies were lost")
 
 
+async def test_connections_break_again_and_again(drill: Drill) -> None:
+    async with drill("connections cut", "every connection to Redis broken") as exercise:
+        exercise.times = 20
+        for _ in range(exercise.times):
+            await exercise.plant.redis_proxy.cut()
+            await exercise.flows(records=25)
+
+
 async def test_redis_takes_200_ms(drill: Drill) -> None:
     async with drill("Redis latency 200 ms", "every reply held back, for 600 records") as exercise:
         with exercise.plant.redis_proxy.latency(seconds=0.2):

@@ -1,12 +1,22 @@
 """Redis goes away and comes back with its data: nothing is lost, and the API says what it knows."""
 
+import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, ConnectionError  # noqa: A004 - Redis' own
+
+from headcount.embedded import EmbeddedValkey
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
 from tests.waiting import wait_until
 
 LONGER_THAN_A_SESSION = 12.0
+LOAD_SECONDS = 3
 FLAT_BYTES = 20_000_000
 
 
@@ -42,6 +52,20 @@ async def test_redis_is_killed(drill: Drill) -> None:
             await exercise.watcher.says("200")
 
 
+async def test_redis_loads_for_long(drill: Drill) -> None:
+    """It listens, and answers everything with LOADING."""
+    async with drill("Redis loading", f"stopped, and started again in {LOAD_SECONDS} s") as exercise:
+        valkey = exercise.plant.valkey
+        keys = await _rewrite(valkey)
+        await valkey.stop()
+        with _slow_to_load(valkey, LOAD_SECONDS / keys):
+            # In a thread: whoever starts a server asks it again and again, and would hold up the watcher.
+            starting = asyncio.create_task(asyncio.to_thread(asyncio.run, valkey.start()))
+            await wait_until(lambda: _is_loading(valkey), message="Redis was loading")
+            await exercise.watcher.says("503")
+            await starting
+
+
 async def test_redis_is_suspended(drill: Drill) -> None:
     """Its connections stay open and nothing answers; what it was sent, it carries out late."""
     async with drill(
@@ -63,6 +87,42 @@ async def test_redis_is_down_while_partitions_are_assigned(drill: Drill) -> None
         await plant.valkey.start()
         await exercise.logged("positioned")
         leaving.start()
+
+
+async def _rewrite(valkey: EmbeddedValkey) -> int:
+    """Have all that was appended become a snapshot, and return how many keys it holds."""
+    async with Redis.from_url(valkey.url) as redis:
+        await redis.bgrewriteaof()
+
+        async def is_done() -> bool:
+            persistence = await redis.info("persistence")
+            return not persistence["aof_rewrite_in_progress"] and not persistence["aof_rewrite_scheduled"]
+
+        await wait_until(is_done, message="the append-only file was rewritten")
+        return int(await redis.dbsize())
+
+
+async def _is_loading(valkey: EmbeddedValkey) -> bool:
+    async with Redis.from_url(valkey.url, retry=Retry(NoBackoff(), 0)) as redis:
+        try:
+            await redis.ping()
+        except BusyLoadingError:
+            return True
+        except ConnectionError:
+            pass  # it does not listen yet
+        return False
+
+
+@contextmanager
+def _slow_to_load(valkey: EmbeddedValkey, seconds_a_key: float) -> Iterator[None]:
+    """Have the server's next start take long, by the options that its own tests use."""
+    microseconds = round(seconds_a_key * 1_000_000)
+    slow = {"key-load-delay": str(microseconds), "loading-process-events-interval-bytes": "1024"}
+    options, valkey._options = valkey._options, {**valkey._options, **slow}
+    try:
+        yield
+    finally:
+        valkey._options = options
 
 
 async def _is_alone(plant: Plant) -> bool:
