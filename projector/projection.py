@@ -39,7 +39,7 @@ class RedisProjection:
         self._clock = clock
         self._tally = tally or Tally()
         self._read_for: list[str] = []
-        """The id of the topic that the last checkpoints read are of: steps of another topic's are refused."""
+        """The id of the topic whose checkpoints were read last: those of any other are left alone."""
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
@@ -52,7 +52,7 @@ class RedisProjection:
 
     async def checkpoints(self) -> Checkpoints:
         progress = await read_progress(self._redis)
-        self._read_for = [] if progress.topic_id is None else [progress.topic_id]
+        self._read_for = [progress.topic_id or ""]
         return Checkpoints(progress.topic_id, progress.checkpoints)
 
     async def begin(self, log: LogState) -> None:
