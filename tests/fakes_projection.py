@@ -18,7 +18,7 @@ from projector.fold import fold
 from tests.fakes_log import NOW
 from tests.steps import Steps
 
-CALENDAR: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
+FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 
 
 @dataclass
@@ -31,68 +31,75 @@ class Projected:
     gaps: list[Gap] = field(default_factory=list)
     counters: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
+    def snapshot(self) -> "Projected":
+        return deepcopy(self)
+
+    def restore(self, earlier: "Projected") -> None:
+        """Go back to an earlier state, as a Redis does that lost its newest one."""
+        vars(self).update(vars(deepcopy(earlier)))
+
+    def count(self, batch: Batch) -> None:
+        """Count a batch wherever the checkpoint is."""
+        for addition in fold(batch.events, FOR_EVER, NOW).additions:
+            self.counters[addition.key] |= addition.user_ids
+        self.checkpoints[batch.partition] = batch.end
+        if batch.as_of is not None:
+            known = self.as_of.get(batch.partition, batch.as_of)
+            self.as_of[batch.partition] = max(known, batch.as_of)
+
 
 class FakeProjection:
-    """Counts into sets."""
+    """One worker's projection. Its counters are sets, in what it shares with the other workers'."""
 
-    def __init__(self, *, steps: Steps | None = None, calendar: Calendar = CALENDAR) -> None:
-        self.stored = Projected()
+    def __init__(self, stored: Projected, *, steps: Steps | None = None) -> None:
+        self._stored = stored
         self._steps = steps or Steps()
-        self._calendar = calendar
-
-    def snapshot(self) -> Projected:
-        return deepcopy(self.stored)
-
-    def restore(self, stored: Projected) -> None:
-        """Go back to an earlier state, as a Redis does that lost its newest one."""
-        self.stored = deepcopy(stored)
+        self._topic_id: str | None = None
+        """The id of the topic whose checkpoints were read last."""
 
     async def checkpoints(self) -> Checkpoints:
         await self._steps.take("checkpoints")
-        found = Checkpoints(self.stored.topic_id, dict(self.stored.checkpoints))
+        self._topic_id = self._stored.topic_id
+        found = Checkpoints(self._stored.topic_id, dict(self._stored.checkpoints))
         await self._steps.take("checkpoints done")
         return found
 
     async def begin(self, log: LogState) -> None:
         await self._steps.take("begin")
-        self.stored.topic_id = self.stored.topic_id or log.topic_id
+        self._stored.topic_id = self._stored.topic_id or log.topic_id
         for partition, extent in log.extents.items():
-            self.stored.checkpoints.setdefault(partition, extent.beginning)
+            self._stored.checkpoints.setdefault(partition, extent.beginning)
         await self._steps.take("begin done")
 
     async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
         await self._steps.take("restart")
-        if self.stored.topic_id != log.topic_id:
-            self.stored.gaps += gaps
-            self.stored.as_of = {}
-            self.stored.checkpoints = {each: extent.beginning for each, extent in log.extents.items()}
-            self.stored.topic_id = log.topic_id
+        if self._stored.topic_id != log.topic_id:
+            self._stored.gaps += gaps
+            self._stored.as_of = {}
+            self._stored.checkpoints = {each: extent.beginning for each, extent in log.extents.items()}
+            self._stored.topic_id = log.topic_id
         await self._steps.take("restart done")
 
     async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
         await self._steps.take("rewind")
-        if self.stored.checkpoints.get(partition) == expected:
-            self.stored.gaps += [gap] if gap else []
-            self.stored.as_of.pop(partition, None)
-            self.stored.checkpoints[partition] = to
+        if self._checkpoint(partition) == expected:
+            self._stored.gaps += [gap] if gap else []
+            self._stored.as_of.pop(partition, None)
+            self._stored.checkpoints[partition] = to
         await self._steps.take("rewind done")
 
     async def apply(self, batch: Batch) -> Offset | None:
         await self._steps.take("apply")
-        if self.stored.checkpoints.get(batch.partition) == batch.start:
-            self.count(batch)
-        checkpoint = self.stored.checkpoints.get(batch.partition)
+        if self._checkpoint(batch.partition) == batch.start:
+            self._stored.count(batch)
+        checkpoint = self._checkpoint(batch.partition)
         await self._steps.take("apply done")
         return checkpoint
 
-    def count(self, batch: Batch) -> None:
-        """Count a batch wherever the checkpoint is."""
-        for addition in fold(batch.events, self._calendar, NOW).additions:
-            self.stored.counters[addition.key] |= addition.user_ids
-        self.stored.checkpoints[batch.partition] = batch.end
-        if batch.as_of is not None:
-            known = self.stored.as_of.get(batch.partition, batch.as_of)
-            self.stored.as_of[batch.partition] = max(known, batch.as_of)
+    def _checkpoint(self, partition: Partition) -> Offset | None:
+        """The offsets of a recreated topic are the same: another topic's checkpoint is none."""
+        same = self._stored.topic_id == self._topic_id
+        return self._stored.checkpoints.get(partition) if same else None
 
 
 class FakeDeadLetters:

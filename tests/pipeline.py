@@ -12,7 +12,7 @@ from ingest.tally import Tally
 from ingest.worker import Worker
 from projector import keys
 from tests.fakes_log import NOW, FakeLog, FakeRecord, FakeSource
-from tests.fakes_projection import FakeDeadLetters, FakeProjection
+from tests.fakes_projection import FakeDeadLetters, FakeProjection, Projected
 from tests.steps import Steps
 from tests.virtual_time import wait_until
 
@@ -35,7 +35,7 @@ class Pipeline:
         self.log = FakeLog(partitions)
         self.partitions = self.log.partitions
         self.steps = steps or Steps()
-        self.projection = FakeProjection(steps=self.steps)
+        self.stored = Projected()
         self.dead_letters = FakeDeadLetters(steps=self.steps)
         self.tally = Tally()
         self._poll_records = poll_records
@@ -54,7 +54,7 @@ class Pipeline:
         await source.start()
         worker = Worker(
             source=source,
-            projection=self.projection,
+            projection=FakeProjection(self.stored, steps=self.steps),
             dead_letters=self.dead_letters,
             sorter=Sorter(max_event_bytes=1_000),
             clock=now,
@@ -64,15 +64,15 @@ class Pipeline:
 
     def users(self, workspace_id: str = "acme") -> set[str]:
         """Return who was counted today."""
-        return self.projection.stored.counters.get(keys.day(workspace_id, NOW.date()), set())
+        return self.stored.counters.get(keys.day(workspace_id, NOW.date()), set())
 
     def lags(self) -> Mapping[Partition, int]:
-        checkpoints = self.projection.stored.checkpoints
+        checkpoints = self.stored.checkpoints
         return {each: self.log.extent(each).end - checkpoints.get(each, -1) for each in self.partitions}
 
     def is_caught_up(self) -> bool:
         """Tell whether everything is counted, and whoever reads the projection knows it."""
-        return not any(self.lags().values()) and self.projection.stored.as_of.keys() == set(self.partitions)
+        return not any(self.lags().values()) and self.stored.as_of.keys() == set(self.partitions)
 
     async def until_caught_up(self) -> None:
         await wait_until(self.is_caught_up, message="the projection caught up")

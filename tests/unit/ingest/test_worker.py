@@ -34,14 +34,14 @@ async def test_an_empty_log_is_caught_up() -> None:
     pipeline = Pipeline(partitions=3)
     async with pipeline.worker():
         await pipeline.until_caught_up()
-    assert set(pipeline.projection.stored.checkpoints.values()) == {0}
+    assert set(pipeline.stored.checkpoints.values()) == {0}
 
 
 async def test_as_of_stays_fresh_without_traffic() -> None:
     pipeline = Pipeline()
     async with pipeline.worker():
         await wait_until(lambda: now() > NOW + timedelta(seconds=60))
-        (as_of,) = pipeline.projection.stored.as_of.values()
+        (as_of,) = pipeline.stored.as_of.values()
         assert now() - as_of < timedelta(seconds=3)
 
 
@@ -71,7 +71,7 @@ async def test_a_partition_that_is_added_is_counted_from_its_beginning() -> None
         added = pipeline.log.add_partition()
         pipeline.log.append(added, event("alice"))
         pipeline.log.rebalance()
-        await wait_until(lambda: pipeline.projection.stored.as_of.keys() == set(pipeline.log.partitions))
+        await wait_until(lambda: pipeline.stored.as_of.keys() == set(pipeline.log.partitions))
     assert pipeline.users() == {"alice"}
 
 
@@ -99,8 +99,8 @@ async def test_as_of_is_never_later_than_an_event_that_is_not_counted() -> None:
         await asyncio.sleep(0.01)
 
     def look() -> None:
-        for partition, as_of in pipeline.projection.stored.as_of.items():
-            checkpoint = pipeline.projection.stored.checkpoints[partition]
+        for partition, as_of in pipeline.stored.as_of.items():
+            checkpoint = pipeline.stored.checkpoints[partition]
             uncounted, _ = pipeline.log.read(partition, checkpoint, most=1)
             claims.extend(record.timestamp >= int(as_of.timestamp() * 1000) for record in uncounted)
 

@@ -23,28 +23,28 @@ def first_start(pipeline: Pipeline) -> None:
 
 def lost_newest_state(pipeline: Pipeline) -> None:
     fill(pipeline)
-    before = pipeline.projection.snapshot()
-    pipeline.steps.plan("apply", lambda: None, lambda: None, lambda: pipeline.projection.restore(before))
+    before = pipeline.stored.snapshot()
+    pipeline.steps.plan("apply", lambda: None, lambda: None, lambda: pipeline.stored.restore(before))
 
 
 def lost_everything(pipeline: Pipeline) -> None:
     fill(pipeline)
-    empty = pipeline.projection.snapshot()
+    empty = pipeline.stored.snapshot()
     for partition in pipeline.partitions:
-        pipeline.projection.stored.checkpoints[partition] = Offset(0)
-    pipeline.steps.plan("apply done", lambda: None, lambda: pipeline.projection.restore(empty))
+        pipeline.stored.checkpoints[partition] = Offset(0)
+    pipeline.steps.plan("apply done", lambda: None, lambda: pipeline.stored.restore(empty))
 
 
 def recreated_topic(pipeline: Pipeline) -> None:
     fill(pipeline)
-    pipeline.projection.stored.topic_id = "an older one"
-    pipeline.projection.stored.checkpoints = dict.fromkeys(pipeline.partitions, Offset(3))
+    pipeline.stored.topic_id = "an older one"
+    pipeline.stored.checkpoints = dict.fromkeys(pipeline.partitions, Offset(3))
 
 
 def truncated_log(pipeline: Pipeline) -> None:
     fill(pipeline)
-    pipeline.projection.stored.topic_id = pipeline.log.topic_id
-    pipeline.projection.stored.checkpoints = dict.fromkeys(pipeline.partitions, Offset(90))
+    pipeline.stored.topic_id = pipeline.log.topic_id
+    pipeline.stored.checkpoints = dict.fromkeys(pipeline.partitions, Offset(90))
 
 
 def unsteady_redis(pipeline: Pipeline) -> None:
@@ -131,7 +131,7 @@ async def test_letters_are_acknowledged_before_the_checkpoint_passes_them() -> N
     for number in range(len(await steps_of_a_clean_run(first_start))):
         pipeline, worker = await held_at(first_start, number)
         letters = {(each.partition, each.record.offset) for each in pipeline.dead_letters.letters}
-        for partition, checkpoint in pipeline.projection.stored.checkpoints.items():
+        for partition, checkpoint in pipeline.stored.checkpoints.items():
             records, _ = pipeline.log.read(partition, 0, most=10)
             passed = [record for record in records if record.offset < checkpoint]
             unfit = {(partition, record.offset) for record in passed if len(record.value or b"") == 1}

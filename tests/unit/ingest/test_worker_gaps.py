@@ -18,7 +18,7 @@ async def test_records_that_retention_took_uncounted_are_a_gap() -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert pipeline.users() == {"bob"}
-    (gap,) = pipeline.projection.stored.gaps
+    (gap,) = pipeline.stored.gaps
     assert (gap.cause, gap.checkpoint, gap.extent.beginning, gap.extent.end) == ("retention", 0, 1, 2)
 
 
@@ -30,7 +30,7 @@ async def test_retention_that_overtakes_a_running_worker_is_a_gap() -> None:
         pipeline.log.append(partition, event("alice"), event("bob"))
         pipeline.log.purge(partition, before=1)
         await pipeline.until_caught_up()
-    assert [gap.cause for gap in pipeline.projection.stored.gaps] == ["retention"]
+    assert [gap.cause for gap in pipeline.stored.gaps] == ["retention"]
     assert pipeline.users() == {"bob"}
 
 
@@ -57,7 +57,7 @@ async def test_a_log_shorter_than_what_was_counted_is_counted_again() -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert "dave" in pipeline.users()
-    (gap,) = pipeline.projection.stored.gaps
+    (gap,) = pipeline.stored.gaps
     assert (gap.cause, gap.checkpoint, gap.extent.end) == ("truncated", 3, 2)
 
 
@@ -71,10 +71,10 @@ async def test_a_topic_recreated_under_a_worker_is_counted_from_its_beginning() 
         pipeline.log.recreate("second")
         for partition in pipeline.partitions:
             pipeline.log.append(partition, event(f"new-{partition.number}"))
-        await wait_until(lambda: pipeline.projection.stored.topic_id == "second")
+        await wait_until(lambda: pipeline.stored.topic_id == "second")
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "new-0", "new-1"}
-    assert [gap.cause for gap in pipeline.projection.stored.gaps] == ["recreated", "recreated"]
+    assert [gap.cause for gap in pipeline.stored.gaps] == ["recreated", "recreated"]
 
 
 async def test_damaged_records_stop_their_own_partition_only() -> None:
@@ -87,7 +87,7 @@ async def test_damaged_records_stop_their_own_partition_only() -> None:
         await wait_until(lambda: pipeline.lags()[second] == 0)
         pipeline.log.append(second, event("dave"))
         await wait_until(lambda: pipeline.users() == {"alice", "carol", "dave"})
-        assert pipeline.projection.stored.checkpoints[first] == 1
+        assert pipeline.stored.checkpoints[first] == 1
         pipeline.log.mend()
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob", "carol", "dave"}
@@ -108,7 +108,7 @@ async def test_a_refused_counter_stops_its_partition_until_it_is_mended() -> Non
         stopped_at = now()
         pipeline.log.append(second, event("bob"))
         await wait_until(lambda: pipeline.users() == {"bob"})
-        assert pipeline.projection.stored.checkpoints[first] == 0
+        assert pipeline.stored.checkpoints[first] == 0
         await pipeline.until_caught_up()
         assert now() - stopped_at > timedelta(seconds=STOPPED_PARTITION_SECONDS - 1)
     assert pipeline.users() == {"alice", "bob"}

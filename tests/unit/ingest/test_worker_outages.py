@@ -64,11 +64,11 @@ async def test_a_rolled_back_redis_is_found_without_traffic_and_filled_again() -
     (partition,) = pipeline.partitions
     async with pipeline.worker():
         await pipeline.until_caught_up()
-        before = pipeline.projection.snapshot()
+        before = pipeline.stored.snapshot()
         pipeline.log.append(partition, event("alice"), event("bob"))
         await pipeline.until_caught_up()
-        pipeline.projection.restore(before)
-        await wait_until(lambda: partition not in pipeline.projection.stored.as_of, message="it told of it")
+        pipeline.stored.restore(before)
+        await wait_until(lambda: partition not in pipeline.stored.as_of, message="it told of it")
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob"}
     assert pipeline.tally.rollbacks == 1
@@ -77,13 +77,13 @@ async def test_a_rolled_back_redis_is_found_without_traffic_and_filled_again() -
 async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> None:
     """From the log's beginning, and not from what Kafka was told."""
     pipeline = Pipeline(partitions=2)
-    empty = pipeline.projection.snapshot()
+    empty = pipeline.stored.snapshot()
     for partition in pipeline.partitions:
         pipeline.log.append(partition, event(f"user-{partition.number}"))
     async with pipeline.worker():
         await pipeline.until_caught_up()
         await wait_until(lambda: set(pipeline.log.committed.values()) == {1})
-        pipeline.projection.restore(empty)
+        pipeline.stored.restore(empty)
         await wait_until(lambda: pipeline.tally.rollbacks > 0)
         await pipeline.until_caught_up()
     assert pipeline.users() == {"user-0", "user-1"}
@@ -95,8 +95,8 @@ async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
     pipeline.log.append(first, event("alice"))
     async with pipeline.worker():
         await pipeline.until_caught_up()
-        del pipeline.projection.stored.checkpoints[first]
-        pipeline.projection.stored.counters.clear()
+        del pipeline.stored.checkpoints[first]
+        pipeline.stored.counters.clear()
         await wait_until(lambda: pipeline.users() == {"alice"})
         await pipeline.until_caught_up()
     assert pipeline.tally.rollbacks == 1

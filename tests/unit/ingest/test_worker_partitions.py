@@ -11,10 +11,10 @@ async def test_as_of_waits_for_an_added_partition_before_anyone_owns_it() -> Non
         await pipeline.until_caught_up()
         added = pipeline.log.add_partition()
         pipeline.log.append(added, event("alice"))
-        await wait_until(lambda: added in pipeline.projection.stored.checkpoints)
-        assert added not in pipeline.projection.stored.as_of
+        await wait_until(lambda: added in pipeline.stored.checkpoints)
+        assert added not in pipeline.stored.as_of
         pipeline.log.rebalance()
-        await wait_until(lambda: added in pipeline.projection.stored.as_of)
+        await wait_until(lambda: added in pipeline.stored.as_of)
     assert pipeline.users() == {"alice"}
 
 
@@ -32,5 +32,5 @@ async def test_a_log_that_was_shorter_is_counted_again_however_long_it_is_by_now
         pipeline.steps.plan("checkpoints", grow)
         await pipeline.until_caught_up()
     assert pipeline.users() >= {"alice", "dave", "erin", "frank"}
-    (gap,) = pipeline.projection.stored.gaps
+    (gap,) = pipeline.stored.gaps
     assert (gap.cause, gap.checkpoint, gap.extent.end) == ("truncated", Offset(3), Offset(4))

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.batch import Batch, Offset
 from ingest.event import decode
+from tests.fakes_projection import FakeProjection
 from tests.pipeline import Pipeline, event
 from tests.virtual_time import wait_until
 
@@ -39,7 +40,7 @@ async def test_kafkas_committed_offset_is_never_read_from(committed: int) -> Non
 async def test_a_worker_that_goes_on_meanwhile_is_no_gap(moment: str) -> None:
     """Checkpoint and log are not read at one instant: what another worker does in between is no harm."""
     pipeline = Pipeline()
-    await pipeline.projection.begin(pipeline.log.state())
+    await FakeProjection(pipeline.stored).begin(pipeline.log.state())
     pipeline.steps.plan(moment, another_worker_counting(pipeline, "alice"))
     async with pipeline.worker():
         await pipeline.until_caught_up()
@@ -101,11 +102,11 @@ def another_worker_counting(pipeline: Pipeline, user_id: str) -> Callable[[], ob
 
     def count() -> None:
         pipeline.log.append(partition, event(user_id))
-        start = pipeline.projection.stored.checkpoints[partition]
+        start = pipeline.stored.checkpoints[partition]
         end = pipeline.log.extent(partition).end
         records, _ = pipeline.log.read(partition, start, most=10)
         values = [record.value for record in records if record.value is not None]
         events = [decode(value) for value in values]
-        pipeline.projection.count(Batch(partition=partition, start=start, end=end, events=events))
+        pipeline.stored.count(Batch(partition=partition, start=start, end=end, events=events))
 
     return count

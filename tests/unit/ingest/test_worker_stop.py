@@ -19,7 +19,7 @@ async def test_a_stop_is_heard_while_waiting(step: str) -> None:
     worker = await pipeline.start_worker()
     await wait_until(lambda: pipeline.steps.taken.count(step) > 5)
     await worker.leave()
-    assert pipeline.projection.stored.checkpoints.get(pipeline.partitions[0], 0) == 0
+    assert pipeline.stored.checkpoints.get(pipeline.partitions[0], 0) == 0
 
 
 @pytest.mark.parametrize("step", ["poll", "apply", "publish", "state", "commit"])
@@ -51,7 +51,7 @@ async def test_kafka_is_never_told_more_than_is_counted() -> None:
 
     def compare() -> None:
         told = pipeline.log.committed.get(partition, Offset(0))
-        committed.append(told <= pipeline.projection.stored.checkpoints[partition])
+        committed.append(told <= pipeline.stored.checkpoints[partition])
 
     pipeline.steps.plan("commit done", *[compare] * 100)
     pipeline.log.append(partition, *[event(str(number)) for number in range(100)])

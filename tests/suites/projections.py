@@ -1,0 +1,87 @@
+"""A projection that can be looked into from outside, be it the fake or the one in Redis."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from redis.asyncio import Redis
+
+from ingest.batch import Offset, Partition
+from ingest.event import Event
+from ingest.ports import Projection
+from projector.calendar import Calendar
+from projector.deployment import Deployment
+from projector.progress import read_progress
+from projector.projection import RedisProjection
+from projector.tally import Tally
+from tests.fakes_log import NOW
+from tests.fakes_projection import FOR_EVER, FakeProjection, Projected
+
+DEPLOYMENT = Deployment(topic="user-activity", time_zone="UTC")
+
+
+def an_event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = "acme") -> Event:
+    return Event(workspace_id=workspace_id, occurred_at=occurred_at, type="message", user_id=user_id)
+
+
+def redis_projection(
+    redis: Redis, *, calendar: Calendar = FOR_EVER, tally: Tally | None = None
+) -> RedisProjection:
+    """Return a projection whose clock stands at `NOW`."""
+    return RedisProjection(redis, calendar, deployment=DEPLOYMENT, clock=lambda: NOW, tally=tally)
+
+
+class ObservedProjection(Protocol):
+    """The projection, and what it has stored."""
+
+    @property
+    def projection(self) -> Projection: ...
+    async def checkpoint(self, partition: Partition) -> Offset: ...
+    async def as_of(self) -> Mapping[Partition, datetime]: ...
+    async def gaps(self) -> Sequence[tuple[int, str]]:
+        """Return the number of the partition, and the cause, of each gap."""
+        ...
+
+    async def count(self, key: str) -> int: ...
+
+
+class ObservedFake:
+    """The fake."""
+
+    def __init__(self, stored: Projected) -> None:
+        self.projection = FakeProjection(stored)
+        self._stored = stored
+
+    async def checkpoint(self, partition: Partition) -> Offset:
+        return self._stored.checkpoints[partition]
+
+    async def as_of(self) -> Mapping[Partition, datetime]:
+        return self._stored.as_of
+
+    async def gaps(self) -> Sequence[tuple[int, str]]:
+        return [(gap.partition.number, gap.cause) for gap in self._stored.gaps]
+
+    async def count(self, key: str) -> int:
+        return len(self._stored.counters[key])
+
+
+class ObservedRedis:
+    """The one in Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.projection = redis_projection(redis)
+        self._redis = redis
+
+    async def checkpoint(self, partition: Partition) -> Offset:
+        return (await read_progress(self._redis)).checkpoints[partition]
+
+    async def as_of(self) -> Mapping[Partition, datetime]:
+        return (await read_progress(self._redis)).as_of
+
+    async def gaps(self) -> Sequence[tuple[int, str]]:
+        gaps = (await read_progress(self._redis)).gaps
+        return [(gap.partition, gap.cause) for gap in gaps]
+
+    async def count(self, key: str) -> int:
+        count: int = await self._redis.pfcount(key)
+        return count
