@@ -1,0 +1,200 @@
+"""The projection in Redis: what its counters hold, how long they are kept, and what stops it."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from headcount.embedded import EmbeddedValkey
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import PartitionStoppedError, UnavailableError
+from ingest.event import Event
+from ingest.ports import Extent, LogState
+from projector import keys
+from projector.calendar import BUCKET_SECONDS, Calendar
+from projector.deployment import Deployment
+from projector.projection import RedisProjection
+from projector.tally import Tally
+from tests.servers import Servers
+
+PARTITION = Partition("user-activity", 0)
+NOW = datetime.now(UTC).replace(microsecond=0)
+TODAY = keys.day("acme", NOW.date())
+KEPT = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
+FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
+
+
+def projection_in(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
+    deployment = Deployment(topic="user-activity", time_zone="UTC")
+    return RedisProjection(redis, calendar, deployment=deployment, clock=lambda: NOW, tally=tally)
+
+
+async def begun(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
+    projection = projection_in(redis, calendar=calendar, tally=tally)
+    await projection.begin(LogState("one", {PARTITION: Extent(Offset(0), Offset(0))}))
+    return projection
+
+
+def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = "acme") -> Event:
+    return Event(workspace_id=workspace_id, occurred_at=occurred_at, type="message", user_id=user_id)
+
+
+def batch(start: int, *events: Event) -> Batch:
+    return Batch(partition=PARTITION, start=Offset(start), end=Offset(start + len(events)), events=events)
+
+
+def bucket(instant: datetime) -> str:
+    return keys.bucket("acme", int(instant.timestamp()) // BUCKET_SECONDS)
+
+
+async def pfcount(redis: Redis, key: str) -> int:
+    count: int = await redis.pfcount(key)
+    return count
+
+
+async def counter_keys(redis: Redis) -> set[str]:
+    found: list[bytes] = [key async for key in redis.scan_iter()]
+    return {key.decode() for key in found} - {keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS}
+
+
+@pytest.mark.parametrize("people", [1, 2, 10, 300, 3_000])
+async def test_a_day_counts_what_plain_redis_counts(redis_client: Redis, people: int) -> None:
+    user_ids = [f"user-{number}" for number in range(people)]
+    projection = await begun(redis_client)
+    await projection.apply(batch(0, *map(event, user_ids)))
+    for start in range(0, people, 1_000):
+        await redis_client.pfadd("plain", *user_ids[start : start + 1_000])
+    assert await pfcount(redis_client, TODAY) == await pfcount(redis_client, "plain")
+    assert people > 10 or await pfcount(redis_client, TODAY) == people
+
+
+async def test_one_counter_takes_more_ids_than_lua_takes_arguments(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    events = [event(f"user-{number}") for number in range(20_000)]
+    assert await projection.apply(batch(0, *events)) == 20_000
+    assert abs(await pfcount(redis_client, TODAY) - 20_000) < 20_000 * 0.033
+
+
+async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    events = [event("alice", workspace_id=f"w-{number}") for number in range(5_000)]
+    assert await projection.apply(batch(0, *events)) == 5_000
+    assert len(await counter_keys(redis_client)) == 10_000
+
+
+@pytest.mark.parametrize("user_id", ["é", "😀" * 128, "\x00", "a\nb", "a b", "'; return 1 --", "%s", "{1}"])
+async def test_any_text_is_one_user(redis_client: Redis, user_id: str) -> None:
+    projection = await begun(redis_client)
+    await projection.apply(batch(0, event(user_id), event(user_id), event("somebody else")))
+    assert await pfcount(redis_client, TODAY) == 2
+    await redis_client.pfadd(TODAY, user_id.encode())
+    assert await pfcount(redis_client, TODAY) == 2
+
+
+async def test_counters_expire_with_their_retention(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    earlier = NOW - timedelta(days=44)
+    await projection.apply(batch(0, event("alice"), event("bob", earlier)))
+    midnight = datetime(NOW.year, NOW.month, NOW.day, tzinfo=UTC)
+    assert await redis_client.expiretime(TODAY) == (midnight + timedelta(days=401)).timestamp()
+    expires_at = datetime.fromtimestamp(await redis_client.expiretime(bucket(earlier)), UTC)
+    assert timedelta(0) < expires_at - timedelta(days=45) - earlier <= timedelta(minutes=15)
+
+
+async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
+    tally = Tally()
+    projection = await begun(redis_client, tally=tally)
+    ages = [timedelta(days=days) for days in (0, 44, 46, 399, 402)]
+    events = [event("alice", NOW - age) for age in ages]
+    await projection.apply(batch(0, *events, event(None)))
+    kept = {keys.day("acme", (NOW - age).date()) for age in ages[:4]}
+    assert await counter_keys(redis_client) == kept | {bucket(NOW), bucket(NOW - ages[1])}
+    assert tally == Tally(counted=4, anonymous=1, expired=1)
+
+
+async def test_what_is_kept_for_ever_has_no_expiry(redis_client: Redis) -> None:
+    projection = await begun(redis_client, calendar=FOR_EVER)
+    await projection.apply(batch(0, event("alice", NOW - timedelta(days=9_000))))
+    assert [await redis_client.ttl(key) for key in await counter_keys(redis_client)] == [-1, -1]
+
+
+async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redis) -> None:
+    """Whenever somebody is added to it."""
+    await (await begun(redis_client)).apply(batch(0, event("alice")))
+    await projection_in(redis_client, calendar=FOR_EVER).apply(batch(1, event("bob")))
+    assert await redis_client.ttl(TODAY) == -1
+    await projection_in(redis_client).apply(batch(2, event("carol")))
+    assert await redis_client.ttl(TODAY) > 0
+
+
+async def test_what_keeps_the_place_never_expires(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    await projection.apply(Batch(partition=PARTITION, start=Offset(0), end=Offset(1), as_of=NOW))
+    for key in (keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT):
+        assert await redis_client.ttl(key) == -1
+
+
+async def test_redis_may_forget_the_scripts(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    await projection.apply(batch(0, event("alice")))
+    await redis_client.script_flush()
+    assert await projection.apply(batch(1, event("bob"))) == 2
+    assert await pfcount(redis_client, TODAY) == 2
+
+
+@pytest.mark.parametrize("value", [b"a plain string", b"HYLL" + b"\xff" * 20])
+async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
+    redis_client: Redis, value: bytes
+) -> None:
+    projection = await begun(redis_client)
+    wrong = keys.day("other", NOW.date())
+    await redis_client.set(wrong, value)
+    with pytest.raises(PartitionStoppedError) as caught:
+        await projection.apply(batch(0, event("alice"), event("bob", workspace_id="other")))
+    assert caught.value.partition == PARTITION
+    assert wrong in str(caught.value)
+    assert (await projection.checkpoints()).offsets == {PARTITION: 0}
+    assert await redis_client.get(wrong) == value
+
+
+async def test_a_partition_goes_on_once_the_key_is_mended(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    await redis_client.hset(TODAY, "not", "a counter")
+    with pytest.raises(PartitionStoppedError):
+        await projection.apply(batch(0, event("alice")))
+    await redis_client.delete(TODAY)
+    assert await projection.apply(batch(0, event("alice"))) == 1
+    assert await pfcount(redis_client, TODAY) == 1
+
+
+async def test_a_full_redis_leaves_the_checkpoint_and_is_waited_for(
+    embedded_valkey: Servers[EmbeddedValkey],
+) -> None:
+    valkey = await embedded_valkey.start()
+    async with Redis.from_url(valkey.url) as redis:
+        projection = await begun(redis)
+        await redis.config_set("maxmemory", "1")
+        with pytest.raises(UnavailableError, match="maxmemory"):
+            await projection.apply(batch(0, event("alice")))
+        assert (await projection.checkpoints()).offsets == {PARTITION: 0}
+        await redis.config_set("maxmemory", "0")
+        assert await projection.apply(batch(0, event("alice"))) == 1
+
+
+async def test_a_redis_that_is_away_is_waited_for(unused_tcp_port: int) -> None:
+    async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as redis:
+        projection = projection_in(redis)
+        steps = [
+            projection.claim(),
+            projection.checkpoints(),
+            projection.begin(LogState("one", {})),
+            projection.restart(LogState("two", {}), []),
+            projection.rewind(PARTITION, expected=Offset(1), to=Offset(0), gap=None),
+            projection.apply(batch(0, event("alice"))),
+        ]
+        for step in steps:
+            with pytest.raises(UnavailableError):
+                await step

@@ -1,0 +1,185 @@
+"""The view: what is known of a window, as of when, and when nothing is known."""
+
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from headcount.embedded import EmbeddedValkey
+from ingest.batch import Batch, Offset, Partition
+from ingest.ports import Extent, LogState
+from projector import keys
+from projector.projection import RedisProjection
+from projector.view import CatchingUpError, DailyCounts, RedisView, ViewUnavailableError
+from tests.fakes_log import NOW
+from tests.servers import Servers
+from tests.suites.projections import an_event, redis_projection
+
+PARTITIONS = [Partition("user-activity", number) for number in range(2)]
+WINDOW = [NOW.date() - timedelta(days=age) for age in range(8)]
+
+
+@pytest.fixture
+async def projection(redis_client: Redis) -> RedisProjection:
+    """Count two people today, one of them yesterday as well, and nobody before."""
+    return await projection_of_two(redis_client)
+
+
+@pytest.fixture
+def view(redis_client: Redis) -> RedisView:
+    return RedisView(redis_client)
+
+
+async def projection_of_two(redis: Redis) -> RedisProjection:
+    projection = redis_projection(redis)
+    extent = Extent(Offset(0), Offset(3))
+    await projection.begin(LogState("one", dict.fromkeys(PARTITIONS, extent)))
+    events = [an_event("alice"), an_event("bob"), an_event("alice", NOW - timedelta(days=1))]
+    await projection.apply(Batch(partition=PARTITIONS[0], start=Offset(0), end=Offset(3), events=events))
+    return projection
+
+
+async def catch_up(projection: RedisProjection, partition: Partition, as_of: datetime) -> None:
+    checkpoint = (await projection.checkpoints()).offsets[partition]
+    await projection.apply(Batch(partition=partition, start=checkpoint, end=checkpoint, as_of=as_of))
+
+
+async def catch_up_with_all(projection: RedisProjection) -> None:
+    for partition in PARTITIONS:
+        await catch_up(projection, partition, NOW)
+
+
+async def test_a_window_has_a_count_for_each_day_and_0_for_a_day_without_anybody(
+    projection: RedisProjection, view: RedisView
+) -> None:
+    await catch_up_with_all(projection)
+    assert await view.daily_counts("acme", WINDOW) == DailyCounts([2, 1, 0, 0, 0, 0, 0, 0], NOW)
+    assert (await view.daily_counts("acme", WINDOW[::-1])).users == [0, 0, 0, 0, 0, 0, 1, 2]
+
+
+async def test_a_workspace_sees_nobody_elses(projection: RedisProjection, view: RedisView) -> None:
+    await catch_up_with_all(projection)
+    assert set((await view.daily_counts("other", WINDOW)).users) == {0}
+
+
+async def test_as_of_is_that_of_the_partition_furthest_behind(
+    projection: RedisProjection, view: RedisView
+) -> None:
+    behind = NOW - timedelta(minutes=3, milliseconds=7)
+    await catch_up(projection, PARTITIONS[0], NOW)
+    await catch_up(projection, PARTITIONS[1], behind)
+    assert (await view.daily_counts("acme", WINDOW)).as_of == behind
+    assert await view.as_of() == behind
+
+
+async def test_nothing_is_known_of_an_empty_redis(view: RedisView, redis_client: Redis) -> None:
+    assert await redis_client.dbsize() == 0
+    await assert_catching_up(view)
+
+
+async def test_nothing_is_known_until_every_partition_has_caught_up(
+    projection: RedisProjection, view: RedisView
+) -> None:
+    await assert_catching_up(view)
+    await catch_up(projection, PARTITIONS[0], NOW)
+    await assert_catching_up(view)
+    await catch_up(projection, PARTITIONS[1], NOW)
+    await view.daily_counts("acme", WINDOW)
+
+
+async def test_nothing_is_known_after_a_rewind(projection: RedisProjection, view: RedisView) -> None:
+    await catch_up_with_all(projection)
+    await projection.rewind(PARTITIONS[0], expected=Offset(3), to=Offset(3), gap=None)
+    await assert_catching_up(view)
+
+
+async def test_nothing_is_known_once_a_partition_was_added(
+    projection: RedisProjection, view: RedisView
+) -> None:
+    await catch_up_with_all(projection)
+    added = {Partition("user-activity", 2): Extent(Offset(0), Offset(0))}
+    await projection.begin(LogState("one", added))
+    await assert_catching_up(view)
+
+
+async def test_the_cached_count_is_never_an_old_one(projection: RedisProjection, view: RedisView) -> None:
+    await catch_up_with_all(projection)
+    for number in range(5):
+        start = Offset(3 + number)
+        batch = Batch(
+            partition=PARTITIONS[0], start=start, end=Offset(start + 1), events=[an_event(f"new-{number}")]
+        )
+        await projection.apply(batch)
+        assert (await view.daily_counts("acme", WINDOW[:1])).users == [3 + number]
+
+
+async def test_a_question_is_one_round_trip_whatever_the_window(
+    projection: RedisProjection, view: RedisView, redis_client: Redis, redis_url: str
+) -> None:
+    await catch_up_with_all(projection)
+    await view.daily_counts("acme", WINDOW)  # Redis has the script from here on
+    async with Redis.from_url(redis_url) as observer, observer.monitor() as monitor:
+        await view.daily_counts("acme", WINDOW)
+        await redis_client.echo("that is all")
+        sent = [command async for command in until_echo(monitor.listen())]
+    assert [words.split()[0] for words in sent] == ["EVALSHA"]
+
+
+async def until_echo(commands: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
+    """Yield what clients sent; what scripts call is told as well, but is no round trip."""
+    async for command in commands:
+        if command["command"].startswith("ECHO"):
+            return
+        if command["client_type"] != "lua":
+            yield command["command"]
+
+
+async def test_redis_may_forget_the_script(
+    projection: RedisProjection, view: RedisView, redis_client: Redis
+) -> None:
+    await catch_up_with_all(projection)
+    await view.as_of()
+    await redis_client.script_flush()
+    assert await view.as_of() == NOW
+
+
+async def test_a_full_redis_still_answers(embedded_valkey: Servers[EmbeddedValkey]) -> None:
+    valkey = await embedded_valkey.start()
+    async with Redis.from_url(valkey.url) as redis:
+        await catch_up_with_all(await projection_of_two(redis))
+        await redis.config_set("maxmemory", "1")
+        assert (await RedisView(redis).daily_counts("acme", WINDOW[:2])).users == [2, 1]
+
+
+async def test_a_key_that_is_no_counter_is_no_number(
+    projection: RedisProjection, view: RedisView, redis_client: Redis
+) -> None:
+    await catch_up_with_all(projection)
+    await redis_client.set(keys.day("acme", WINDOW[3]), "x")
+    with pytest.raises(ViewUnavailableError):
+        await view.daily_counts("acme", WINDOW)
+
+
+@pytest.fixture
+async def away(unused_tcp_port: int) -> AsyncIterator[RedisView]:
+    """A view on a Redis that is not there."""
+    async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as redis:
+        yield RedisView(redis)
+
+
+async def test_a_redis_that_is_away_is_said_to_be(away: RedisView) -> None:
+    with pytest.raises(ViewUnavailableError):
+        await away.daily_counts("acme", [date(2024, 5, 17)])
+    with pytest.raises(ViewUnavailableError):
+        await away.as_of()
+
+
+async def assert_catching_up(view: RedisView) -> None:
+    with pytest.raises(CatchingUpError):
+        await view.daily_counts("acme", WINDOW)
+    with pytest.raises(CatchingUpError):
+        await view.as_of()
