@@ -154,7 +154,7 @@ class Drill:
         plant = self.plant
         await wait_until(self._has_no_lag, deadline_seconds=30, message="the lag was 0")
         async with plant.redis() as redis, Redis.from_url(plant.yardstick.url) as yardstick:
-            return await Oracle(plant.settings(), redis, yardstick).judge()
+            return await Oracle(plant.settings(), redis, yardstick, gone=plant.gone).judge()
 
     async def _has_no_lag(self) -> bool:
         return (await read_status(self.plant.settings())).lag == 0

@@ -1,7 +1,7 @@
 """The oracle: a clean projection of the same log, and whether the plant's counters are equal to it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,9 +39,15 @@ class Verdict:
 
 
 class Oracle:
-    """Judges the counters in `redis` by the log that the settings name; `yardstick` is emptied for that."""
+    """Judges the counters in `redis` by the log that the settings name; `yardstick` is emptied for that.
 
-    def __init__(self, settings: Settings, redis: Redis, yardstick: Redis) -> None:
+    `gone` are records that were counted and that the log has lost since.
+    """
+
+    def __init__(
+        self, settings: Settings, redis: Redis, yardstick: Redis, *, gone: Sequence[Any] = ()
+    ) -> None:
+        self._gone = gone
         self._settings = settings
         self._redis = redis
         self._yardstick = yardstick
@@ -69,7 +75,7 @@ class Oracle:
         await projection.begin(LogState("yardstick", extents))
         for partition, found in records.items():
             end = Offset(found[-1].offset + 1) if found else Offset(0)
-            result = self._sorter.sort(partition, found, utc_now())
+            result = self._sorter.sort(partition, [*self._gone_from(partition), *found], utc_now())
             batch = Batch(partition=partition, start=Offset(0), end=end, events=result.events)
             if await projection.apply(batch) != end:
                 raise AssertionError("the clean projection did not take its batch")
@@ -79,6 +85,9 @@ class Oracle:
             self._poison.update(
                 {(partition.number, each.record.offset): each.record.value for each in result.letters}
             )
+
+    def _gone_from(self, partition: Partition) -> list[Any]:
+        return [record for record in self._gone if record.partition == partition.number]
 
     async def _compare_checkpoints(self, records: Records, verdict: Verdict) -> None:
         stored = await self._redis.hgetall(keys.CHECKPOINTS)

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -38,6 +38,8 @@ class Plant:
         self.api: Process
         self.api_url: str
         self.topic = ""
+        self.gone: list[Any] = []
+        """Records that were counted and that the topic has lost since: a fault's to fill."""
         self._secrets: dict[str, tuple[Token, str]] = {}
         self._spare: list[EmbeddedValkey] = []
         self._numbers = itertools.count(1)
@@ -162,6 +164,7 @@ class Plant:
 
     async def _open(self) -> None:
         self.topic = f"activity-{uuid4().hex[:8]}"
+        self.gone = []
         self.workers = []
         self._secrets = {}
         await create_topics(self.settings())

@@ -1,0 +1,45 @@
+"""Kafka goes away, or hangs: the API goes on answering from Redis, and the workers go on once it is back."""
+
+from tests.faults.drill import Drill
+
+KAFKA_IS_AWAY = {"aiokafka"}
+KILLS = 2
+
+
+async def test_kafka_is_killed(drill: Drill) -> None:
+    async with drill("Kafka `kill -9`", "killed and started again", errors=KAFKA_IS_AWAY) as exercise:
+        exercise.times = KILLS
+        for _ in range(KILLS):
+            exercise.plant.kafka.kill()
+            await exercise.watcher.says("200 with an older as-of")
+            await exercise.plant.kafka.start()
+            await exercise.watcher.says("200")
+
+
+async def test_kafka_hangs(drill: Drill) -> None:
+    async with drill(
+        "Kafka suspended", "SIGSTOP until as-of was old, then SIGCONT", errors=KAFKA_IS_AWAY
+    ) as exercise:
+        exercise.plant.kafka.suspend()
+        try:
+            await exercise.watcher.says("200 with an older as-of")
+        finally:
+            exercise.plant.kafka.resume()
+
+
+async def test_kafka_is_away_while_a_worker_starts(drill: Drill) -> None:
+    """It waits, and neither ends nor floods its log."""
+    async with drill(
+        "Kafka away at the start", "stopped; a worker started; started again", errors=KAFKA_IS_AWAY
+    ) as exercise:
+        plant = exercise.plant
+        starting = plant.workers[0]
+        await starting.stop()
+        await plant.kafka.stop()
+        size = starting.log_size()
+        starting.start()
+        waiting = await starting.logged("waiting", since=size)
+        assert "Kafka" in waiting["cause"]
+        await exercise.watcher.says("200 with an older as-of")
+        assert starting.is_running
+        await plant.kafka.start()
