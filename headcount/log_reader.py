@@ -49,9 +49,17 @@ class LogReader:
         Raises `UnavailableError`, and `UnreadableError` where records are damaged.
         """
         native = self._turn_to(partition, span.beginning)
-        position = span.beginning
+        position, most = span.beginning, POLL_RECORDS
         while position < span.end:
-            records, position = await self._advance(native, position, POLL_RECORDS)
+            try:
+                records, position = await self._advance(native, position, most)
+            except UnreadableError:
+                if most == 1:
+                    raise
+                # Several at once are lost together: one at a time, the sound ones before the damage are read.
+                self._turn_to(partition, position)
+                most = 1
+                continue
             yield Portion([record for record in records if record.offset < span.end], min(position, span.end))
 
     async def find(self, partition: Partition, offset: Offset) -> Record | None:

@@ -19,6 +19,7 @@ from projector.projection import RedisProjection
 class Skip:
     """What is to be skipped: offsets from `checkpoint` up to, but without, `to`; `end` is the log's."""
 
+    topic_id: str | None
     partition: Partition
     checkpoint: Offset
     to: Offset
@@ -32,12 +33,14 @@ async def plan_skip(settings: Settings, number: int, to: int | None) -> Skip:
     """
     partition = Partition(settings.kafka_topic, number)
     async with open_log(settings, partition.topic) as log, worker_redis(settings) as redis:
-        checkpoint = (await read_counted(settings, redis)).checkpoints.get(partition)
+        progress = await read_counted(settings, redis)
+        checkpoint = progress.checkpoints.get(partition)
         if checkpoint is None or partition not in log.extents:
             raise RefusedError(f"{partition} is not counted: there is nothing to skip.")
         end = log.extents[partition].end
         goal = await first_readable(log, partition, Extent(checkpoint, end)) if to is None else Offset(to)
-    return checked(Skip(partition=partition, checkpoint=checkpoint, to=goal, end=end))
+    planned = Skip(topic_id=progress.topic_id, partition=partition, checkpoint=checkpoint, to=goal, end=end)
+    return checked(planned)
 
 
 def checked(skip: Skip) -> Skip:
@@ -79,9 +82,9 @@ async def skip(settings: Settings, planned: Skip) -> GapReport:
         projection = RedisProjection(
             redis, calendar(settings), deployment=deployment(settings), clock=utc_now
         )
-        await projection.rewind(
-            planned.partition, expected=planned.checkpoint, to=planned.to, gap=_gap(planned)
-        )
+        if (await projection.checkpoints()).topic_id == planned.topic_id:
+            expected, to = planned.checkpoint, planned.to
+            await projection.rewind(planned.partition, expected=expected, to=to, gap=_gap(planned))
         gaps = (await read_progress(redis)).gaps
     for report in reversed(gaps):
         if _is_of(report, planned):

@@ -1,0 +1,189 @@
+"""A deployment on the servers that tests share: a topic of its own, workers in turn, and the command line."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from typer.testing import CliRunner
+
+from headcount.cli import app
+from headcount.composition import serve_worker
+from headcount.log_reader import open_log
+from headcount.settings import Settings, load_settings
+from headcount.status import read_status
+from headcount.topics import admin_client, create_topics
+from ingest.batch import Partition
+from ingest.ports import Record
+from tests.waiting import wait_until
+
+
+def event(user_id: str, occurred_at: datetime | None = None, **fields: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Return the value of an event, of now if not told otherwise."""
+    instant = (occurred_at or datetime.now(UTC)).isoformat()
+    return orjson.dumps(
+        {"workspace_id": "acme", "user_id": user_id, "type": "message", "occurred_at": instant, **fields}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode()
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        return orjson.loads(self.stdout)
+
+
+class Deployment:
+    """`environment` is what its processes are started with."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.settings: Settings = load_settings(environment)
+
+    async def publish(
+        self,
+        *values: bytes | None,
+        topic: str | None = None,
+        partition: int = 0,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> list[int]:
+        """Publish records, one a batch; return their offsets."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.settings.kafka_bootstrap_servers, max_request_size=20_000_000
+        )
+        async with producer:
+            sent = [
+                await producer.send_and_wait(
+                    topic or self.settings.kafka_topic,
+                    value,
+                    key=key,
+                    partition=partition,
+                    headers=list(headers),
+                )
+                for value in values
+            ]
+        return [record.offset for record in sent]
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """Run a worker as long as the block."""
+        stopping = asyncio.Event()
+        serving = asyncio.create_task(serve_worker(self.settings, stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+            await serving
+
+    async def count(self) -> None:
+        """Have a worker count all there is, and leave."""
+        async with self.worker():
+            await wait_until(self.is_caught_up, deadline_seconds=20, message="everything was counted")
+
+    async def is_caught_up(self) -> bool:
+        status = await read_status(self.settings)
+        return status.lag == 0 and not status.catching_up
+
+    def with_settings(self, **environment: str) -> "Deployment":
+        """Return the same deployment with some settings changed."""
+        return Deployment({**self.environment, **environment})
+
+    async def read(self, topic: str, *, partition: int = 0) -> list[Record]:
+        """Return all records of a partition."""
+        async with open_log(self.settings, topic) as log:
+            found = Partition(topic, partition)
+            return [
+                record async for portion in log.read(found, log.extents[found]) for record in portion.records
+            ]
+
+    async def allow_large_records(self) -> None:
+        """Have the topic take records of up to 20 MB."""
+        resource = ConfigResource(
+            ConfigResourceType.TOPIC, self.settings.kafka_topic, {"max.message.bytes": "20000000"}
+        )
+        async with admin_client(self.settings) as admin:
+            await admin.alter_configs([resource])
+
+    async def drop_records(self, *, up_to: int, partition: int = 0) -> None:
+        """Remove the oldest records of a partition, as retention does."""
+        native = TopicPartition(self.settings.kafka_topic, partition)
+        async with admin_client(self.settings) as admin:
+            await admin.delete_records({native: RecordsToDelete(before_offset=up_to)})
+
+    async def headcount(self, *arguments: str) -> Ended:
+        """Run the command line to its end, without a terminal.
+
+        In a thread, one at a time, and not beside a worker: they would share an output. See `program`.
+        """
+        with restored_logging():
+            runner = CliRunner(env=self.environment)
+            result = await asyncio.to_thread(runner.invoke, app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ended(result.exit_code, result.stdout_bytes, result.stderr)
+
+    async def program(self, *arguments: str) -> Ended:
+        """Run the command line in a process of its own, which takes most of a second to start."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "headcount",
+            *arguments,
+            env={"PATH": os.environ["PATH"], **self.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        stdout, stderr = await process.communicate()
+        return Ended(process.returncode or 0, stdout, stderr.decode())
+
+
+@contextmanager
+def restored_logging() -> Iterator[None]:
+    """Leave the logging of the tests as it was."""
+    handlers, level = logging.root.handlers, logging.root.level
+    try:
+        yield
+    finally:
+        logging.root.handlers = handlers
+        logging.root.setLevel(level)
+        structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def deployed(
+    kafka_bootstrap_servers: str, topic: str, redis_url: str, **environment: str
+) -> AsyncIterator[Deployment]:
+    """Make a deployment, with its topics."""
+    deployment = Deployment(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
+            "KAFKA_TOPIC": topic,
+            "KAFKA_GROUP_ID": topic,
+            "REDIS_URL": redis_url,
+            **environment,
+        }
+    )
+    await create_topics(deployment.settings)
+    yield deployment

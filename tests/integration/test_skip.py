@@ -1,0 +1,69 @@
+"""`headcount skip` on a Kafka whose log is damaged, and the gaps that it leaves on record."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from headcount.composition import utc_now
+from headcount.embedded import EmbeddedKafka
+from projector import keys
+from projector.progress import read_progress
+from tests.deployment import Deployment, deployed, event
+from tests.servers import Servers
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+async def kafka(embedded_kafka: Servers[EmbeddedKafka]) -> EmbeddedKafka:
+    """A Kafka whose files may be broken."""
+    return await embedded_kafka.start()
+
+
+@pytest.fixture
+async def deployment(
+    kafka: EmbeddedKafka, topic: str, redis_url: str, redis_client: Redis
+) -> AsyncIterator[Deployment]:
+    """A deployment on that Kafka."""
+    async with deployed(kafka.bootstrap_servers, topic, redis_url) as deployment:
+        yield deployment
+
+
+def damage(kafka: EmbeddedKafka, topic: str, mark: bytes) -> None:
+    """Flip a bit in the record of partition 0 that holds the mark."""
+    segment = kafka.data_folder / f"{topic}-0" / "00000000000000000000.log"
+    content = bytearray(segment.read_bytes())
+    content[content.index(mark)] ^= 1
+    with segment.open("r+b") as file:  # in place: the broker holds the file open
+        file.write(content)
+
+
+async def test_a_stopped_partition_goes_on_behind_damaged_records(
+    deployment: Deployment, kafka: EmbeddedKafka, redis_client: Redis
+) -> None:
+    """The two before them are counted, the five in the middle are not, and the audit knows."""
+    users = ["anna", "bert", *(f"damaged-{number}" for number in range(5)), "carl"]
+    await deployment.publish(*map(event, users))
+    for number in range(5):
+        damage(kafka, deployment.settings.kafka_topic, b"damaged-%d" % number)
+    async with deployment.worker():
+        await wait_until(lambda: stopped_at(redis_client, 2), message="the worker stopped at the damage")
+    stopped = await deployment.headcount("status", "--check")
+    assert stopped.exit_code == 1
+    assert "! The counters don't hold the whole log yet" in stopped.text
+
+    skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
+    assert (skipped.exit_code, skipped.stderr) == (0, "")
+    assert skipped.text.startswith(f"{deployment.settings.kafka_topic}:0 goes on at 7.")
+    await deployment.count()
+    assert await redis_client.pfcount(keys.day("acme", utc_now().date())) == 3
+
+    (gap,) = (await deployment.headcount("status", "--json")).json["gaps"]
+    assert (gap["cause"], gap["partition"], gap["checkpoint"], gap["beginning"]) == ("skipped", 0, 2, 7)
+    assert (await deployment.headcount("gaps", "acknowledge")).text == "Acknowledged: 1.\n"
+    audited = await deployment.headcount("audit", "--json")
+    assert (audited.json["whole"], audited.json["records"]) == (True, 3)
+
+
+async def stopped_at(redis: Redis, checkpoint: int) -> bool:
+    return list((await read_progress(redis)).checkpoints.values()).count(checkpoint) == 1  # type: ignore[arg-type]

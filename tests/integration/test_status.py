@@ -1,0 +1,74 @@
+"""`headcount status` and `headcount gaps` on a real Kafka and a real Redis: all is well, or what is not."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from headcount.composition import utc_now
+from headcount.status import read_status
+from projector import keys
+from tests.deployment import Deployment, deployed, event
+from tests.waiting import wait_until
+
+NO_WORKER = "No worker is running: nothing is counted."
+NOT_WHOLE = "The counters don't hold the whole log yet: the API answers 503."
+
+
+@pytest.fixture
+async def deployment(
+    kafka_bootstrap_servers: str, topic: str, redis_url: str, redis_client: Redis
+) -> AsyncIterator[Deployment]:
+    async with deployed(kafka_bootstrap_servers, topic, redis_url) as deployment:
+        yield deployment
+
+
+async def test_a_deployment_that_is_well_passes_the_check(deployment: Deployment) -> None:
+    await deployment.publish(event("anna"))
+    async with deployment.worker():
+        await wait_until(deployment.is_caught_up, message="everything was counted")
+        ended = await deployment.program("status", "--check", "--json")
+    assert ended.exit_code == 0
+    assert (ended.json["workers"], ended.json["lag"], ended.json["catching_up"]) == (1, 0, False)
+    assert ended.json["as_of_age_seconds"] < 10
+    assert (ended.json["gaps"], ended.json["concerns"]) == ([], [])
+
+
+async def test_what_was_never_counted_is_told_and_only_a_check_fails(deployment: Deployment) -> None:
+    shown = await deployment.headcount("status")
+    checked = await deployment.headcount("status", "--check", "--json")
+    assert (shown.exit_code, checked.exit_code) == (0, 1)
+    assert f"! {NO_WORKER}\n! {NOT_WHOLE}\n" in shown.text
+    assert checked.json["concerns"] == [NO_WORKER, NOT_WHOLE]
+
+
+async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowledged(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    await deployment.publish(event("anna"), event("bert"))
+    await deployment.count()
+    await deployment.publish(event("carl"), event("dora"), event("emil"))
+    await deployment.drop_records(up_to=4)  # before two of them were counted
+    await deployment.count()
+    await redis_client.hset(keys.AS_OF, f"{deployment.settings.kafka_topic}:3", "1767225600000")
+    today = str(utc_now().date())
+
+    status = await deployment.headcount("status", "--json")
+    assert status.json["as_of"] == "2026-01-01T00:00:00Z"
+    no_worker, old, lost = status.json["concerns"]
+    assert no_worker == NO_WORKER
+    assert old.startswith("The counters are ")
+    assert lost == "Records were never counted, in 1 places of the log: see headcount gaps list"
+    (gap,) = status.json["gaps"]
+    assert (gap["cause"], gap["checkpoint"], gap["beginning"], gap["end"]) == ("retention", 2, 4, 5)
+    assert gap["first_day"] <= gap["last_day"] == today
+
+    listed = await deployment.headcount("gaps", "list")
+    assert "retention removed 2 to 3 before they were counted" in listed.text
+    acknowledged = await deployment.headcount("gaps", "acknowledge", "--json")
+    assert acknowledged.json == [gap]
+    nothing = await deployment.headcount("gaps", "list")
+    everything = await deployment.headcount("gaps", "list", "--all", "--json")
+    assert nothing.text == "There are no gaps to acknowledge.\n"
+    assert everything.json == [gap]
+    assert len((await read_status(deployment.settings)).concerns) == 2
