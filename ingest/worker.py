@@ -27,11 +27,10 @@ from ingest.patience import Patience
 from ingest.ports import DeadLetters, Projection, Record, Source
 from ingest.positioning import Positioner
 from ingest.sorting import Sorter
+from ingest.stops import Stops
 from ingest.tally import Tally
 
 BEAT_SECONDS: Final = 1.0
-STOPPED_PARTITION_SECONDS: Final = 30.0
-"""After how long a stopped partition is tried again: an operator may have mended it."""
 LEAVE_SECONDS: Final = 3.0
 """How long a step under way may take once the stop is asked for."""
 
@@ -69,7 +68,7 @@ class Worker:
         self._positioner = Positioner(source, projection, tally)
         self._lanes: dict[Partition, Lane] = {}
         self._unpositioned: set[Partition] = set()
-        self._stopped_until: dict[Partition, float] = {}
+        self._stops = Stops()
         self._next_beat = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -131,7 +130,7 @@ class Worker:
         if assigned is None:
             return
         self._lanes.clear()
-        self._stopped_until.clear()
+        self._stops.clear()
         self._unpositioned = set(assigned)
         log.info("assigned", partitions=sorted(map(str, assigned)))
 
@@ -186,6 +185,8 @@ class Worker:
             if stored == end:
                 lane.next = end
                 self._tally.batches += 1
+                if end > batch.start:
+                    self._stops.forget(partition)
             else:
                 await self._patience.insist(self._lose_place, batch, stored)
         except PartitionStoppedError as error:
@@ -210,7 +211,7 @@ class Worker:
         log.error("partition stopped", partition=str(error.partition), cause=str(error))
         self._lanes.pop(error.partition, None)
         self._source.pause([error.partition])
-        self._stopped_until[error.partition] = asyncio.get_running_loop().time() + STOPPED_PARTITION_SECONDS
+        self._stops.add(error.partition, asyncio.get_running_loop().time())
 
     async def _beat(self) -> None:
         """Step every lane by nothing: finds a rollback without traffic, and keeps as-of fresh."""
@@ -218,9 +219,7 @@ class Worker:
         self._next_beat = now + BEAT_SECONDS
         for partition, lane in list(self._lanes.items()):
             await self._apply(partition, lane, await self._end_of(partition, lane), ())
-        for partition in [partition for partition, until in self._stopped_until.items() if now >= until]:
-            del self._stopped_until[partition]
-            self._unpositioned.add(partition)
+        self._unpositioned.update(self._stops.due(now))
 
     async def _end_of(self, partition: Partition, lane: Lane) -> Offset:
         """Where the lane stands, past any control records that follow its last batch."""

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from ingest.errors import PartitionStoppedError
-from ingest.worker import STOPPED_PARTITION_SECONDS
+from ingest.stops import FIRST_SECONDS
 from tests.pipeline import Pipeline, event, now
 from tests.virtual_time import wait_until
 
@@ -110,5 +110,5 @@ async def test_a_refused_counter_stops_its_partition_until_it_is_mended() -> Non
         await wait_until(lambda: pipeline.users() == {"bob"})
         assert pipeline.stored.checkpoints[first] == 0
         await pipeline.until_caught_up()
-        assert now() - stopped_at > timedelta(seconds=STOPPED_PARTITION_SECONDS - 1)
+        assert now() - stopped_at > timedelta(seconds=FIRST_SECONDS - 1)
     assert pipeline.users() == {"alice", "bob"}
