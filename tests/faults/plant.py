@@ -120,10 +120,10 @@ class Plant:
         """Sum up the bytes of memory that the workers hold."""
         return sum(worker.memory() for worker in self.workers)
 
-    def process(self, command: str, **environment: str) -> Process:
-        """Make a process of the plant's that is not started yet."""
+    def process(self, command: str, *, module: str = "headcount", **environment: str) -> Process:
+        """Make a process of the plant's that is not started yet; another `module` may stand in for ours."""
         log_path = self.home / f"{command}-{next(self._numbers)}.log"
-        return Process(command, self.environment(**environment), log_path)
+        return Process(command, self.environment(**environment), log_path, module=module)
 
     def add_worker(self) -> Process:
         """Start one more worker; `workers` holds it from now on."""

@@ -17,8 +17,11 @@ from tests.waiting import wait_until
 class Process:
     """`headcount <command>` with exactly the environment given, logging JSON lines to a file."""
 
-    def __init__(self, command: str, environment: Mapping[str, str], log_path: Path) -> None:
+    def __init__(
+        self, command: str, environment: Mapping[str, str], log_path: Path, *, module: str = "headcount"
+    ) -> None:
         self.log_path = log_path
+        self._module = module
         self._command = command
         self._environment = environment
         self._child: subprocess.Popen[bytes] | None = None
@@ -46,7 +49,7 @@ class Process:
         """Start it, without waiting for anything; its log goes on where it was."""
         with self.log_path.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "headcount", self._command],
+                [sys.executable, "-m", self._module, self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -55,9 +55,8 @@ async def _damage(plant: Plant) -> list[Damaged]:
     for worker in plant.workers:
         await worker.stop()
     for number in range(len(DAMAGES)):
-        await publish(plant, [_anonymous(b"before")] * BEFORE, partition=number)
-        await publish(plant, [_anonymous(b"damaged")], partition=number)
-        await publish(plant, [_anonymous(b"after")], partition=number)
+        markers = [b"before"] * BEFORE + [b"damaged", b"after"]
+        await publish(plant, map(_anonymous, markers), partition=number)
     await plant.kafka.stop()
     damaged = [damage(plant, number, b"damaged", how) for number, how in enumerate(DAMAGES)]
     await plant.kafka.start()

@@ -1,0 +1,34 @@
+"""A worker whose clock is wrong: what it counts is right all the same, for the broker's stamps decide."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.faults.drill import Drill, Exercise
+
+DAY_SECONDS = 86_400
+
+
+async def test_a_workers_clock_is_a_day_behind(drill: Drill) -> None:
+    """As-of is older than it need be, and never newer."""
+    async with drill("worker's clock a day behind", "for 300 records") as exercise, _shifted(exercise, -1):
+        await exercise.flows(records=300)
+        await exercise.watcher.says("200 with an older as-of")
+
+
+@asynccontextmanager
+async def _shifted(exercise: Exercise, days: int) -> AsyncIterator[None]:
+    """Have every worker replaced by one with another clock, for a while."""
+    plant = exercise.plant
+    for worker in plant.workers:
+        await worker.stop()
+    shifted = plant.process("worker", module="tests.faults.shifted", SHIFT_SECONDS=str(days * DAY_SECONDS))
+    shifted.start()
+    try:
+        await shifted.logged("positioned")
+        yield
+        await shifted.stop()
+        assert shifted.exit_code == 0
+    finally:
+        shifted.kill()
+    for worker in plant.workers:
+        worker.start()
