@@ -40,7 +40,7 @@ def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
         port = listening.getsockname()[1]
         with run(home, port=port) as program:
             assert program.end(deadline_seconds=120) == 1
-    _, sentence = program.read().splitlines()
+    (sentence,) = program.read().splitlines()
     assert sentence.startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 can't be listened on: ")
     assert not servers_of(home)
 

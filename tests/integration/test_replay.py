@@ -89,7 +89,7 @@ async def test_an_event_larger_than_a_batch_is_published_all_the_same(
 async def test_a_kafka_that_goes_away_is_told_and_the_publisher_still_closes(
     embedded_kafka: Servers[EmbeddedKafka], topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "REQUEST_MILLISECONDS", 500)
+    monkeypatch.setattr(publisher_module, "REQUEST_MILLISECONDS", 3_000)
     kafka = await embedded_kafka.start()
     settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_topic=topic)
     await create_topics(settings)
