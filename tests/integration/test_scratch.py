@@ -56,7 +56,9 @@ async def begun(redis: Redis, calendar: Calendar = FOR_EVER) -> Scratch:
 
 
 async def found_by(scratch: Scratch) -> set[Finding]:
-    return {finding async for finding in scratch.compare()}
+    found = [finding async for finding in scratch.compare()]
+    assert len(found) == len(set(found))
+    return set(found)
 
 
 @pytest.mark.parametrize("users", [1, 300, 5_000])
@@ -132,8 +134,8 @@ async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) ->
     await count(redis_client, batch_of(range(9)))
     before = set(await redis_client.keys())
     scratch = await begun(redis_client)
-    await scratch.apply(batch_of(range(9)))
-    await found_by(scratch)
+    await scratch.apply(batch_of(range(20)))
+    assert await found_by(scratch) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
     added = {key for key in await redis_client.keys(keys.every()) if key not in before}
     assert len(added) == 3
     assert all([await redis_client.expiretime(cast("str", key)) > NOW.timestamp() for key in added])

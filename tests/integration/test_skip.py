@@ -64,6 +64,13 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
     audited = await deployment.headcount("audit", "--json")
     assert (audited.json["whole"], audited.json["records"]) == (True, 3)
 
+    # What was counted and is damaged since can't be judged by.
+    damage(kafka, deployment.settings.kafka_topic, b"bert")
+    audited = await deployment.headcount("audit")
+    assert (audited.exit_code, audited.stdout) == (3, b"")
+    place = f"{deployment.settings.kafka_topic}:0 holds damaged records at 1 or later"
+    assert audited.stderr.startswith(f"headcount: {place}")
+
 
 async def stopped_at(redis: Redis, checkpoint: int) -> bool:
     return list((await read_progress(redis)).checkpoints.values()).count(checkpoint) == 1  # type: ignore[arg-type]
