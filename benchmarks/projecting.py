@@ -1,17 +1,17 @@
 """Events on their whole way: published to Kafka, and counted in Redis by one worker."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from functools import partial
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from headcount.composition import serve_worker
 from headcount.publisher import open_publisher
-from headcount.running import running
 from headcount.settings import Settings
-from headcount.status import Status, read_status
+from headcount.status import read_status
 from headcount.topics import create_topics
-from ingest.tally import Tally
+from ingest.errors import UnavailableError
 
 REFRESH_SECONDS: Final = 0.5
 EVENTS_A_TURN: Final = 1_000
@@ -20,8 +20,8 @@ Report = Callable[[int], None]
 """Told a number of events: how many are done by now."""
 
 
-async def publish(settings: Settings, values: Iterable[bytes], published: Report) -> int:
-    """Make the topic and publish the values to it; return how many that were, all acknowledged."""
+async def publish(settings: Settings, values: Iterable[bytes], published: Report) -> None:
+    """Make the topic and publish the values to it; return when all are acknowledged."""
     await create_topics(settings)
     async with open_publisher(settings) as publisher:
         for number, value in enumerate(values):
@@ -30,21 +30,48 @@ async def publish(settings: Settings, values: Iterable[bytes], published: Report
                 published(publisher.acknowledged)
         await publisher.flush()
         published(publisher.acknowledged)
-        return publisher.acknowledged
 
 
 async def project(settings: Settings, events: int, counted: Report) -> None:
-    """Run one worker until its checkpoints have passed that many events, the whole log."""
-    tally = Tally()
-    async with running(partial(serve_worker, settings, tally=tally)):
-        while not _is_whole(await read_status(settings), events):
-            counted(tally.records)
+    """Run one worker until its checkpoints have passed that many events, which must be the whole log."""
+    async with _worker(settings) as worker:
+        while await _count(settings, counted) < events:
             await asyncio.sleep(REFRESH_SECONDS)
-    counted(tally.records)
-    if tally.dead_letters:
-        raise RuntimeError(f"the worker took events for dead letters: {dict(tally.dead_letters)}")
+            if worker.returncode is not None:
+                raise RuntimeError(f"the worker ended by itself, with {worker.returncode}")
 
 
-def _is_whole(status: Status, events: int) -> bool:
-    counted = sum(partition.checkpoint or 0 for partition in status.partitions)
-    return counted == events and not status.catching_up
+async def _count(settings: Settings, counted: Report) -> int:
+    """Return how many events the checkpoints have passed, the last of them only once all is caught up."""
+    with suppress(UnavailableError):  # Redis has one thread, and the worker keeps it busy
+        status = await read_status(settings)
+        passed = sum(partition.checkpoint or 0 for partition in status.partitions)
+        counted(passed)
+        return passed - status.catching_up
+    return 0
+
+
+@asynccontextmanager
+async def _worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `headcount worker`, as an operator does."""
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "headcount", "worker", env={**os.environ, **_environment(settings)}
+    )
+    try:
+        yield worker
+    finally:
+        with suppress(ProcessLookupError):
+            worker.terminate()
+        await worker.wait()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "KAFKA_TOPIC": settings.kafka_topic,
+        "KAFKA_GROUP_ID": settings.kafka_group_id,
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "RETENTION_DAYS": str(settings.retention_days),
+        "BUCKET_RETENTION_DAYS": str(settings.bucket_retention_days),
+        "LOG_LEVEL": "error",
+    }
