@@ -13,7 +13,8 @@ from headcount.audit_report import Findings, Report
 from headcount.audit_scope import Scope, check_unmoved, read_scope
 from headcount.clients import worker_redis
 from headcount.composition import calendar, utc_now
-from headcount.log_reader import LogReader, open_log
+from headcount.log_access import open_log
+from headcount.log_reader import LogReader
 from headcount.settings import Settings
 from ingest.batch import Batch
 from ingest.errors import UnavailableError

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from headcount.ledger import Ledger
 from headcount.letters import Letter, Origin, Place, parse_letter
-from headcount.log_reader import open_log
+from headcount.log_access import open_log
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.dead_letters import DEAD_LETTER_SUFFIX

@@ -2,24 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from headcount.clients import kafka_options
-from headcount.settings import Settings
-from headcount.topics import admin_client
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError, UnreadableError
-from ingest.leaving import leave
 from ingest.ports import Extent, Record
 from ingest.source import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE
-from ingest.topic_id import read_topic_id
 
 STALLED_SECONDS: Final = 30.0
 """How long Kafka may give nothing, although there is something."""
@@ -127,60 +120,3 @@ class LogReader:
             raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
         records: Sequence[Record] = polled.get(native, [])
         return records
-
-
-async def current_topic_id(settings: Settings, topic: str) -> str:
-    """Return the topic's id, which tells it from one of the same name before; raises `UnavailableError`."""
-    client = AIOKafkaClient(**kafka_options(settings))
-    try:
-        await client.bootstrap()
-        return await read_topic_id(client, topic)
-    except KafkaError as error:
-        raise _unanswered(settings, error) from error
-    finally:
-        await client.close()
-
-
-@asynccontextmanager
-async def open_log(settings: Settings, topic: str) -> AsyncIterator[LogReader]:
-    """Open a topic for reading; raises `UnavailableError` where Kafka is out of reach."""
-    async with admin_client(settings) as admin:
-        # Of all topics: to ask for one by name is what creates it, where a broker is set up so.
-        described = await admin.describe_topics()
-    numbers = [
-        partition["partition"]
-        for each in described
-        if each["topic"] == topic
-        for partition in each["partitions"]
-    ]
-    consumer = AIOKafkaConsumer(
-        group_id=None,
-        auto_offset_reset="none",
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        fetch_max_wait_ms=POLL_MILLISECONDS,
-        **kafka_options(settings),
-    )
-    try:
-        await consumer.start()
-        await asyncio.sleep(0)  # a consumer that is stopped before its tasks have begun cancels who stops it
-        yield LogReader(consumer, await _extents(consumer, [TopicPartition(topic, each) for each in numbers]))
-    except KafkaError as error:
-        raise _unanswered(settings, error) from error
-    finally:
-        await leave("log reader", consumer.stop())
-
-
-async def _extents(
-    consumer: AIOKafkaConsumer, natives: Sequence[TopicPartition]
-) -> Mapping[Partition, Extent]:
-    beginnings = await consumer.beginning_offsets(natives)
-    ends = await consumer.end_offsets(natives)
-    return {
-        Partition(*native): Extent(Offset(beginnings[native]), Offset(ends[native]))
-        for native in sorted(natives)
-    }
-
-
-def _unanswered(settings: Settings, error: KafkaError) -> UnavailableError:
-    return UnavailableError(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from headcount.dead_letters import dead_letter_topic
 from headcount.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
-from headcount.log_reader import LogReader, Portion, open_log
+from headcount.log_access import open_log
+from headcount.log_reader import LogReader, Portion
 from headcount.republisher import Republisher, open_republisher
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition

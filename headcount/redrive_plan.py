@@ -6,7 +6,7 @@ from typing import Final
 from headcount.dead_letters import dead_letter_topic, no_letter
 from headcount.ledger import Ledger
 from headcount.letters import Letter, Origin, Place
-from headcount.log_reader import open_log
+from headcount.log_access import open_log
 from headcount.settings import Settings
 
 MAX_REDRIVES: Final = 5

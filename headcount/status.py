@@ -10,7 +10,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from api.health import FRESH_FOR
 from headcount.clients import api_redis
 from headcount.composition import utc_now
-from headcount.log_reader import open_log
+from headcount.log_access import open_log
 from headcount.settings import Settings
 from headcount.topics import admin_client
 from ingest.batch import Offset, Partition

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from headcount.cli import app
 from headcount.composition import serve_worker
-from headcount.log_reader import open_log
+from headcount.log_access import open_log
 from headcount.settings import Settings, load_settings
 from headcount.status import read_status
 from headcount.topics import admin_client, create_topics

@@ -2,24 +2,24 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Final, get_args
+from typing import Annotated, get_args
 
 import typer
 
 from headcount.cli.execution import ask
-from headcount.cli.letter import print_letter, print_letter_json, print_value, printable
-from headcount.cli.output import AsJson, print_json, print_table
+from headcount.cli.letter import print_letter, print_letter_json, print_value
+from headcount.cli.letters import document, print_outcome, print_overview, records_of
+from headcount.cli.output import AsJson, print_json
 from headcount.cli.progress import shown
 from headcount.cli.tokens import parse_duration
 from headcount.composition import utc_now
-from headcount.dead_letters import Overview, Query, find_letter, list_letters
+from headcount.dead_letters import Query, find_letter, list_letters
 from headcount.letters import Place
 from headcount.redrive import Outcome, open_redrive
 from headcount.redrive_plan import MAX_REDRIVES, Plan, Selection, plan_redrive
 from headcount.settings import Settings
 from ingest.event import DeadLetterReason
 
-ERROR_CHARACTERS: Final = 80
 _match_place = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII).fullmatch
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def list_(
     if json:
         print_json(found)
     elif found.reasons:
-        _print_overview(found)
+        print_overview(found)
     else:
         typer.echo("There are no dead letters.")
 
@@ -134,71 +134,15 @@ def redrive(  # noqa: PLR0913 - an option each
     selection = Selection(places=frozenset(letters or ()), reason=reason, forced=force)
     plan = ask(lambda settings: plan_redrive(settings, selection))
     if plan.places and not (dry_run or yes):
-        typer.confirm(f"Publish {_number(plan)} to {plan.topic} again?", abort=True, err=True)
+        typer.confirm(f"Publish {records_of(plan)} to {plan.topic} again?", abort=True, err=True)
     outcome = ask(lambda settings: _redrive(settings, plan)) if plan.places and not dry_run else None
     if json:
-        print_json(_document(plan, outcome))
+        print_json(document(plan, outcome))
     else:
-        _print_outcome(plan, outcome)
+        print_outcome(plan, outcome)
 
 
 async def _redrive(settings: Settings, plan: Plan) -> Outcome:
     total = len(plan.places)
     async with open_redrive(settings) as running, shown(lambda: running.done, total, unit="letters"):
         return await running.run(plan.places)
-
-
-def _print_overview(found: Overview) -> None:
-    print_table(
-        ("reason", "letters", "redriven"),
-        [(printable(each.reason), each.letters, each.redriven) for each in found.reasons],
-    )
-    if not found.letters:
-        return
-    typer.echo()
-    print_table(
-        ("letter", "source", "reason", "came in", "bytes", "redriven", "error"),
-        [
-            (
-                line.letter,
-                line.source,
-                printable(line.reason),
-                line.at,
-                line.value_bytes,
-                "yes" if line.redriven else None,
-                printable(line.error[:ERROR_CHARACTERS]),
-            )
-            for line in found.letters
-        ],
-    )
-
-
-def _print_outcome(plan: Plan, outcome: Outcome | None) -> None:
-    if plan.redriven_before:
-        typer.echo(f"{plan.redriven_before:,} were redriven before and are left out; --force takes them in.")
-    if plan.came_back_too_often:
-        often = f"{plan.came_back_too_often:,} came back {MAX_REDRIVES} times"
-        typer.echo(f"{often} and are left out; --force takes them in.")
-    if outcome is None:
-        typer.echo(
-            f"{_number(plan)} would be published again." if plan.places else "There is none to redrive."
-        )
-        return
-    for place, cause in outcome.left_out.items():
-        typer.echo(f"{place}: {cause}", err=True)
-    typer.echo(f"Published {outcome.redriven:,} of {_number(plan)} to {plan.topic} again.")
-
-
-def _document(plan: Plan, outcome: Outcome | None) -> dict[str, object]:
-    return {
-        "topic": plan.topic,
-        "chosen": len(plan.places),
-        "redriven_before": plan.redriven_before,
-        "came_back_too_often": plan.came_back_too_often,
-        "redriven": outcome.redriven if outcome else 0,
-        "left_out": outcome.left_out if outcome else {},
-    }
-
-
-def _number(plan: Plan) -> str:
-    return f"{len(plan.places):,} record{'s' if len(plan.places) != 1 else ''}"
