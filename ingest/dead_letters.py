@@ -89,13 +89,23 @@ class KafkaDeadLetters:
         ]
 
     async def _enqueue(self, letter: DeadLetter, message: Message) -> asyncio.Future[Any]:
+        timestamp = letter.record.timestamp if letter.record.timestamp >= 0 else None
+        if message.key is None and message.value is None:
+            return await self._enqueue_bare(message, timestamp)
         future: asyncio.Future[Any] = await self._producer.send(
             self._topic,
             key=message.key,
             value=message.value,
             headers=message.headers,
-            timestamp_ms=letter.record.timestamp if letter.record.timestamp >= 0 else None,
+            timestamp_ms=timestamp,
         )
+        return future
+
+    async def _enqueue_bare(self, message: Message, timestamp: int | None) -> asyncio.Future[Any]:
+        """Send what has neither key nor value as a batch: aiokafka's `send` asserts one of them."""
+        batch = self._producer.create_batch()
+        batch.append(key=None, value=None, headers=message.headers, timestamp=timestamp)
+        future: asyncio.Future[Any] = await self._producer.send_batch(batch, self._topic, partition=0)
         return future
 
 
