@@ -35,6 +35,7 @@ UNREADABLE: Final = (
     CorruptRecordException,
     EOFError,
     RecordTooLargeError,
+    UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
     UnsupportedCodecError,
     cramjam.DecompressionError,
     zlib.error,
@@ -92,19 +93,22 @@ class KafkaSource:
         return assigned
 
     async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
-        polled = (
-            await self._poll(POLL_RECORDS) if only is None else await self._poll_up_to_damage(_native(only))
-        )
+        if only is None:
+            polled = await self._poll(POLL_RECORDS, POLL_MILLISECONDS)
+        else:
+            polled = await self._poll_up_to_damage(_native(only))
         if self._listener.assigned is not None:
             # These may be read from the group's committed offset, which can be ahead of the checkpoint once
             # Redis was rolled back: counting them would leave a hole.
             return {}
         return {Partition(*native): records for native, records in polled.items() if records}
 
-    async def _poll(self, most: int, *only: TopicPartition) -> Mapping[TopicPartition, list[Record]]:
+    async def _poll(
+        self, most: int, milliseconds: int, *only: TopicPartition
+    ) -> Mapping[TopicPartition, list[Record]]:
         try:
             polled: Mapping[TopicPartition, list[Record]] = await self._consumer.getmany(
-                *only, timeout_ms=POLL_MILLISECONDS, max_records=most
+                *only, timeout_ms=milliseconds, max_records=most
             )
         except NoOffsetForPartitionError:
             await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
@@ -121,16 +125,18 @@ class KafkaSource:
     async def _poll_up_to_damage(self, only: TopicPartition) -> Mapping[TopicPartition, list[Record]]:
         """Take one record at a time: several at once are lost together if one of them is damaged."""
         records: list[Record] = []
+        milliseconds = POLL_MILLISECONDS
         while len(records) < POLL_RECORDS:
             try:
-                found = (await self._poll(1, only)).get(only, [])
+                found = (await self._poll(1, milliseconds, only)).get(only, [])
             except UnreadableError:
-                if records:
-                    break  # the next poll meets it again
-                raise
+                if not records:
+                    raise
+                break  # the next poll meets it again
             if not found:
                 break
             records += found
+            milliseconds = 0  # only what is here by now: in a busy log there is always more to wait for
         return {only: records}
 
     async def position(self, partition: Partition) -> Offset:
