@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib
 import inspect
+import logging
 import random
 import shutil
 import tempfile
@@ -68,6 +69,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Soak, and show the table of what was seen, also where a fault failed."""
     arguments = _arguments()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the load's own, of a Kafka that we took away
     rows: list[Row] = []
     faults = [fault for fault in known_faults() if arguments.only in fault.__name__]
     try:

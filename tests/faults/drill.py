@@ -40,12 +40,16 @@ class Exercise:
 
     async def start(self) -> None:
         """Return once the load flows and the API answers: what is seen from then on is the fault's."""
+        await wait_until(self._is_whole, deadline_seconds=30, message="every worker was in the group")
         await self.load.start()
         await self.watcher.start()
         await self.watcher.says("200")
         await self.flows(records=STEADY_RECORDS)
         self.watcher.answers.clear()
         self._log_sizes = {process.log_path: process.log_size() for process in self.plant.processes}
+
+    async def _is_whole(self) -> bool:
+        return await self.plant.members() == ("Stable", len(self.plant.workers))
 
     async def stop(self) -> None:
         """End load and watch."""
