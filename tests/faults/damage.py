@@ -1,6 +1,6 @@
 """Damage to single batches of a log, done on disk: no broker would take such a batch from a producer.
 
-Kafka must have been stopped cleanly: it then serves its segments as they are, without a look into them.
+The broker may run meanwhile: it serves its segments as they are at that moment, without a look into them.
 """
 
 import struct
@@ -50,7 +50,7 @@ class Damaged:
     offset: int
 
     def mend(self) -> None:
-        """Put back what was there. Kafka must be down."""
+        """Put back what was there."""
         _write(self.segment, self.position, self.sound)
 
 

@@ -39,13 +39,10 @@ async def test_batches_are_damaged(drill: Drill) -> None:
         assert await _checkpoints(plant) == [each.offset for each in damaged]
         await _goes_on(plant)
         await asyncio.gather(*(_skip(plant, number) for number in range(len(DAMAGES))))
-        for worker in plant.workers:
-            await worker.stop()
-        await plant.kafka.stop()
         for each in damaged:
             each.mend()
-        await plant.kafka.start()
-        for worker in plant.workers:
+        for worker in plant.workers:  # by itself it would look at a stopped partition half a minute later
+            await worker.stop()
             worker.start()
     await drill.plant.renew()
 
@@ -57,9 +54,7 @@ async def _damage(plant: Plant) -> list[Damaged]:
     for number in range(len(DAMAGES)):
         markers = [b"before"] * BEFORE + [b"damaged", b"after"]
         await publish(plant, map(_anonymous, markers), partition=number)
-    await plant.kafka.stop()
     damaged = [damage(plant, number, b"damaged", how) for number, how in enumerate(DAMAGES)]
-    await plant.kafka.start()
     for worker in plant.workers:
         worker.start()
     return damaged
