@@ -15,7 +15,6 @@ from aiokafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     RecordTooLargeError,
-    UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
     UnsupportedCodecError,
 )
 
