@@ -1,8 +1,9 @@
 """The Kafka and the Redis that tests run on: the environment's, or Docker's, or the embedded ones.
 
 `HEADCOUNT_TEST_KAFKA` names bootstrap servers; tests add topics of their own to it, and leave them there.
-`HEADCOUNT_TEST_REDIS_URL` names a Redis; tests empty the one database that the URL names, or number 15 if it
-names none.
+`HEADCOUNT_TEST_REDIS_URL` names a Redis; tests empty the one database that the URL names, and then are to
+run in one process (`PYTEST_ARGS="-n 0"`). If it names none, they empty number 15, and 14 and 13 for two
+more processes.
 """
 
 import asyncio
@@ -49,10 +50,11 @@ def redis_url(home: Path) -> Iterator[str]:
 
 def with_database(url: str) -> str:
     """Name a database that nobody uses by accident, in a URL that names none."""
+    database = _DATABASE - int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return url if "db=" in parts.query else f"{url}{'&' if parts.query else '?'}db={_DATABASE}"
-    return url if parts.path.strip("/") else parts._replace(path=f"/{_DATABASE}").geturl()
+        return url if "db=" in parts.query else f"{url}{'&' if parts.query else '?'}db={database}"
+    return url if parts.path.strip("/") else parts._replace(path=f"/{database}").geturl()
 
 
 class Servers(Generic[_Server]):

@@ -59,6 +59,7 @@ def test_an_engine_that_does_not_answer_is_passed_over(
 
 
 def test_the_environments_servers_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     monkeypatch.setenv("HEADCOUNT_TEST_KAFKA", "kafka.example:9092")
     monkeypatch.setenv("HEADCOUNT_TEST_REDIS_URL", "redis://redis.example")
     with servers.kafka_bootstrap_servers(tmp_path) as address, servers.redis_url(tmp_path) as url:
@@ -77,5 +78,15 @@ def test_the_environments_servers_come_first(monkeypatch: pytest.MonkeyPatch, tm
         ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2"),
     ],
 )
-def test_a_redis_of_the_environment_is_emptied_in_one_database_only(url: str, expected: str) -> None:
+def test_a_redis_of_the_environment_is_emptied_in_one_database_only(
+    monkeypatch: pytest.MonkeyPatch, url: str, expected: str
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     assert servers.with_database(url) == expected
+
+
+def test_processes_at_once_do_not_empty_one_anothers_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw2")
+    assert servers.with_database("redis://host:6379") == "redis://host:6379/13"
