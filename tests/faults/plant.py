@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from redis.asyncio import Redis
 
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
@@ -112,7 +113,10 @@ class Plant:
     async def members(self) -> tuple[str, int]:
         """Ask Kafka for the state of the consumer group, and for the number of its members."""
         async with admin_client(self.settings()) as admin:
-            (response,) = await admin.describe_consumer_groups([self.topic])
+            try:
+                (response,) = await admin.describe_consumer_groups([self.topic])
+            except GroupCoordinatorNotAvailableError:  # just started: it makes the topic for groups first
+                return "Unknown", 0
         _error, _name, state, _type, _protocol, members, *_ = response.groups[0]
         return state, len(members)
 

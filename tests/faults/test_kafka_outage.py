@@ -3,7 +3,7 @@
 from tests.faults.drill import Drill
 
 KAFKA_IS_AWAY = {"aiokafka"}
-KILLS = 2
+KILLS = 1
 
 
 async def test_kafka_is_killed(drill: Drill) -> None:
