@@ -155,11 +155,17 @@ class FakeSource:
 
     async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
         await self._steps.take("poll")
-        drained = self._drain(self._positions if only is None else [only])
+        drained = self._drain(self._chosen(only))
         if not drained:
             await asyncio.sleep(POLL_SECONDS)
         await self._steps.take("poll done")
         return {} if self._assigned is not None else drained
+
+    def _chosen(self, only: Partition | None) -> Iterable[Partition]:
+        """A partition without a position keeps aiokafka from the others as well, unless one is asked for."""
+        if only is not None:
+            return [only]
+        return [] if None in self._positions.values() else self._positions
 
     def _drain(self, partitions: Iterable[Partition]) -> dict[Partition, Sequence[Record]]:
         drained: dict[Partition, Sequence[Record]] = {}
