@@ -45,6 +45,14 @@ class Process:
         """How many bytes of memory it holds."""
         return 0 if self._child is None else int(psutil.Process(self._child.pid).memory_info().rss)
 
+    def peak_memory(self) -> int:
+        """How many bytes of memory it has held at most, as Linux counts them."""
+        if self._child is None:
+            return 0
+        status = Path(f"/proc/{self._child.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
     def start(self) -> None:
         """Start it, without waiting for anything; its log goes on where it was."""
         with self.log_path.open("ab") as log:
