@@ -2,7 +2,7 @@
 
 `HEADCOUNT_TEST_KAFKA` names bootstrap servers; tests add topics of their own to it, and leave them there.
 `HEADCOUNT_TEST_REDIS_URL` names a Redis; tests empty the one database that the URL names, and then are to
-run in one process (`PYTEST_ARGS="-n 0"`). If it names none, they empty number 15, and 14 and 13 for two
+run in one process (`PYTEST_ARGS=tests`). If it names none, they empty number 15, and 14 and 13 for two
 more processes.
 """
 
