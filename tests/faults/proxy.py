@@ -20,8 +20,11 @@ class Proxy:
         """How long each reply is held back."""
         self.refusing = False
         """Whether new connections are closed at once."""
+        self.held_requests = 0
         self.lost_replies = 0
         self._losing: tuple[bytes, int] = (b"", 0)
+        self._open = asyncio.Event()
+        self._open.set()
         self._server: asyncio.Server
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -58,6 +61,22 @@ class Proxy:
             yield
         finally:
             self.delay_seconds = 0.0
+
+    @contextmanager
+    def holding_requests(self) -> Iterator[None]:
+        """Keep every request back for a while; all of them reach the server in the end."""
+        self.held_requests = 0
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+    async def pass_on(self) -> None:
+        """Return once a request may go on."""
+        if not self._open.is_set():
+            self.held_requests += 1
+            await self._open.wait()
 
     def lose_replies(self, to: bytes, times: int) -> None:
         """Let the server carry out the next `times` requests that hold `to`, and break off unanswered."""
@@ -122,6 +141,7 @@ class _Conversation:
     async def ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while request := await reader.read(CHUNK_BYTES):
+                await self._proxy.pass_on()
                 self._losing = self._losing or self._proxy.takes_the_reply_to(request)
                 writer.write(request)
                 await writer.drain()

@@ -88,7 +88,7 @@ async def _goes_on(plant: Plant) -> None:
         async def has_moved() -> bool:
             return (await read_progress(redis)).checkpoints[partition] > before
 
-        await wait_until(has_moved, message="the sound partition went on")
+        await wait_until(has_moved, deadline_seconds=30, message="the sound partition went on")
 
 
 async def _skip(plant: Plant, number: int) -> None:
