@@ -28,6 +28,9 @@ POLL_RECORDS: Final = 5_000
 POLL_MILLISECONDS: Final = 100
 NO_POSITION_SECONDS: Final = 0.01
 REQUEST_MILLISECONDS: Final = 5_000
+SESSION_MILLISECONDS: Final = 10_000
+GROUP_REQUEST_MILLISECONDS: Final = 15_000
+"""Longer than a session: who joins is answered only once the members that died are out of the group."""
 COMMIT_SECONDS: Final = 1.0
 
 
@@ -64,9 +67,9 @@ class KafkaSource:
             isolation_level="read_committed",
             fetch_max_wait_ms=POLL_MILLISECONDS,
             metadata_max_age_ms=10_000,  # how soon an added partition is seen
-            session_timeout_ms=10_000,
+            session_timeout_ms=SESSION_MILLISECONDS,
             heartbeat_interval_ms=2_000,
-            request_timeout_ms=REQUEST_MILLISECONDS,
+            request_timeout_ms=GROUP_REQUEST_MILLISECONDS,
             **self._options,
         )
         self._consumer.subscribe([self._topic], listener=self._listener)
