@@ -1,10 +1,11 @@
 -- Counts a batch of one partition and steps its checkpoint, or does nothing.
 -- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if a topic's id is given.
 -- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user_id, ...]], ...] in the order of KEYS,
--- then the id of the topic that was read, if it matters.
--- Returns the checkpoint as it is then; nil where there is none, or it is another topic's.
--- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart.
-if ARGV[6] and redis.call('HGET', KEYS[#KEYS], 'topic_id') ~= ARGV[6] then
+-- then, if they matter, the id of the topic that was read and how many of its partitions had a checkpoint.
+-- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
+-- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers
+-- take for that of all partitions, may not go on past one that is no longer among them.
+if ARGV[6] and (redis.call('HGET', KEYS[#KEYS], 'topic_id') ~= ARGV[6] or redis.call('HLEN', KEYS[1]) < tonumber(ARGV[7])) then
   return nil
 end
 local stored = redis.call('HGET', KEYS[1], ARGV[1])

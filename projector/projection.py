@@ -38,8 +38,8 @@ class RedisProjection:
         self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
-        self._read_for: list[str] = []
-        """The id of the topic whose checkpoints were read last: those of any other are left alone."""
+        self._known: tuple[str, int] | tuple[()] = ()
+        """What was read last: the topic whose checkpoints there are, and how many. Others are left alone."""
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
@@ -52,7 +52,7 @@ class RedisProjection:
 
     async def checkpoints(self) -> Checkpoints:
         progress = await read_progress(self._redis)
-        self._read_for = [progress.topic_id or ""]
+        self._known = (progress.topic_id or "", len(progress.checkpoints))
         return Checkpoints(progress.topic_id, progress.checkpoints)
 
     async def begin(self, log: LogState) -> None:
@@ -80,7 +80,7 @@ class RedisProjection:
         with errors_named():
             await self._rewind(
                 keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT],
-                args=[str(partition), expected, to, found, MAX_GAPS, *self._read_for],
+                args=[str(partition), expected, to, found, MAX_GAPS, *self._known[:1]],
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
@@ -97,7 +97,7 @@ class RedisProjection:
                         batch.end,
                         as_of,
                         pack(additions),
-                        *self._read_for,
+                        *self._known,
                     ],
                 )
         except ResponseError as error:
