@@ -113,7 +113,6 @@ async def test_any_order_repetition_and_split_give_equal_counters(
 @ON_REDIS
 @given(events=EVENTS)
 async def test_the_counts_are_those_of_the_plain_ids(redis_client: Redis, events: Sequence[Event]) -> None:
-    """And exact, for so few."""
     await project(redis_client, Reading([(PARTITIONS[0], events)]))
     people: dict[str, set[str]] = {}
     for event in events:
@@ -122,7 +121,8 @@ async def test_the_counts_are_those_of_the_plain_ids(redis_client: Redis, events
         people.setdefault(keys.day(event.workspace_id, day), set()).add(event.user_id)
     for key, user_ids in people.items():
         await redis_client.pfadd("plain", *user_ids)
-        assert await redis_client.pfcount(key) == await redis_client.pfcount("plain") == len(user_ids)
+        # Not the number of people: two of these, user-0 and user-30, fall on one register.
+        assert await redis_client.pfcount(key) == await redis_client.pfcount("plain")
         await redis_client.delete("plain")
 
 
