@@ -29,7 +29,12 @@ CALENDAR = Calendar(time_zone=ZoneInfo("America/St_Johns"), retention_days=0, bu
 PARTITIONS = [Partition("user-activity", number) for number in range(2)]
 USERS = [f"user-{number}" for number in range(40)]
 ON_REDIS = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,  # each example empties the database itself
+        HealthCheck.too_slow,  # as a busy machine is
+    ],
 )
 NEIGHBOURS = ["user-9145", "user-30796", "user-86745", "user-1476", "user-9916"]
 """Their registers are the five from 1000 on, and all become 1."""
