@@ -203,11 +203,13 @@ async def test_what_is_polled_across_a_rebalance_is_dropped_and_has_no_position(
     log: Log, source: Source
 ) -> None:
     """From a position that Kafka has set: it knows the committed offset, and not the checkpoint."""
-    await source.commit({log.first: Offset(1), log.second: Offset(0)})
+    await log.written.append(log.second, *HISTORY)
+    await read(source, 8)
+    await source.commit({log.first: Offset(1), log.second: Offset(1)})
     other = await log.written.join()
 
     async def has_changed() -> bool:
-        await source.poll()
+        assert await source.poll() == {}
         await other.poll()
         try:
             await source.position(log.first)
