@@ -71,3 +71,13 @@ def test_a_long_backlog_makes_as_of_coarser_and_never_later(length: int, data: s
 def test_a_backlog_worked_off_is_as_fresh_as_the_last_sample(length: int) -> None:
     log = [(number, NOW + timedelta(seconds=number)) for number in range(length)]
     assert sampled(log).as_of(Offset(length)) == log[-1][1]
+
+
+def test_the_ends_of_a_log_that_was_truncated_are_forgotten() -> None:
+    """Its new records come before those ends: a checkpoint there says nothing of what was lost."""
+    second = timedelta(seconds=1)
+    samples = sampled([(10, NOW), (20, NOW + second), (5, NOW + 2 * second)])
+    assert samples.as_of(Offset(4)) is None
+    assert samples.as_of(Offset(12)) == NOW + 2 * second
+    samples.add(Offset(8), NOW + 3 * second)
+    assert samples.as_of(Offset(7)) == NOW + 2 * second

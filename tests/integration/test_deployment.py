@@ -1,0 +1,73 @@
+"""The claim on a Redis: one deployment each, on a server that keeps what it is given."""
+
+import pytest
+from redis.asyncio import Redis
+
+from headcount.embedded import EmbeddedValkey
+from ingest.batch import Offset, Partition
+from ingest.errors import RefusedError
+from ingest.ports import Extent, LogState
+from projector import keys
+from projector.deployment import Deployment
+from tests.servers import Servers
+from tests.suites.projections import redis_projection
+
+OURS = Deployment(topic="user-activity", time_zone="UTC")
+LOG = LogState("one", {Partition("user-activity", 0): Extent(Offset(0), Offset(0))})
+
+
+async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client: Redis) -> None:
+    for _ in range(2):
+        await OURS.claim(redis_client)
+    await OURS.check(redis_client)
+    assert await redis_client.hget(keys.DEPLOYMENT, "topic") == b"user-activity"
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (Deployment(topic="another", time_zone="UTC"), "TOPIC 'user-activity'"),
+        (Deployment(topic="user-activity", time_zone="Europe/Berlin"), "TIME_ZONE 'UTC'"),
+    ],
+)
+async def test_another_deployment_is_refused_and_changes_nothing(
+    redis_client: Redis, other: Deployment, words: str
+) -> None:
+    await OURS.claim(redis_client)
+    with pytest.raises(RefusedError, match=words):
+        await other.claim(redis_client)
+    with pytest.raises(RefusedError, match=words):
+        await other.check(redis_client)
+    await OURS.check(redis_client)
+
+
+async def test_a_check_of_an_empty_redis_records_nothing(redis_client: Redis) -> None:
+    await OURS.check(redis_client)
+    assert await redis_client.dbsize() == 0
+
+
+async def test_a_redis_that_lost_everything_is_claimed_again_with_its_checkpoints(
+    redis_client: Redis,
+) -> None:
+    projection = redis_projection(redis_client)
+    await projection.claim()
+    await redis_client.flushdb()
+    await projection.begin(LOG)
+    await OURS.check(redis_client)
+    with pytest.raises(RefusedError):
+        await Deployment(topic="another", time_zone="UTC").check(redis_client)
+
+
+async def test_a_redis_that_another_took_over_is_not_counted_into(redis_client: Redis) -> None:
+    await Deployment(topic="another", time_zone="UTC").claim(redis_client)
+    with pytest.raises(RefusedError):
+        await redis_projection(redis_client).begin(LOG)
+    assert not await redis_client.exists(keys.CHECKPOINTS)
+
+
+async def test_a_redis_that_evicts_is_refused(embedded_valkey: Servers[EmbeddedValkey]) -> None:
+    valkey = await embedded_valkey.start(options={"maxmemory-policy": "allkeys-lru"})
+    async with Redis.from_url(valkey.url) as redis:
+        with pytest.raises(RefusedError, match="allkeys-lru"):
+            await redis_projection(redis).claim()
+        assert await redis.dbsize() == 0
