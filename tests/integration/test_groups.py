@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
 
 from headcount.composition import serve_worker, utc_now
-from headcount.publisher import open_publisher
+from headcount.publisher import Publisher, open_publisher
 from headcount.status import read_status
 from ingest.tally import Tally
 from projector import keys
@@ -16,8 +17,8 @@ from tests.waiting import wait_until
 
 SECONDS = 45.0
 PARTITIONS = 4
-BACKLOG = 20_000
-WORKSPACES = 1_000
+BURST = 500
+WORKSPACES = 500
 
 
 @pytest.fixture
@@ -28,8 +29,21 @@ async def deployment(
         yield deployment
 
 
+class Group:
+    """Workers of a deployment, each as a process would run it; those that are left at the end leave then."""
+
+    def __init__(self, deployment: Deployment, parts: AsyncExitStack) -> None:
+        self._deployment = deployment
+        self._parts = parts
+
+    def join(self) -> "Member":
+        member = Member(self._deployment)
+        self._parts.push_async_callback(member.leave)
+        return member
+
+
 class Member:
-    """A worker of the group, as a process would run it."""
+    """A worker of the group."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.tally = Tally()
@@ -43,13 +57,43 @@ class Member:
         self._stopping.set()
         await self._serving
 
+    async def until_counting(self) -> None:
+        """Wait until it has counted more than it has by now."""
+        records = self.tally.records
+        await wait_until(lambda: self.tally.records > records, deadline_seconds=SECONDS)
 
-async def publish_backlog(deployment: Deployment, first: int) -> None:
-    """Publish events, each of a user of its own, of many workspaces and to all partitions."""
-    async with open_publisher(deployment.settings) as publisher:
-        for number in range(first, first + BACKLOG):
-            await publisher.publish(event(str(number), workspace_id=f"w-{number % WORKSPACES}"))
-        await publisher.flush()
+
+@pytest.fixture
+async def group(deployment: Deployment) -> AsyncIterator[Group]:
+    async with AsyncExitStack() as parts:
+        yield Group(deployment, parts)
+
+
+class Traffic:
+    """Events that keep coming, each of a user of its own."""
+
+    def __init__(self) -> None:
+        self.published = 0
+        self.ending = asyncio.Event()
+
+    async def publish(self, publisher: Publisher) -> None:
+        while not self.ending.is_set():
+            for number in range(self.published, self.published + BURST):
+                await publisher.publish(event(str(number), workspace_id=f"w-{number % WORKSPACES}"))
+            await publisher.flush()
+            self.published += BURST
+
+
+@asynccontextmanager
+async def traffic_to(deployment: Deployment) -> AsyncIterator[Traffic]:
+    """Publish to all partitions in turn, as long as the block lasts."""
+    traffic = Traffic()
+    async with open_publisher(deployment.settings) as publisher, asyncio.TaskGroup() as tasks:
+        tasks.create_task(traffic.publish(publisher))
+        try:
+            yield traffic
+        finally:
+            traffic.ending.set()
 
 
 async def count_users(redis: Redis) -> int:
@@ -85,44 +129,26 @@ async def until_caught_up(deployment: Deployment) -> None:
     await wait_until(deployment.is_caught_up, deadline_seconds=SECONDS, message="everything was counted")
 
 
-async def test_workers_share_a_backlog_and_one_leaves_in_the_middle(
-    deployment: Deployment, redis_client: Redis
+async def test_a_worker_joins_and_one_leaves_in_the_midst_of_traffic(
+    deployment: Deployment, group: Group, redis_client: Redis
 ) -> None:
-    members = [Member(deployment), Member(deployment)]
-    await until_members(deployment, 2)
+    async with traffic_to(deployment) as traffic:
+        first = group.join()
+        await first.until_counting()
+        second = group.join()
+        await second.until_counting()
+        await first.until_counting()
+        await first.leave()
+        await second.until_counting()
     await until_caught_up(deployment)
-    publishing = asyncio.create_task(publish_backlog(deployment, 0))
-    await wait_until(lambda: all(member.tally.records for member in members), deadline_seconds=SECONDS)
-    await members[0].leave()
-    await publishing
-    await publish_backlog(deployment, BACKLOG)
-    await until_caught_up(deployment)
-    await members[1].leave()
-    assert await count_users(redis_client) == await plain_count(redis_client, 2 * BACKLOG)
-    assert sum(member.tally.gaps + member.tally.rollbacks for member in members) == 0
-
-
-async def test_a_worker_that_joins_a_busy_one_makes_nothing_missing(
-    deployment: Deployment, redis_client: Redis
-) -> None:
-    """The backlog is long enough that the rebalance falls in the middle of it."""
-    first = Member(deployment)
-    await until_caught_up(deployment)
-    publishing = asyncio.create_task(publish_backlog(deployment, 0))
-    await wait_until(lambda: first.tally.records, deadline_seconds=SECONDS)
-    second = Member(deployment)
-    await wait_until(lambda: second.tally.batches, deadline_seconds=SECONDS)
-    await publishing
-    await until_caught_up(deployment)
-    await first.leave()
-    await second.leave()
-    assert await count_users(redis_client) == await plain_count(redis_client, BACKLOG)
+    assert await count_users(redis_client) == await plain_count(redis_client, traffic.published)
+    assert sum(member.tally.gaps + member.tally.rollbacks for member in (first, second)) == 0
 
 
 async def test_workers_without_partitions_wait_to_take_over(
-    deployment: Deployment, redis_client: Redis
+    deployment: Deployment, group: Group, redis_client: Redis
 ) -> None:
-    members = [Member(deployment) for _ in range(PARTITIONS + 1)]
+    members = [group.join() for _ in range(PARTITIONS + 1)]
     await until_members(deployment, PARTITIONS + 1)
     await until_caught_up(deployment)
     for member in members[1:]:
@@ -131,5 +157,4 @@ async def test_workers_without_partitions_wait_to_take_over(
     for partition in range(PARTITIONS):
         await deployment.publish(event(str(partition), workspace_id="w-0"), partition=partition)
     await until_caught_up(deployment)
-    await members[0].leave()
     assert await count_users(redis_client) == PARTITIONS
