@@ -1,96 +1,23 @@
 """The drill: a fault under load and watch, and what must be true of it afterwards."""
 
 import itertools
-from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio import Redis
 
 from headcount.composition import utc_now
 from headcount.status import read_status
+from tests.faults.exercise import Exercise
 from tests.faults.load import Load
+from tests.faults.logged import complaints
 from tests.faults.oracle import Oracle, Verdict
 from tests.faults.plant import Plant
-from tests.faults.processes import Process
 from tests.faults.table import Row
-from tests.faults.watcher import Watcher
 from tests.waiting import wait_until
 
 SMALL_WORKSPACES: Final = 6
-STEADY_RECORDS: Final = 100
-MOST_LIKE_LINES: Final = 12
-"""More lines of one name than this, from one process each time the fault is done, are a flood."""
-_ERRORS: Final = frozenset({"error", "critical", "unstructured"})
-
-
-class Exercise:
-    """A fault under way: the load, the watcher, and when it was over. `times` tells how often it was done."""
-
-    def __init__(self, plant: Plant, load: Load) -> None:
-        self.plant = plant
-        self.load = load
-        self.watcher = Watcher(plant, load)
-        self.times = 1
-        self.over_at: datetime | None = None
-        self._log_sizes: dict[Path, int] = {}
-
-    async def start(self) -> None:
-        """Return once the load flows and the API answers: what is seen from then on is the fault's."""
-        await wait_until(self._is_whole, deadline_seconds=30, message="every worker was in the group")
-        await self.load.start()
-        await self.watcher.start()
-        await self.watcher.says("200")
-        await self.flows(records=STEADY_RECORDS)
-        self.watcher.answers.clear()
-        self._log_sizes = {process.log_path: process.log_size() for process in self.plant.processes}
-
-    async def _is_whole(self) -> bool:
-        return await self.plant.members() == ("Stable", len(self.plant.workers))
-
-    async def stop(self) -> None:
-        """End load and watch."""
-        await self.watcher.stop()
-        await self.load.stop()
-
-    async def flows(self, records: int) -> None:
-        """Wait until so many more records were acknowledged."""
-        wanted = self.load.acknowledged + records
-        await wait_until(
-            lambda: self.load.acknowledged >= wanted, message=f"Kafka acknowledged {records} more records"
-        )
-
-    async def logged(self, event: str, *, deadline_seconds: float = 20.0) -> dict[str, Any]:
-        """Wait until a worker has logged a line of that name since the start, and return it."""
-        found: list[dict[str, Any]] = []
-
-        def look() -> bool:
-            found[:] = [line for worker in self.plant.workers for line in self.lines(worker, event)]
-            return bool(found)
-
-        await wait_until(look, deadline_seconds=deadline_seconds, message=f"a worker logged {event!r}")
-        return found[0]
-
-    async def restart_while_waiting(self) -> None:
-        """Once a worker waits, stop one and start it again: it must wait too, and not end."""
-        await self.logged("waiting")
-        worker = self.plant.workers[0]
-        await worker.stop()
-        size = worker.log_size()
-        worker.start()
-        await worker.logged("waiting", since=size)
-
-    def lines(self, process: Process, event: str | None = None) -> list[dict[str, Any]]:
-        """Read what a process has logged since the start, or only the lines of one name."""
-        lines = process.lines(self._log_sizes.get(process.log_path, 0))
-        return [line for line in lines if event in {None, line["event"]}]
-
-    def over(self) -> None:
-        """Note that from now on nothing is broken any more; without it, that is the end of the block."""
-        self.over_at = utc_now()
 
 
 class Drill:
@@ -116,9 +43,8 @@ class Drill:
 
         `errors` are the events that processes may log as errors, and the libraries that may log any.
         """
-        plant = self.plant
         seed = self._seed + next(self._numbers)
-        exercise = Exercise(plant, await self._prepare(seed, poison_share))
+        exercise = Exercise(self.plant, await self._prepare(seed, poison_share))
         try:
             await exercise.start()
             yield exercise
@@ -127,23 +53,11 @@ class Drill:
         finally:
             await exercise.stop()
         verdict = await self._judge()
-        complaints = [*verdict.wrong, *exercise.watcher.wrong, *_read_logs(exercise, errors)]
-        assert complaints == [], "\n".join(complaints[:20])
+        wrong = [*verdict.wrong, *exercise.watcher.wrong, *complaints(exercise, errors)]
+        assert wrong == [], "\n".join(wrong[:20])
         assert (verdict.lost, verdict.twice) == (0, 0)
-        self._rows.append(
-            Row(
-                fault=fault,
-                done=done,
-                times=exercise.times,
-                said=exercise.watcher.said(),
-                slowest_answer=exercise.watcher.slowest,
-                exact_again=(exact.instant - over_at).total_seconds(),
-                lost=verdict.lost,
-                twice=verdict.twice,
-                events=exercise.load.acknowledged,
-                seed=seed,
-            )
-        )
+        seconds = (exact.instant - over_at).total_seconds()
+        self._rows.append(_row(fault, done, seed, exercise=exercise, verdict=verdict, exact_again=seconds))
 
     async def _prepare(self, seed: int, poison_share: float) -> Load:
         name = f"w{seed}"
@@ -164,23 +78,18 @@ class Drill:
         return (await read_status(self.plant.settings())).lag == 0
 
 
-def _read_logs(exercise: Exercise, errors: Collection[str]) -> list[str]:
-    complaints = []
-    for process in exercise.plant.processes:
-        lines = exercise.lines(process)
-        if not process.is_running:
-            complaints.append(f"{process.name} has ended: {lines[-3:]}")
-        bad = [line for line in lines if line.get("level") in _ERRORS and not _is_foreseen(line, errors)]
-        complaints += [f"{process.name} logged {line}" for line in bad]
-        names = Counter(str(line["event"]) for line in lines)
-        complaints += [
-            f"{process.name} logged {name!r} {times} times"
-            for name, times in names.items()
-            if times > MOST_LIKE_LINES * exercise.times
-        ]
-    return complaints
-
-
-def _is_foreseen(line: Mapping[str, Any], errors: Collection[str]) -> bool:
-    library = str(line.get("logger", "")).partition(".")[0]
-    return line["event"] in errors or library in errors
+def _row(
+    fault: str, done: str, seed: int, *, exercise: Exercise, verdict: Verdict, exact_again: float
+) -> Row:
+    return Row(
+        fault=fault,
+        done=done,
+        times=exercise.times,
+        said=exercise.watcher.said(),
+        slowest_answer=exercise.watcher.slowest,
+        exact_again=exact_again,
+        events=exercise.load.acknowledged,
+        lost=verdict.lost,
+        twice=verdict.twice,
+        seed=seed,
+    )

@@ -8,7 +8,8 @@ from ingest.batch import Partition
 from projector.progress import read_progress
 from tests.faults.activity import Draft, event
 from tests.faults.damage import Damaged, damage, undecodable, unknown_codec, wrong_checksum
-from tests.faults.drill import Drill, Exercise
+from tests.faults.drill import Drill
+from tests.faults.exercise import Exercise
 from tests.faults.plant import Plant
 from tests.faults.topics import publish
 from tests.waiting import wait_until

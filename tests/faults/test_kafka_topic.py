@@ -5,7 +5,8 @@ from headcount.topics import PARTITIONS
 from ingest.batch import Partition
 from projector.progress import read_progress
 from tests.faults.activity import Draft, event
-from tests.faults.drill import Drill, Exercise
+from tests.faults.drill import Drill
+from tests.faults.exercise import Exercise
 from tests.faults.plant import Plant
 from tests.faults.topics import (
     add_partitions,

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.faults.drill import Drill, Exercise
+from tests.faults.drill import Drill
+from tests.faults.exercise import Exercise
 
 DAY_SECONDS = 86_400
 

@@ -4,7 +4,8 @@ import signal
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from tests.faults.drill import Drill, Exercise
+from tests.faults.drill import Drill
+from tests.faults.exercise import Exercise
 from tests.faults.processes import Process
 from tests.waiting import wait_until
 
