@@ -1,0 +1,123 @@
+"""The rest of aiokafka as the code under test uses it, and what puts the fakes in its place."""
+
+import asyncio
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from unittest.mock import patch
+
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from ingest import dead_letters, source
+from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from tests.simulation.broker import TOPIC, Broker, Letter
+from tests.simulation.consumer import FakeConsumer
+
+POLL_MILLISECONDS: Final = 250
+"""More than the real source's, to spend fewer turns on an idle log."""
+_HALF_BITS: Final = 64
+
+
+class FakeBatch:
+    """The part of aiokafka's `BatchBuilder` that `ingest.dead_letters` uses: it holds one message."""
+
+    letter: Letter
+
+    def append(
+        self,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        timestamp: int | None,
+    ) -> None:
+        self.letter = Letter(key, value, headers, timestamp)
+
+
+class FakeProducer:
+    """The part of `AIOKafkaProducer` that `ingest.dead_letters` uses."""
+
+    def __init__(self, *, broker: Broker, **_settings: object) -> None:
+        self._broker = broker
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        await self._broker.network.request("metadata", self._broker.numbers)
+
+    async def stop(self) -> None:
+        """Nothing is open."""
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        *,
+        headers: Sequence[tuple[str, bytes]],
+        timestamp_ms: int | None,
+    ) -> asyncio.Future[None]:
+        assert not (value is None and key is None), "Need at least one: key or value"
+        batch = self.create_batch()
+        batch.append(key=key, value=value, headers=headers, timestamp=timestamp_ms)
+        return await self.send_batch(batch, topic, partition=0)
+
+    def create_batch(self) -> FakeBatch:
+        return FakeBatch()
+
+    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> asyncio.Future[None]:
+        assert (topic, partition) == (TOPIC + DEAD_LETTER_SUFFIX, 0)
+        return asyncio.ensure_future(self._send(batch.letter))
+
+    async def _send(self, letter: Letter) -> None:
+        async with self._turn:  # one after another, so that they stay in order
+            await self._broker.network.request("letter", lambda: self._broker.letters.append(letter))
+
+
+class _Metadata:
+    """The answer to the request for a topic's metadata, as far as `ingest.topic_id` reads it."""
+
+    def __init__(self, broker: Broker) -> None:
+        high, low = divmod(broker.topic.id.int, 1 << _HALF_BITS)
+        is_internal, nothing = False, 0
+        error_code = UnknownTopicOrPartitionError.errno if broker.is_topic_gone else nothing
+        partitions = [(nothing, number) for number in broker.numbers()]
+        self.topics: list[tuple[Any, ...]] = [
+            (error_code, TOPIC, high, low, is_internal, partitions, nothing, {})
+        ]
+
+
+class FakeClient:
+    """The part of `AIOKafkaClient` that `ingest.source` uses."""
+
+    def __init__(self, *, broker: Broker, **_settings: object) -> None:
+        self._broker = broker
+
+    async def bootstrap(self) -> None:
+        await self._broker.network.request("metadata", self._broker.numbers)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def get_random_node(self) -> int:
+        return 0
+
+    async def send(self, _node: int, _request: object) -> _Metadata:
+        return await self._broker.network.request("topic id", lambda: _Metadata(self._broker))
+
+
+@contextmanager
+def fake_kafka(chance: random.Random, *, poll_records: int) -> Iterator[None]:
+    """Have the code under test find the fakes where it looks for aiokafka."""
+
+    def consumer(**settings: Any) -> FakeConsumer:  # noqa: ANN401 - aiokafka's own keywords
+        return FakeConsumer(chance=chance, **settings)
+
+    with (
+        patch.object(source, "AIOKafkaConsumer", consumer),
+        patch.object(source, "AIOKafkaClient", FakeClient),
+        patch.object(source, "POLL_RECORDS", poll_records),
+        patch.object(source, "POLL_MILLISECONDS", POLL_MILLISECONDS),
+        patch.object(dead_letters, "AIOKafkaProducer", FakeProducer),
+    ):
+        yield

@@ -1,0 +1,102 @@
+"""What the Lua scripts of the projector do, told once more in Python on the store of the fake Redis.
+
+`test_fakes_contract.py` holds these against the scripts themselves, run by a real server.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from msgspec import msgpack
+from redis.exceptions import ResponseError
+
+from projector import scripts
+from tests.simulation.store import Store
+
+Reply: TypeAlias = "int | bytes | list[Reply] | None"
+Script: TypeAlias = Callable[[Store, Sequence[bytes], Sequence[bytes]], Reply]
+
+_additions = msgpack.Decoder(list[tuple[int, list[str]]])
+
+
+def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+    checkpoints, as_of, *counters = keys
+    partition, start, end, instant, packed, *known = args
+    if known and not _is_known(store, checkpoints, counters.pop(), known):
+        return None
+    stored = store.hget(checkpoints, partition)
+    if stored != start:
+        return stored
+    # Not strictly: the deployment may come after the counters.
+    for key, (expires_at, user_ids) in zip(counters, _additions.decode(packed), strict=False):
+        _add(store, key, expires_at, user_ids)
+    store.hset(checkpoints, partition, end)
+    if instant:
+        before = store.hget(as_of, partition)
+        if before is None or int(before) < int(instant):
+            store.hset(as_of, partition, instant)
+    return end
+
+
+def _is_known(store: Store, checkpoints: bytes, deployment: bytes, known: Sequence[bytes]) -> bool:
+    topic_id, partitions = known
+    there = len(store.hashes.get(checkpoints, {}))
+    return store.hget(deployment, b"topic_id") == topic_id and there >= int(partitions)
+
+
+def _add(store: Store, key: bytes, expires_at: int, user_ids: Sequence[str]) -> None:
+    try:
+        changed = store.pfadd(key, tuple(user_id.encode() for user_id in user_ids))
+    except ResponseError as error:
+        raise type(error)(f"{error} (at {key.decode()})") from error
+    if changed and expires_at > 0:
+        store.expireat(key, expires_at)
+    elif changed:
+        store.persist(key)
+
+
+def restart(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+    checkpoints, as_of, gaps, deployment = keys
+    topic_id, most_gaps, number_of_gaps, *rest = args
+    if store.hget(deployment, b"topic_id") == topic_id:
+        return None
+    found, places = rest[: int(number_of_gaps)], rest[int(number_of_gaps) :]
+    for gap in found:
+        store.rpush(gaps, gap)
+    store.ltrim_to_newest(gaps, int(most_gaps))
+    store.delete(as_of)
+    store.delete(checkpoints)
+    for partition, beginning in zip(places[::2], places[1::2], strict=True):
+        store.hset(checkpoints, partition, beginning)
+    store.hset(deployment, b"topic_id", topic_id)
+    return None
+
+
+def rewind(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+    checkpoints, as_of, gaps, deployment = keys
+    partition, expected, to, gap, most_gaps, *topic_id = args
+    if topic_id and store.hget(deployment, b"topic_id") != topic_id[0]:
+        return None
+    if store.hget(checkpoints, partition) != expected:
+        return None
+    if gap:
+        store.rpush(gaps, gap)
+        store.ltrim_to_newest(gaps, int(most_gaps))
+    store.hdel(as_of, partition)
+    store.hset(checkpoints, partition, to)
+    return None
+
+
+def window(store: Store, keys: Sequence[bytes], _args: Sequence[bytes]) -> Reply:
+    checkpoints, as_of, *counters = keys
+    counts: list[Reply] = [store.pfcount(key) for key in counters]
+    instants: list[Reply] = [*store.hashes.get(as_of, {}).values()]
+    return [len(store.hashes.get(checkpoints, {})), instants, counts]
+
+
+SCRIPTS: Final[Mapping[str, Script]] = {
+    scripts.source(scripts.APPLY): apply,
+    scripts.source(scripts.RESTART): restart,
+    scripts.source(scripts.REWIND): rewind,
+    scripts.source(scripts.WINDOW): window,
+}
+"""By the text that a client registers."""

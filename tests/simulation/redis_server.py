@@ -1,0 +1,112 @@
+"""The fake Redis: a store, the scripts that run on it, and what may ail a server."""
+
+from collections.abc import Callable, Sequence
+
+from redis import exceptions
+
+from tests.simulation.redis_scripts import SCRIPTS, Reply, restart, rewind, window
+from tests.simulation.store import Store
+
+
+def refused() -> Exception:
+    return exceptions.ConnectionError("Connection refused")
+
+
+def loading() -> Exception:
+    return exceptions.BusyLoadingError("Redis is loading the dataset in memory")
+
+
+def timed_out() -> Exception:
+    return exceptions.TimeoutError("Timeout reading from socket")
+
+
+def full() -> Exception:
+    return exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+
+
+def read_only() -> Exception:
+    return exceptions.ReadOnlyError("You can't write against a read only replica.")
+
+
+def misconfigured() -> Exception:
+    return exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device")
+
+
+class Observer:
+    """Is told what happens in a server; this one does nothing about it."""
+
+    def on_change(self) -> None:
+        """Something was written."""
+
+    def on_loss(self) -> None:
+        """The newest state is gone, or all of it."""
+
+    def on_rewind(self, partition: bytes) -> None:
+        """A checkpoint was put elsewhere, or its partition is to catch up from where it is."""
+
+    def on_restart(self) -> None:
+        """Every checkpoint was put to the beginning of another topic."""
+
+    def on_window(self, reply: Reply) -> None:
+        """A reader was told this."""
+
+
+class RedisServer:
+    """One server for all clients."""
+
+    def __init__(self) -> None:
+        self.store = Store(check_write=self._check_write)
+        self.no_writes: Callable[[], Exception] | None = None
+        self.observer = Observer()
+
+    def run_script(self, text: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+        script = SCRIPTS[text]
+        try:
+            reply = script(self.store, keys, args)
+        finally:
+            has_written = self._end_transaction()  # a script that fails midway keeps what it wrote
+        if script is window:
+            self.observer.on_window(reply)
+        elif script is rewind and has_written:
+            self.observer.on_rewind(args[0])
+        elif script is restart and has_written:
+            self.observer.on_restart()
+        return reply
+
+    def run_transaction(self, commands: Sequence[Callable[[Store], object]]) -> list[object]:
+        try:
+            return [command(self.store) for command in commands]
+        finally:
+            self._end_transaction()
+
+    def flush(self) -> None:
+        """Lose everything."""
+        self.store.flush()
+        self.store.end_transaction()
+        self.observer.on_loss()
+
+    def spoil(self, key: bytes) -> None:
+        """Have an operator's mistake take the place of a counter that is not there yet."""
+        self.store.spoil(key)
+        self.store.end_transaction()
+
+    def mend(self) -> None:
+        """Remove what is of a wrong type."""
+        self.store.mend()
+        self.store.end_transaction()
+
+    def roll_back(self, length: int) -> None:
+        """Lose the newest state."""
+        self.store.roll_back(length)
+        self.observer.on_loss()
+
+    def _end_transaction(self) -> bool:
+        """Tell whether anything was written."""
+        has_written = self.store.end_transaction()
+        if has_written:
+            self.observer.on_change()
+        return has_written
+
+    def _check_write(self) -> None:
+        if self.no_writes is not None:
+            raise self.no_writes()
