@@ -5,6 +5,7 @@ from datetime import timedelta
 from ingest.errors import PartitionStoppedError
 from ingest.stops import FIRST_SECONDS
 from tests.pipeline import Pipeline, event, now
+from tests.steps import away
 from tests.virtual_time import wait_until
 
 
@@ -91,6 +92,20 @@ async def test_damaged_records_stop_their_own_partition_only() -> None:
         pipeline.log.mend()
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob", "carol", "dave"}
+
+
+async def test_a_log_that_goes_away_while_damage_is_looked_for_is_looked_at_again() -> None:
+    pipeline = Pipeline(partitions=2)
+    first, second = pipeline.partitions
+    pipeline.log.append(first, event("alice"))
+    pipeline.log.append(second, event("bob"), event("carol"))
+    pipeline.log.damage(second, offset=1)
+    pipeline.steps.plan("poll", lambda: None, lambda: None, away)  # the third looks for the damage
+    async with pipeline.worker():
+        await wait_until(lambda: pipeline.users() == {"alice", "bob"})
+        pipeline.log.mend()
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice", "bob", "carol"}
 
 
 async def test_a_refused_counter_stops_its_partition_until_it_is_mended() -> None:
