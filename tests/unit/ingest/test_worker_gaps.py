@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from ingest.errors import PartitionStoppedError
 from ingest.stops import FIRST_SECONDS
 from tests.pipeline import Pipeline, event, now
@@ -94,13 +96,14 @@ async def test_damaged_records_stop_their_own_partition_only() -> None:
     assert pipeline.users() == {"alice", "bob", "carol", "dave"}
 
 
-async def test_a_log_that_goes_away_while_damage_is_looked_for_is_looked_at_again() -> None:
+@pytest.mark.parametrize("polls", range(8))
+async def test_a_log_that_goes_away_while_damage_is_looked_for_is_looked_at_again(polls: int) -> None:
     pipeline = Pipeline(partitions=2)
     first, second = pipeline.partitions
     pipeline.log.append(first, event("alice"))
     pipeline.log.append(second, event("bob"), event("carol"))
     pipeline.log.damage(second, offset=1)
-    pipeline.steps.plan("poll", lambda: None, lambda: None, away)  # the third looks for the damage
+    pipeline.steps.plan("poll", *[lambda: None] * polls, away)
     async with pipeline.worker():
         await wait_until(lambda: pipeline.users() == {"alice", "bob"})
         pipeline.log.mend()
