@@ -1,13 +1,14 @@
 """Dead letters in Kafka where it takes less than we send, or does not answer."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import NewTopic
 
 from headcount.clients import kafka_options
 from headcount.settings import Settings
-from headcount.topics import admin_client, create_topics
+from headcount.topics import admin_client
 from ingest.batch import Partition
 from ingest.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX, KafkaDeadLetters
 from ingest.errors import UnavailableError
@@ -17,28 +18,23 @@ from tests.suites.letters import read_topic
 
 
 @pytest.fixture
-async def settings(kafka_bootstrap_servers: str, topic: str) -> Settings:
-    settings = Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic)
-    await create_topics(settings)
-    return settings
+def settings(kafka_bootstrap_servers: str, topic: str) -> Settings:
+    return Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic)
 
 
-@pytest.fixture
-async def dead_letters(settings: Settings) -> AsyncIterator[KafkaDeadLetters]:
-    dead_letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
+@asynccontextmanager
+async def letters_up_to(settings: Settings, most_bytes: int) -> AsyncIterator[KafkaDeadLetters]:
+    """Open dead letters on a topic that takes no larger messages."""
+    options = kafka_options(settings)
+    name = settings.kafka_topic + DEAD_LETTER_SUFFIX
+    async with admin_client(settings) as admin:
+        await admin.create_topics(
+            [NewTopic(name, 1, 1, topic_configs={"max.message.bytes": str(most_bytes)})]
+        )
+    dead_letters = KafkaDeadLetters(settings.kafka_topic, options)
     await dead_letters.start()
     yield dead_letters
     await dead_letters.stop()
-
-
-async def limit_letters(settings: Settings, most_bytes: int) -> None:
-    resource = ConfigResource(
-        ConfigResourceType.TOPIC,
-        settings.kafka_topic + DEAD_LETTER_SUFFIX,
-        {"max.message.bytes": str(most_bytes)},
-    )
-    async with admin_client(settings) as admin:
-        await admin.alter_configs([resource])
 
 
 def letter(value: bytes) -> DeadLetter:
@@ -46,22 +42,18 @@ def letter(value: bytes) -> DeadLetter:
     return DeadLetter(partition=source, record=FakeRecord(value=value), reason="not-json", error="not JSON")
 
 
-async def test_what_is_too_large_for_the_topic_is_abridged_and_the_rest_is_not(
-    settings: Settings, dead_letters: KafkaDeadLetters
-) -> None:
-    await limit_letters(settings, 2 * ABRIDGED_BYTES)
-    await dead_letters.publish([letter(b"small"), letter(b"v" * 100_000), letter(b"another")])
+async def test_what_is_too_large_for_the_topic_is_abridged_and_the_rest_is_not(settings: Settings) -> None:
+    async with letters_up_to(settings, 2 * ABRIDGED_BYTES) as dead_letters:
+        await dead_letters.publish([letter(b"small"), letter(b"v" * 100_000), letter(b"another")])
     found = await read_topic(settings.kafka_bootstrap_servers, settings.kafka_topic + DEAD_LETTER_SUFFIX)
     sizes = {len(record.value or b"") for record in found}
     assert sizes == {len(b"small"), ABRIDGED_BYTES, len(b"another")}
 
 
-async def test_a_topic_that_takes_not_even_that_is_named_with_what_to_do(
-    settings: Settings, dead_letters: KafkaDeadLetters
-) -> None:
-    await limit_letters(settings, 1_000)
-    with pytest.raises(UnavailableError, match=r"raise its max\.message\.bytes"):
-        await dead_letters.publish([letter(b"v" * 100_000)])
+async def test_a_topic_that_takes_not_even_that_is_named_with_what_to_do(settings: Settings) -> None:
+    async with letters_up_to(settings, 1_000) as dead_letters:
+        with pytest.raises(UnavailableError, match=r"raise its max\.message\.bytes"):
+            await dead_letters.publish([letter(b"v" * 100_000)])
 
 
 async def test_a_kafka_that_is_away_is_waited_for_at_the_start(unused_tcp_port: int) -> None:
