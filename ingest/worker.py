@@ -70,6 +70,7 @@ class Worker:
         self._unpositioned: set[Partition] = set()
         self._stops = Stops()
         self._next_beat = 0.0
+        self._has_log_changed = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until the stop is asked for; then finish the batch in hand and tell Kafka."""
@@ -103,6 +104,9 @@ class Worker:
 
     async def _step(self) -> None:
         self._take_assignment()
+        if self._has_log_changed:
+            self._has_log_changed = False
+            self._lose_places()
         if self._unpositioned:
             await self._patience.insist(self._position)
         try:
@@ -241,8 +245,9 @@ class Worker:
         state = await self._source.state()
         if not self._positioner.knows(state):
             # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of
-            # may not pass them.
-            self._lose_places()
+            # may not pass them. Left to the loop: a step under way stands on the places it has.
+            self._has_log_changed = True
+            return
         for partition, lane in self._lanes.items():
             if partition in state.extents:
                 lane.ends.add(state.extents[partition].end, instant)
