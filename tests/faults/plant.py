@@ -18,6 +18,8 @@ from headcount.embedded import EmbeddedKafka, EmbeddedValkey
 from headcount.settings import Settings, load_settings
 from headcount.token_store import RedisTokenStore
 from headcount.topics import admin_client, create_topics
+from ingest.batch import Partition
+from ingest.sorting import Sorter
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
 
@@ -57,8 +59,8 @@ class Plant:
         """Begin anew with another topic and an empty Redis, on the servers that there are."""
         for process in self.processes:
             process.kill()
-        async with self.redis() as redis:
-            await redis.flushall()
+        await self.flush()
+        self.gone = []
         await self._open()
 
     async def close(self) -> None:
@@ -96,6 +98,14 @@ class Plant:
         """Open a client that reaches Redis beside the proxy."""
         async with Redis.from_url(self.valkey.url) as client:
             yield client
+
+    async def flush(self) -> None:
+        """Have Redis lose everything: of what the log has lost too, only the dead letters are left."""
+        async with self.redis() as redis:
+            await redis.flushall()
+        sorter = Sorter(max_event_bytes=self.settings().max_event_bytes)
+        letters = sorter.sort(Partition(self.topic, 0), self.gone, utc_now()).letters
+        self.gone = [letter.record for letter in letters]
 
     async def add_redis(self) -> EmbeddedValkey:
         """Start one more Redis, for the plant to fail over to; it ends with the plant."""
@@ -168,7 +178,6 @@ class Plant:
 
     async def _open(self) -> None:
         self.topic = f"activity-{uuid4().hex[:8]}"
-        self.gone = []
         self.workers = []
         self._secrets = {}
         await create_topics(self.settings())

@@ -13,8 +13,7 @@ CUT_BYTES = 4_000
 
 async def test_redis_is_flushed(drill: Drill) -> None:
     async with drill("FLUSHALL", "under load; the tokens put back once the API missed them") as exercise:
-        async with exercise.plant.redis() as redis:
-            await redis.flushall()
+        await exercise.plant.flush()
         await exercise.watcher.says("503 tokens-unavailable")
         await exercise.plant.keep_tokens()
 
@@ -24,8 +23,7 @@ async def test_redis_is_flushed_with_no_worker_alive(drill: Drill) -> None:
         plant = exercise.plant
         for worker in plant.workers:
             await worker.stop()
-        async with plant.redis() as redis:
-            await redis.flushall()
+        await plant.flush()
         await plant.keep_tokens()
         await exercise.watcher.says("503 catching-up")
         for worker in plant.workers:
