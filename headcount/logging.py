@@ -29,8 +29,12 @@ class _Stderr(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-class _Sparse(logging.Filter):
-    """Lets aiokafka say each sentence once in a while: of a Kafka that is away it says sixty a second."""
+class _Moderate(logging.Filter):
+    """Lets aiokafka say each sentence once in a while, and none as an error.
+
+    Of a Kafka that is away it says sixty a second; and it calls errors what it tries again by itself, as in
+    any rebalance. What it gives up on reaches us as an exception. One with a traceback is left as it is.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +47,8 @@ class _Sparse(logging.Filter):
         if record.created - self._said.get(sentence, 0.0) < _REPEAT_SECONDS:
             return False
         self._said[sentence] = record.created
+        if record.levelno == logging.ERROR and not record.exc_info:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 
 
@@ -64,7 +70,7 @@ def configure_logging(level: str, line_format: str, *, libraries: str = "warning
     )
     handler = _Stderr()
     handler.setFormatter(_formatter(line_format, shared))
-    handler.addFilter(_Sparse())
+    handler.addFilter(_Moderate())
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     numbers = logging.getLevelNamesMapping()

@@ -41,7 +41,7 @@ class Drill:
     ) -> AsyncIterator[Exercise]:
         """Bring load and watch to a steady state, run the block, and hold what follows to every promise.
 
-        `errors` are the events that processes may log as errors, and the libraries that may log any.
+        `errors` are the events that processes may log as errors.
         """
         seed = self._seed + next(self._numbers)
         exercise = Exercise(self.plant, await self._prepare(seed, poison_share))

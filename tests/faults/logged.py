@@ -14,21 +14,16 @@ Lines = Sequence[Mapping[str, Any]]
 
 
 def complaints(exercise: Exercise, errors: Collection[str]) -> Iterator[str]:
-    """Say in sentences what is wrong with the logs; `errors` are events and libraries that may log any."""
+    """Say in sentences what is wrong with the logs; `errors` are the events that may be errors."""
     for process in exercise.plant.processes:
         lines = exercise.lines(process)
         if not process.is_running:
             yield f"{process.name} has ended: {lines[-3:]}"
         for line in lines:
-            if line.get("level") in _ERRORS and not _is_foreseen(line, errors):
+            if line.get("level") in _ERRORS and line["event"] not in errors:
                 yield f"{process.name} logged {line}"
         for name, times in _floods(lines, MOST_LIKE_LINES * exercise.times):
             yield f"{process.name} logged {name!r} {times} times"
-
-
-def _is_foreseen(line: Mapping[str, Any], errors: Collection[str]) -> bool:
-    library = str(line.get("logger", "")).partition(".")[0]
-    return line["event"] in errors or library in errors
 
 
 def _floods(lines: Lines, most: int) -> Iterator[tuple[str, int]]:

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 DAMAGES = (wrong_checksum, unknown_codec, undecodable)
 SOUND = len(DAMAGES)
 """The number of the partition that nothing happens to."""
-STOPPED = {"aiokafka", "partition stopped", "gap"}
+STOPPED = {"partition stopped", "gap"}
 BEFORE = 3
 
 

@@ -18,7 +18,7 @@ from tests.faults.topics import (
 )
 from tests.waiting import wait_until
 
-KAFKA_CHANGED = {"aiokafka", "gap", "topic recreated"}
+KAFKA_CHANGED = {"gap", "topic recreated"}
 UNCOUNTED = 6
 
 

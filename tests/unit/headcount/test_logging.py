@@ -70,6 +70,18 @@ def test_what_aiokafka_repeats_is_said_again_after_a_while(
     assert len(lines(capsys)) == 2
 
 
+def test_what_aiokafka_tries_again_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    logging.getLogger("aiokafka.consumer.group_coordinator").error("OffsetCommit failed, will rejoin")
+    logging.getLogger("aiokafka").critical("as it is")
+    logging.getLogger("aiohttp").error("as it is")
+    try:
+        int("x")
+    except ValueError:
+        logging.getLogger("aiokafka.conn").exception("as it is")
+    assert [line["level"] for line in lines(capsys)] == ["warning", "critical", "error", "error"]
+
+
 def test_we_may_say_a_thing_twice(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     for _ in range(2):
