@@ -48,7 +48,8 @@ class Fetched:
     def take(self, most: int) -> list[Any]:
         """Hand out records, stepping the position past them and past what is none."""
         place = self.assignment.places[self.number]
-        if not self.assignment.is_active or place.is_paused or place.position != self.next:
+        is_wanted = self.assignment.is_active and not place.is_paused and place.position == self.next
+        if self.is_exhausted or not is_wanted:
             self.is_exhausted = True
             return []
         records: list[Any] = []

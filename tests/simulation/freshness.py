@@ -17,18 +17,33 @@ class Freshness:
         self._fail = fail
         self._last: int | None = None
         """What readers were told, since they were last told that the projection is catching up."""
-        self._catching_up: dict[Partition, int] = {}
-        """How far each partition has to come before anybody is told anything again."""
+        self._refused: dict[tuple[str, Partition], int] = {}
+        """Where a worker stood when it was refused because the checkpoint had gone back."""
 
     def begin_anew(self) -> None:
         """Forget what readers were told: Redis has lost something, as-of included."""
         self._last = None
-        self._catching_up.clear()
+        self._refused.clear()
 
-    def expect_catching_up(self, partition: Partition) -> None:
-        """Expect readers to be told nothing until the partition has come to where its log ends now."""
-        if partition.number < len(self._broker.topic.partitions):
-            self._catching_up[partition] = self._broker.topic.partitions[partition.number].end
+    def check_withheld(self, partition: Partition) -> None:
+        """Expect nothing to be told any more, now that the partition's checkpoint was put back."""
+        if self._stored.as_of(partition) is not None:
+            self._fail(f"{partition} was put back, and its as-of stays")
+
+    def note_step(
+        self, caller: str, partition: Partition, batch: tuple[int, int], stored: int | None
+    ) -> None:
+        """Hold a worker that was refused to having readers told, before it goes on from further back."""
+        start, end = batch
+        if stored is not None and stored < start:
+            self._refused[caller, partition] = start
+        elif stored == end and end >= self._refused.get((caller, partition), 0):
+            self._refused.pop((caller, partition), None)
+        elif stored == end and self._stored.as_of(partition) is not None:
+            self._fail(f"{caller} found that {partition} went back, and goes on without telling")
+
+    def note_rewind_asked(self, caller: str, partition: Partition) -> None:
+        self._refused.pop((caller, partition), None)
 
     def check(self) -> None:
         instants = self._stored.instants()
@@ -39,14 +54,7 @@ class Freshness:
         if self._last is not None and as_of < self._last:
             self._fail(f"as-of went back from {self._last} to {as_of}")
         self._last = as_of
-        self._check_caught_up()
         self._check_covered(as_of)
-
-    def _check_caught_up(self) -> None:
-        for partition, log in self._broker.topic.numbered():
-            wanted = min(self._catching_up.pop(partition, 0), log.end)
-            if (self._stored.checkpoint(partition) or 0) < wanted:
-                self._fail(f"as-of is told, and {partition} is to catch up to {wanted} first")
 
     def _check_covered(self, as_of: int) -> None:
         """Look only from the checkpoint on: what is below is accounted for already."""

@@ -46,7 +46,7 @@ def recreation(world: World, _caller: Process) -> str | None:
     world.oracle.accounts.forget_all_letters()
     world.blocked.clear()
     world.is_log_whole = False
-    seconds, partitions = 0.5 + some_seconds(world.chance), world.chance.randint(1, 3)
+    seconds, partitions = 0.05 + world.chance.random() ** 2 * 3, world.chance.randint(1, 3)
     world.loop.later(seconds, lambda: world.broker.create(partitions))
     return f"the topic is gone for {seconds:.1f} s, then there are {partitions} partitions"
 

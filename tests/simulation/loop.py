@@ -50,8 +50,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.call_later(seconds, callback, context=self.world.context())
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run until `main`, which is a part of the world, is done."""
-        return self.run_until_complete(asyncio.Task(main, loop=self, context=self.world.context()))
+        """Run until `main`, which is a part of the world, is done, or something fails."""
+        task = asyncio.Task(main, loop=self, context=self.world.context())
+        task.add_done_callback(lambda _: self.stop())
+        while not task.done() and self._failure is None:
+            self.run_forever()
+        if self._failure is not None:
+            raise self._failure
+        return task.result()
 
     def finish(self) -> None:
         """Cancel whatever is left, of the dead too, and let it end: nothing may warn of it later."""
@@ -70,14 +76,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             await asyncio.wait(left, timeout=1.0)
 
     def fail(self, error: BaseException) -> None:
-        """Have the loop raise this at its next turn; the first error wins."""
+        """Have `run` end at once and raise this; the first error wins."""
         if not self._is_finishing:
             self._failure = self._failure or error
+            self.stop()
 
     def _run_once(self) -> None:
         """Take one turn; `BaseEventLoop` calls this again and again."""
-        if self._failure is not None:
-            raise self._failure
         runnable = [each for each in self.processes if each.ready and each.state == "running"]
         if not runnable:
             self._advance()

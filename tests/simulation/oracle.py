@@ -1,7 +1,7 @@
 """The oracle: holds every change in Redis, and every answer, to what is promised."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from ingest.batch import Partition
@@ -53,13 +53,21 @@ class Oracle(Observer):
         self.accounts.check()
         self._freshness.check()
 
+    def on_step(self, caller: str, args: Sequence[bytes], reply: Reply) -> None:
+        partition, start, end, *_ = args
+        stored = int(reply) if isinstance(reply, bytes) else None
+        self._freshness.note_step(caller, _partition(partition), (int(start), int(end)), stored)
+
+    def on_rewind_asked(self, caller: str, partition: bytes) -> None:
+        self._freshness.note_rewind_asked(caller, _partition(partition))
+
     def on_rewind(self, partition: bytes) -> None:
-        number = int(partition.rpartition(b":")[2])
-        self._freshness.expect_catching_up(Partition(TOPIC, number))
+        self._freshness.check_withheld(_partition(partition))
 
     def on_restart(self) -> None:
+        self._freshness.begin_anew()
         for partition, _ in self._broker.topic.numbered():
-            self._freshness.expect_catching_up(partition)
+            self._freshness.check_withheld(partition)
 
     def on_window(self, reply: Reply) -> None:
         """Hold what a reader is told to what is stored at that moment."""
@@ -85,3 +93,7 @@ class Oracle(Observer):
 
     def fail(self, message: str) -> None:
         self._loop.fail(BrokenPromiseError(message))
+
+
+def _partition(field: bytes) -> Partition:
+    return Partition(TOPIC, int(field.rpartition(b":")[2]))

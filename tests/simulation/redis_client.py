@@ -1,6 +1,7 @@
 """A client of the fake Redis: the part of `redis.asyncio.Redis` that the projector uses."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 from tests.simulation.network import Way
@@ -10,14 +11,15 @@ from tests.simulation.store import Store
 
 
 class FakeRedis:
-    """Speaks to one server over one network."""
+    """Speaks to one server, by a name that only the server's observer knows."""
 
-    def __init__(self, server: RedisServer, way: Way) -> None:
+    def __init__(self, server: RedisServer, way: Way, name: str = "somebody") -> None:
         self._server = server
         self._way = way
+        self._name = name
 
     def register_script(self, text: str) -> "FakeScript":
-        return FakeScript(self._server, self._way, text)
+        return FakeScript(self._way, text, partial(self._server.run_script, self._name, text))
 
     def pipeline(self, *, transaction: bool) -> "FakePipeline":
         assert transaction
@@ -35,15 +37,15 @@ class FakeRedis:
 class FakeScript:
     """A script, called with keys and arguments of any type that redis-py takes."""
 
-    def __init__(self, server: RedisServer, way: Way, text: str) -> None:
-        self._server = server
+    def __init__(self, way: Way, text: str, run: Callable[[Sequence[bytes], Sequence[bytes]], Reply]) -> None:
         self._way = way
-        self._text = text
+        self._name = SCRIPTS[text].__name__
+        self._run = run
 
     async def __call__(self, keys: Sequence[Any] = (), args: Sequence[Any] = ()) -> Reply:
         encoded = [encode(key) for key in keys], [encode(argument) for argument in args]
-        name = f"{SCRIPTS[self._text].__name__} {' '.join(map(str, args[:4]))}"
-        return await self._way.request(name, lambda: self._server.run_script(self._text, *encoded))
+        name = f"{self._name} {' '.join(map(str, args[:4]))}"
+        return await self._way.request(name, lambda: self._run(*encoded))
 
 
 class FakePipeline:

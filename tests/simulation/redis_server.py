@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from redis import exceptions
 
-from tests.simulation.redis_scripts import SCRIPTS, Reply, restart, rewind, window
+from tests.simulation.redis_scripts import SCRIPTS, Reply, apply, restart, rewind, window
 from tests.simulation.store import Store
 
 
@@ -41,8 +41,14 @@ class Observer:
     def on_loss(self) -> None:
         """The newest state is gone, or all of it."""
 
+    def on_step(self, caller: str, args: Sequence[bytes], reply: Reply) -> None:
+        """Somebody asked for a step of a checkpoint, and was told this."""
+
+    def on_rewind_asked(self, caller: str, partition: bytes) -> None:
+        """Somebody asked for a checkpoint to be put elsewhere, or for its partition to catch up."""
+
     def on_rewind(self, partition: bytes) -> None:
-        """A checkpoint was put elsewhere, or its partition is to catch up from where it is."""
+        """It was done."""
 
     def on_restart(self) -> None:
         """Every checkpoint was put to the beginning of another topic."""
@@ -59,7 +65,7 @@ class RedisServer:
         self.no_writes: Callable[[], Exception] | None = None
         self.observer = Observer()
 
-    def run_script(self, text: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+    def run_script(self, caller: str, text: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
         script = SCRIPTS[text]
         try:
             reply = script(self.store, keys, args)
@@ -67,8 +73,12 @@ class RedisServer:
             has_written = self._end_transaction()  # a script that fails midway keeps what it wrote
         if script is window:
             self.observer.on_window(reply)
-        elif script is rewind and has_written:
-            self.observer.on_rewind(args[0])
+        elif script is apply:
+            self.observer.on_step(caller, args, reply)
+        elif script is rewind:
+            self.observer.on_rewind_asked(caller, args[0])
+            if has_written:
+                self.observer.on_rewind(args[0])
         elif script is restart and has_written:
             self.observer.on_restart()
         return reply

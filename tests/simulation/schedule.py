@@ -16,7 +16,7 @@ from tests.simulation.world import World
 
 RECOVERY_SECONDS: Final = 90.0
 """Virtual seconds after the last fault within which all must be exact again."""
-LATE_SECONDS: Final = 15.0
+LATE_SECONDS: Final = 25.0
 """For how long after the last fault a frozen worker may stay so."""
 LOOK_SECONDS: Final = 0.25
 
@@ -42,7 +42,7 @@ def make_plan(chance: random.Random) -> Plan:
         partitions=chance.randint(1, 3),
         workers=chance.randint(1, 3),
         seconds=chance.uniform(2.0, 8.0),
-        pause=chance.choice([0.1, 0.3, 1.0]),
+        pause=chance.choice([0.1, 0.3, 1.0, 5.0]),
         poll_records=chance.choice([1, 3, 50]),
         kinds=chance.sample(sorted(FAULTS), k=chance.randint(1, len(FAULTS))),
         rate=chance.choice([0.005, 0.02, 0.05]),

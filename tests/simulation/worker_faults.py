@@ -22,7 +22,7 @@ def freeze(world: World, caller: Process) -> str | None:
     member = _worker_of(world, caller)
     if member is None:
         return None
-    seconds = world.chance.choice([0.5, 3.0, 15.0]) * (0.5 + world.chance.random())
+    seconds = world.chance.choice([0.5, 3.0, 25.0]) * (0.5 + world.chance.random())
     member.process.freeze()
     world.loop.later(seconds, member.process.thaw)
     return f"SIGSTOP {member.process.name} for {seconds:.1f} s"

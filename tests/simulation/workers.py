@@ -39,10 +39,14 @@ class Member:
 
 
 class Workers:
-    """Starts workers; one that ends with an error fails the loop. `client` makes a client of Redis."""
+    """Starts workers; one that ends with an error fails the loop. `client` makes a named client of Redis."""
 
     def __init__(
-        self, loop: SimulatedLoop, broker: Broker, client: Callable[[], Redis], clock: Callable[[], datetime]
+        self,
+        loop: SimulatedLoop,
+        broker: Broker,
+        client: Callable[[str], Redis],
+        clock: Callable[[], datetime],
     ) -> None:
         self._loop = loop
         self._broker = broker
@@ -52,7 +56,8 @@ class Workers:
 
     def start(self) -> None:
         stopping = asyncio.Event()
-        process, task = self._loop.spawn(f"worker-{len(self._members) + 1}", self._work(stopping))
+        name = f"worker-{len(self._members) + 1}"
+        process, task = self._loop.spawn(name, self._work(name, stopping))
         task.add_done_callback(self._note_end, context=self._loop.world.context())
         self._members.append(Member(process, stopping, task))
 
@@ -66,11 +71,12 @@ class Workers:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._loop.fail(error)
 
-    async def _work(self, stopping: asyncio.Event) -> None:
+    async def _work(self, name: str, stopping: asyncio.Event) -> None:
         """Start, run and end a worker in the order of the composition root."""
         patience = Patience(stopping, asyncio.sleep)
         options = {"broker": self._broker}
-        projection = RedisProjection(self._client(), CALENDAR, deployment=DEPLOYMENT, clock=self._clock)
+        redis = self._client(name)
+        projection = RedisProjection(redis, CALENDAR, deployment=DEPLOYMENT, clock=self._clock)
         letters = KafkaDeadLetters(TOPIC, options)
         source = KafkaSource(TOPIC, GROUP, options)
         try:

@@ -81,7 +81,7 @@ class World:
 
     async def keep_asking(self) -> None:
         """Ask as the API does, and hold answers to what their as-of instant claims."""
-        view = RedisView(self._client())
+        view = RedisView(self._client("api"))
         while True:
             await asyncio.sleep(self.chance.random() * QUESTION_SECONDS)
             workspace_id = self.chance.choice(WORKSPACES)
@@ -99,6 +99,6 @@ class World:
             self.note(f"{self.loop.time():9.4f} {caller.name:9} {moment}")
         self.strike(caller, moment)
 
-    def _client(self) -> Redis:
-        fake: Any = FakeRedis(self.redis, self.to_redis)
+    def _client(self, name: str) -> Redis:
+        fake: Any = FakeRedis(self.redis, self.to_redis, name)
         return cast("Redis", fake)
