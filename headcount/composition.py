@@ -13,9 +13,9 @@ from aiohttp import web
 from api.app import create_app
 from api.server_log import server_logger
 from headcount.clients import api_redis, kafka_options, worker_redis
+from headcount.log.topics import create_topics
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
-from headcount.topics import create_topics
 from ingest.dead_letters import KafkaDeadLetters
 from ingest.errors import RefusedError, UnavailableError
 from ingest.patience import Patience

@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from headcount.composition import deployment
-from headcount.log_access import current_topic_id
+from headcount.log.access import current_topic_id
 from headcount.settings import Settings
 from ingest.errors import RefusedError
 from projector.errors import errors_named

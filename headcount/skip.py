@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from headcount.clients import worker_redis
 from headcount.composition import calendar, deployment, utc_now
 from headcount.counted import read_counted
-from headcount.log_access import open_log
-from headcount.log_reader import LogReader
+from headcount.log.access import open_log
+from headcount.log.reader import LogReader
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.errors import RefusedError

@@ -10,9 +10,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from api.health import FRESH_FOR
 from headcount.clients import api_redis
 from headcount.composition import utc_now
-from headcount.log_access import open_log
+from headcount.log.access import open_log
+from headcount.log.topics import admin_client
 from headcount.settings import Settings
-from headcount.topics import admin_client
 from ingest.batch import Offset, Partition
 from projector.gaps import GapReport
 from projector.progress import Progress, read_progress

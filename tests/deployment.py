@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 
 from headcount.cli import app
 from headcount.composition import serve_worker
-from headcount.log_access import open_log
+from headcount.log.access import open_log
+from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings, load_settings
 from headcount.status import read_status
-from headcount.topics import admin_client, create_topics
 from ingest.batch import Partition
 from ingest.ports import Record
 from tests.waiting import wait_until

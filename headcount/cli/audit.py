@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from headcount.audit import open_audit
-from headcount.audit_report import Damage, Report, Surplus
+from headcount.audit.audit import open_audit
+from headcount.audit.report import Damage, Report, Surplus
 from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.cli.progress import shown

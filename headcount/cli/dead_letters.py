@@ -13,10 +13,10 @@ from headcount.cli.output import AsJson, print_json
 from headcount.cli.progress import shown
 from headcount.cli.tokens import parse_duration
 from headcount.composition import utc_now
-from headcount.dead_letters import Query, find_letter, list_letters
-from headcount.letters import Place
-from headcount.redrive import Outcome, open_redrive
-from headcount.redrive_plan import MAX_REDRIVES, Plan, Selection, plan_redrive
+from headcount.dead_letters.letters import Place
+from headcount.dead_letters.overview import Query, find_letter, list_letters
+from headcount.dead_letters.redrive import Outcome, open_redrive
+from headcount.dead_letters.redrive_plan import MAX_REDRIVES, Plan, Selection, plan_redrive
 from headcount.settings import Settings
 from ingest.event import DeadLetterReason
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
 from headcount.composition import serve_api, serve_worker
-from headcount.home import occupied
-from headcount.screen import Screen
+from headcount.local.home import occupied
+from headcount.local.screen import Screen
 from headcount.settings import Settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from ingest.errors import RefusedError
@@ -57,7 +57,7 @@ def api() -> None:
 
 async def _run(settings: Settings) -> None:
     with _embedded():
-        from headcount.run import run as run_everything  # noqa: PLC0415 - see _embedded
+        from headcount.local.run import run as run_everything  # noqa: PLC0415 - see _embedded
     screen = Screen(Console())
     await cancelled_by_signals(run_everything(settings, screen), screen.say)
 
@@ -76,7 +76,7 @@ def _embedded() -> Iterator[None]:
 
 async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
     with _embedded():
-        from headcount.servers import embedded_servers  # noqa: PLC0415 - see _embedded
+        from headcount.local.servers import embedded_servers  # noqa: PLC0415 - see _embedded
     with occupied(settings.headcount_home):
         async with embedded_servers(settings, _tell) as ours:
             show(

@@ -15,9 +15,9 @@ from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.tokens import Token, mint
 from headcount.composition import utc_now
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
+from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings, load_settings
 from headcount.token_store import RedisTokenStore
-from headcount.topics import admin_client, create_topics
 from ingest.batch import Partition
 from ingest.sorting import Sorter
 from tests.faults.processes import Process

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from headcount.clients import kafka_options
-from headcount.topics import admin_client
+from headcount.log.topics import admin_client
 from ingest.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX
 from tests.faults.activity import Draft
 from tests.faults.drill import Drill

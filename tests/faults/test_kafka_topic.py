@@ -1,7 +1,7 @@
 """The topic is not what it was: with more partitions, another one, or without records that were in it."""
 
 from headcount.composition import utc_now
-from headcount.topics import PARTITIONS
+from headcount.log.topics import PARTITIONS
 from ingest.batch import Partition
 from projector.progress import read_progress
 from tests.faults.activity import Draft, event

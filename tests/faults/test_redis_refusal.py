@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from headcount.composition import utc_now
 from headcount.embedded import EmbeddedValkey
-from headcount.topics import PARTITIONS
+from headcount.log.topics import PARTITIONS
 from ingest.batch import Partition
 from projector import keys
 from tests.faults import activity

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from headcount.dead_letters import dead_letter_topic
+from headcount.dead_letters.overview import dead_letter_topic
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 

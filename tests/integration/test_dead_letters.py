@@ -7,8 +7,8 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from headcount.clients import kafka_options
+from headcount.log.topics import admin_client
 from headcount.settings import Settings
-from headcount.topics import admin_client
 from ingest.batch import Partition
 from ingest.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX, KafkaDeadLetters
 from ingest.errors import UnavailableError

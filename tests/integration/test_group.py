@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from headcount.clients import kafka_options
+from headcount.log.topics import PARTITIONS, create_topics
 from headcount.settings import Settings
-from headcount.topics import PARTITIONS, create_topics
 from ingest.source import KafkaSource
 from tests.waiting import wait_until
 

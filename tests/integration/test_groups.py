@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from headcount.composition import serve_worker, utc_now
-from headcount.publisher import Publisher, open_publisher
+from headcount.replay.publisher import Publisher, open_publisher
 from headcount.status import read_status
 from ingest.tally import Tally
 from projector import keys

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from headcount import publisher as publisher_module
 from headcount.embedded import EmbeddedKafka
-from headcount.pace import FullSpeed
-from headcount.publisher import BATCH_BYTES, open_publisher
-from headcount.recording import encode, read
-from headcount.replay import Outcome, Replay
+from headcount.log.topics import PARTITIONS, create_topics
+from headcount.replay import publisher as publisher_module
+from headcount.replay.pace import FullSpeed
+from headcount.replay.publisher import BATCH_BYTES, open_publisher
+from headcount.replay.recording import encode, read
+from headcount.replay.replay import Outcome, Replay
+from headcount.replay.week import SAMPLE
 from headcount.settings import Settings
-from headcount.topics import PARTITIONS, create_topics
-from headcount.week import SAMPLE
 from ingest.errors import UnavailableError
 from tests.servers import Servers
 

@@ -6,8 +6,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from headcount.clients import kafka_options
+from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings
-from headcount.topics import admin_client, create_topics
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.source import KafkaSource

@@ -7,8 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
+from headcount.log.topics import create_topics
 from headcount.settings import Settings
-from headcount.topics import create_topics
 from ingest.dead_letters import KafkaDeadLetters
 from tests.fakes_projection import Projected
 from tests.suites.letters import ObservedFakeLetters, ObservedLetters, ObservedTopic

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 
 from headcount.clients import kafka_options
+from headcount.log.topics import admin_client
 from headcount.settings import Settings
-from headcount.topics import admin_client
 from ingest.batch import Partition
 from ingest.ports import Source
 from ingest.source import KafkaSource

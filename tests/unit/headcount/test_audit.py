@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.audit_report import Damage, Findings, Surplus
-from headcount.audit_scope import counted_spans, skipped
+from headcount.audit.report import Damage, Findings, Surplus
+from headcount.audit.scope import counted_spans, skipped
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent, GapCause
 from projector import keys

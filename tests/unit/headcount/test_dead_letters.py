@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from headcount.cli.dead_letters import parse_place, parse_reason
 from headcount.cli.letter import beginning_of, printable
-from headcount.dead_letters import Newest, Query
-from headcount.ledger import Ledger
-from headcount.letters import REDRIVEN, Letter, Origin, Place, note_of, parse_letter, parse_note
-from headcount.redrive import again, is_whole
-from headcount.redrive_plan import MAX_REDRIVES, Selection, choose
+from headcount.dead_letters.ledger import Ledger
+from headcount.dead_letters.letters import REDRIVEN, Letter, Origin, Place, note_of, parse_letter, parse_note
+from headcount.dead_letters.overview import Newest, Query
+from headcount.dead_letters.redrive import again, is_whole
+from headcount.dead_letters.redrive_plan import MAX_REDRIVES, Selection, choose
 from ingest.batch import Partition
 from ingest.dead_letters import Message, abridged, fitting
 from ingest.event import DeadLetterReason

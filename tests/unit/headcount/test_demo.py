@@ -11,7 +11,7 @@ from multidict import MultiDict
 from api.contract import parse_window
 from api.errors import NoTokensError
 from api.tokens import Token, digest_of
-from headcount.demo import Demo, demo_token
+from headcount.local.demo import Demo, demo_token
 
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 

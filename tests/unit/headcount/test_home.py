@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from headcount.home import occupied, read_private, write_private
+from headcount.local.home import occupied, read_private, write_private
 from ingest.errors import RefusedError
 
 OCCUPY = """
 import sys
 from pathlib import Path
-from headcount.home import occupied
+from headcount.local.home import occupied
 with occupied(Path(sys.argv[1])):
     pass
 """

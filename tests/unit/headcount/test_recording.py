@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.recording import LINE_FORM, Activity, Survey, encode, read, shifted, survey
-from headcount.week import SAMPLE
+from headcount.replay.recording import LINE_FORM, Activity, Survey, encode, read, shifted, survey
+from headcount.replay.week import SAMPLE
 from ingest.errors import RefusedError
 from ingest.event import Event, decode
 

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from headcount import running as running_module
-from headcount.running import running
+from headcount.local import running as running_module
+from headcount.local.running import running
 
 
 async def serve(stopping: asyncio.Event) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.log_reader import LogReader
+from headcount.log.reader import LogReader
 from headcount.skip import Skip, checked, first_readable
 from ingest.batch import Offset, Partition
 from ingest.errors import RefusedError

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from headcount.dead_letters import dead_letter_topic
-from headcount.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
-from headcount.log_access import open_log
-from headcount.log_reader import LogReader, Portion
-from headcount.republisher import Republisher, open_republisher
+from headcount.dead_letters.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
+from headcount.dead_letters.overview import dead_letter_topic
+from headcount.dead_letters.republisher import Republisher, open_republisher
+from headcount.log.access import open_log
+from headcount.log.reader import LogReader, Portion
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.dead_letters import Message

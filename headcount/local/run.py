@@ -12,18 +12,18 @@ from aiohttp import ClientSession
 
 from headcount.clients import api_redis
 from headcount.composition import check_port, serve_api, serve_worker, utc_now
-from headcount.demo import USER_ID, WORKSPACE_ID, Demo, demo_token
-from headcount.home import occupied, write_private
-from headcount.live import DAYS, Bookmark, LiveReplay
-from headcount.publisher import open_publisher
-from headcount.running import running
-from headcount.screen import Screen
-from headcount.servers import embedded_servers
+from headcount.local.demo import USER_ID, WORKSPACE_ID, Demo, demo_token
+from headcount.local.home import occupied, write_private
+from headcount.local.running import running
+from headcount.local.screen import Screen
+from headcount.local.servers import embedded_servers
+from headcount.local.watch import Watch
+from headcount.log.topics import create_topics
+from headcount.replay.live import DAYS, Bookmark, LiveReplay
+from headcount.replay.publisher import open_publisher
+from headcount.replay.week import load_week
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
-from headcount.topics import create_topics
-from headcount.watch import Watch
-from headcount.week import load_week
 from ingest.tally import Tally
 
 RUN_FILE: Final = "run.json"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from headcount.ledger import Ledger
-from headcount.letters import Letter, Origin, Place, parse_letter
-from headcount.log_access import open_log
+from headcount.dead_letters.ledger import Ledger
+from headcount.dead_letters.letters import Letter, Origin, Place, parse_letter
+from headcount.log.access import open_log
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.dead_letters import DEAD_LETTER_SUFFIX

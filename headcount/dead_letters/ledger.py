@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from headcount.letters import Letter, Origin, parse_letter, parse_note
-from headcount.log_reader import LogReader
+from headcount.dead_letters.letters import Letter, Origin, parse_letter, parse_note
+from headcount.log.reader import LogReader
 from ingest.batch import Partition
 from ingest.ports import Extent, Record
 

@@ -14,7 +14,7 @@ from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.contract import WEEKLY_DATA_PATH
 from api.errors import NoTokensError
 from api.tokens import Token, digest_of, mint
-from headcount.home import read_private, write_private
+from headcount.local.home import read_private, write_private
 
 WORKSPACE_ID: Final = "developers"
 USER_ID: Final = "demo"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from headcount.dead_letters import dead_letter_topic, no_letter
-from headcount.ledger import Ledger
-from headcount.letters import Letter, Origin, Place
-from headcount.log_access import open_log
+from headcount.dead_letters.ledger import Ledger
+from headcount.dead_letters.letters import Letter, Origin, Place
+from headcount.dead_letters.overview import dead_letter_topic, no_letter
+from headcount.log.access import open_log
 from headcount.settings import Settings
 
 MAX_REDRIVES: Final = 5

@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from headcount.pace import Pace
-from headcount.recording import Activity, encode
+from headcount.replay.pace import Pace
+from headcount.replay.recording import Activity, encode
 
 End = Literal["complete", "clock", "interrupted"]
 Wait = Callable[[asyncio.Event, float], Awaitable[None]]
 
 
 class Sink(Protocol):
-    """Where events go; see `headcount.publisher.Publisher`."""
+    """Where events go; see `headcount.replay.publisher.Publisher`."""
 
     acknowledged: int
 

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from headcount.home import read_private, write_private
-from headcount.pace import Clock
-from headcount.recording import encode
-from headcount.replay import Sink, wait
-from headcount.week import Week, midnight
+from headcount.local.home import read_private, write_private
+from headcount.replay.pace import Clock
+from headcount.replay.recording import encode
+from headcount.replay.replay import Sink, wait
+from headcount.replay.week import Week, midnight
 
 TICK_SECONDS: Final = 0.5
 DAYS: Final = 7

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from headcount.demo import WORKSPACE_ID
+from headcount.local.demo import WORKSPACE_ID
 
 TERMINAL_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 60.0

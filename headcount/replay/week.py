@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from headcount.recording import Activity, read
+from headcount.replay.recording import Activity, read
 
 SAMPLE: Final = Path(__file__).parent / "sample" / "week.tsv.gz"
 
@@ -42,7 +42,7 @@ class Week:
 
 
 def load_week(path: Path = SAMPLE) -> Week:
-    """Read the sample, raising as `headcount.recording.read` does."""
+    """Read the sample, raising as `headcount.replay.recording.read` does."""
     return Week(tuple(spread(read(path))))
 
 

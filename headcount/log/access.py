@@ -9,9 +9,9 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from headcount.clients import kafka_options
-from headcount.log_reader import LogReader
+from headcount.log.reader import LogReader
+from headcount.log.topics import admin_client
 from headcount.settings import Settings
-from headcount.topics import admin_client
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.leaving import leave

@@ -7,8 +7,8 @@ from typing import Final
 from aiohttp import ClientError, ClientSession
 
 from headcount.composition import utc_now
-from headcount.demo import Answer, Demo
-from headcount.screen import Flow
+from headcount.local.demo import Answer, Demo
+from headcount.local.screen import Flow
 from headcount.settings import Settings
 from headcount.status import Status, read_status
 from ingest.errors import UnavailableError

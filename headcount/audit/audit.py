@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager, suppress
 
 from redis.asyncio import Redis
 
-from headcount.audit_report import Findings, Report
-from headcount.audit_scope import Scope, check_unmoved, read_scope
+from headcount.audit.report import Findings, Report
+from headcount.audit.scope import Scope, check_unmoved, read_scope
 from headcount.clients import worker_redis
 from headcount.composition import calendar, utc_now
-from headcount.log_access import open_log
-from headcount.log_reader import LogReader
+from headcount.log.access import open_log
+from headcount.log.reader import LogReader
 from headcount.settings import Settings
 from ingest.batch import Batch
 from ingest.errors import UnavailableError

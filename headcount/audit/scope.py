@@ -7,7 +7,7 @@ from operator import attrgetter
 from redis.asyncio import Redis
 
 from headcount.counted import read_counted
-from headcount.log_reader import LogReader
+from headcount.log.reader import LogReader
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError

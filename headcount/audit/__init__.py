@@ -1,0 +1,1 @@
+"""The audit: whether the counters hold what the log holds."""

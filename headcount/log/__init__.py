@@ -1,0 +1,1 @@
+"""The topics beside their worker: made, opened and read."""

@@ -1,0 +1,1 @@
+"""The replay: recorded activity becomes events in Kafka."""
