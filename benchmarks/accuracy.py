@@ -25,9 +25,9 @@ from benchmarks.reporting import RESULTS, write_json
 from benchmarks.stage import private_servers, shown, side
 from headcount.cli.output import print_table
 from headcount.clients import worker_redis
-from headcount.recording import Activity, encode, read
+from headcount.replay.recording import Activity, encode, read
+from headcount.replay.week import SAMPLE
 from headcount.settings import Settings
-from headcount.week import SAMPLE
 
 SEED: Final = 2012
 

@@ -14,7 +14,7 @@ from api.tokens import mint
 from benchmarks.people import Counts, WorkspaceDay
 from headcount.clients import api_redis
 from headcount.composition import serve_api, utc_now
-from headcount.running import running
+from headcount.local.running import running
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 

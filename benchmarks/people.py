@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from headcount.recording import Activity
+from headcount.replay.recording import Activity
 
 
 @dataclass(frozen=True, slots=True, order=True)

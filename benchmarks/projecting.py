@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from headcount.publisher import open_publisher
+from headcount.log.topics import create_topics
+from headcount.replay.publisher import open_publisher
 from headcount.settings import Settings
 from headcount.status import read_status
-from headcount.topics import create_topics
 from ingest.errors import UnavailableError
 
 REFRESH_SECONDS: Final = 0.5
