@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.event import DeadLetterReason
+
+
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
+"""What goes with a record beside key and value: a name may come again, and a value may be null."""
 
 
 class Record(Protocol):
@@ -22,7 +27,7 @@ class Record(Protocol):
     @property
     def timestamp_type(self) -> int: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Headers: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,10 @@ class Projection(Protocol):
 
     Raises `UnavailableError` where the same call may succeed later, `PartitionStoppedError` where it can't.
     """
+
+    async def now(self) -> datetime:
+        """Return the time of day by the one clock that all workers share, aware."""
+        ...
 
     async def checkpoints(self) -> Checkpoints:
         """Return how far each partition is counted."""

@@ -241,7 +241,9 @@ class Worker:
             await self._commit()
 
     async def _sample(self) -> None:
-        instant = self._clock()  # before the question: what is published after it may be missing
+        # Before the question: what is published after it may be missing. And not by this machine's clock: one
+        # that is fast would have as-of promise what nobody has published yet.
+        instant = await self._projection.now()
         state = await self._source.state()
         if not self._positioner.knows(state):
             # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of

@@ -1,7 +1,7 @@
 """The write side: counts batches in Redis together with their checkpoint."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from redis.asyncio import Redis
@@ -49,6 +49,11 @@ class RedisProjection:
         with errors_named():
             await check_server(self._redis)
             await self._deployment.claim(self._redis)
+
+    async def now(self) -> datetime:
+        with errors_named():
+            seconds, microseconds = await self._redis.time()
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
 
     async def checkpoints(self) -> Checkpoints:
         progress = await read_progress(self._redis)

@@ -4,7 +4,7 @@ They keep the promises of `ingest.ports`; `tests/suites` holds them to the same 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,11 +51,18 @@ class Projected:
 class FakeProjection:
     """One worker's projection. Its counters are sets, in what it shares with the other workers'."""
 
-    def __init__(self, stored: Projected, *, steps: Steps | None = None) -> None:
+    def __init__(
+        self, stored: Projected, *, steps: Steps | None = None, clock: Callable[[], datetime] = lambda: NOW
+    ) -> None:
         self._stored = stored
+        self._clock = clock
         self._steps = steps or Steps()
         self._topic_id: str | None = None
         """The id of the topic whose checkpoints were read last."""
+
+    async def now(self) -> datetime:
+        await self._steps.take("now")
+        return self._clock()
 
     async def checkpoints(self) -> Checkpoints:
         await self._steps.take("checkpoints")

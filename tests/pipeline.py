@@ -54,7 +54,7 @@ class Pipeline:
         await source.start()
         worker = Worker(
             source=source,
-            projection=FakeProjection(self.stored, steps=self.steps),
+            projection=FakeProjection(self.stored, steps=self.steps, clock=now),
             dead_letters=self.dead_letters,
             sorter=Sorter(max_event_bytes=1_000),
             clock=now,

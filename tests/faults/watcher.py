@@ -131,6 +131,8 @@ def judge(answer: Answer, load: Load) -> Iterator[str]:
         yield f"an answer took {answer.seconds:.1f} s: {answer.kind}"
     if answer.status not in {200, 503}:
         yield f"the API answered {answer.kind} to {answer.workspace}"
+    if answer.as_of is not None and answer.as_of > answer.instant:
+        yield f"an answer told of {answer.as_of}, which had not come at {answer.instant}"
     if answer.status == 200 and answer.as_of is not None:
         yield from _judge_numbers(answer, answer.as_of, load)
 

@@ -28,6 +28,9 @@ class FakeRedis:
     async def pfcount(self, key: str) -> int:
         return await self._way.request("pfcount", lambda: self._server.store.pfcount(encode(key)))
 
+    async def time(self) -> tuple[int, int]:
+        return await self._way.request("time", self._server.time)
+
     async def info(self, _section: str) -> dict[str, Any]:
         return await self._way.request(
             "info", lambda: {"redis_version": "8.0.0", "maxmemory_policy": "noeviction"}

@@ -1,6 +1,7 @@
 """The fake Redis: a store, the scripts that run on it, and what may ail a server."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from redis import exceptions
 
@@ -58,12 +59,18 @@ class Observer:
 
 
 class RedisServer:
-    """One server for all clients."""
+    """One server for all clients. `clock` gives its time of day, aware."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
         self.store = Store(check_write=self._check_write)
         self.no_writes: Callable[[], Exception] | None = None
         self.observer = Observer()
+
+    def time(self) -> tuple[int, int]:
+        """Return seconds and microseconds, as the command TIME does."""
+        now = self._clock()
+        return int(now.timestamp()), now.microsecond
 
     def run_script(self, caller: str, text: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
         script = SCRIPTS[text]

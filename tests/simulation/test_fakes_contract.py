@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from projector import keys, scripts
 from projector.fold import Addition, pack
+from tests.simulation.activity import START
 from tests.simulation.redis_client import FakeRedis
 from tests.simulation.redis_server import RedisServer
 from tests.simulation.stored import AS_OF, CHECKPOINTS, DEPLOYMENT, GAPS
@@ -86,7 +87,7 @@ def window(chance: random.Random) -> Call:
 @pytest.mark.parametrize("seed", range(5))
 async def test_scripts_reply_and_leave_the_same(redis_client: Redis, seed: int) -> None:
     chance = random.Random(seed)
-    server = RedisServer()
+    server = RedisServer(lambda: START)
     fake: Any = FakeRedis(server, Straight())
     await redis_client.set(SPOILT, "no counter")
     server.spoil(SPOILT.encode())
@@ -99,7 +100,7 @@ async def test_scripts_reply_and_leave_the_same(redis_client: Redis, seed: int) 
 @pytest.mark.parametrize("seed", range(3))
 async def test_transactions_reply_and_leave_the_same(redis_client: Redis, seed: int) -> None:
     chance = random.Random(seed)
-    server = RedisServer()
+    server = RedisServer(lambda: START)
     fake: Any = FakeRedis(server, Straight())
     for _ in range(STEPS // 10):
         commands = [some_command(chance) for _ in range(chance.randrange(1, 5))]

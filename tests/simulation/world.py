@@ -42,7 +42,7 @@ class World:
         self.to_kafka = Network(self.loop, chance, RequestTimedOutError, self._at)
         self.to_redis = Network(self.loop, chance, timed_out, self._at)
         self.broker = Broker(self.loop, chance, self.to_kafka, partitions)
-        self.redis = RedisServer()
+        self.redis = RedisServer(self.now)
         self.oracle = Oracle(self.loop, self.broker, self.redis)
         self.workers = Workers(self.loop, self.broker, self._client, self.now)
         self.is_log_whole = True

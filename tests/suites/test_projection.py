@@ -42,6 +42,12 @@ async def begun(observed: ObservedProjection) -> ObservedProjection:
     return observed
 
 
+async def test_workers_share_one_clock(observed: ObservedProjection, another: ObservedProjection) -> None:
+    instants = [await each.projection.now() for each in (observed, another, observed)]
+    assert instants == sorted(instants)
+    assert all(instant.tzinfo is not None for instant in instants)
+
+
 async def test_nothing_is_known_at_first(observed: ObservedProjection) -> None:
     assert await observed.projection.checkpoints() == Checkpoints(None, {})
 

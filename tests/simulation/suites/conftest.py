@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ingest.dead_letters import KafkaDeadLetters
+from tests.simulation.activity import START
 from tests.simulation.broker import TOPIC, Broker
 from tests.simulation.kafka_clients import fake_kafka
 from tests.simulation.loop import SimulatedLoop
@@ -63,7 +64,7 @@ async def observed_letters(broker: Broker) -> AsyncIterator[ObservedLetters]:
 
 @pytest.fixture
 async def redis(network: Network) -> Redis:
-    fake: Any = FakeRedis(RedisServer(), network)
+    fake: Any = FakeRedis(RedisServer(lambda: START), network)
     return cast("Redis", fake)
 
 
