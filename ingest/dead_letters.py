@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from ingest.errors import UnavailableError
 from ingest.leaving import leave
-from ingest.ports import DeadLetter
+from ingest.ports import DeadLetter, Headers
 
 DEAD_LETTER_SUFFIX: Final = ".dlq"
 WHOLE_MAX_BYTES: Final = 900_000
@@ -34,7 +34,7 @@ class Message:
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 class KafkaDeadLetters:

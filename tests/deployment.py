@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings, load_settings
 from headcount.status import read_status
 from ingest.batch import Partition
-from ingest.ports import Record
+from ingest.ports import Headers, Record
 from tests.waiting import wait_until
 
 
@@ -66,7 +66,7 @@ class Deployment:
         topic: str | None = None,
         partition: int = 0,
         key: bytes | None = None,
-        headers: Sequence[tuple[str, bytes]] = (),
+        headers: Headers = (),
     ) -> list[int]:
         """Publish records, one a batch; return their offsets."""
         producer = AIOKafkaProducer(

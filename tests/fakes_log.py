@@ -11,7 +11,7 @@ from typing import Final
 
 from ingest.batch import Offset, Partition
 from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
-from ingest.ports import Extent, LogState, Record
+from ingest.ports import Extent, Headers, LogState, Record
 from ingest.sorting import LOG_APPEND_TIME
 from tests.steps import Steps
 
@@ -28,7 +28,7 @@ class FakeRecord:
     offset: int = 0
     timestamp: int = int(NOW.timestamp() * 1000)
     timestamp_type: int = LOG_APPEND_TIME
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Headers = ()
 
 
 class FakeLog:

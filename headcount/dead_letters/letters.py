@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ingest.batch import Partition
-from ingest.ports import Record
+from ingest.ports import Headers, Record
 
 REDRIVEN: Final = "headcount-redriven"
 """Header of a redriven record: how often it was published again."""
@@ -21,6 +21,7 @@ _ABRIDGED_FACTS: Final = tuple(f"headcount-{fact}" for fact in ("value-bytes", "
 _LAST_MILLISECOND: Final = 253_402_300_799_999
 """The last of the year 9999: where a producer sets the timestamps, they may be anything."""
 _is_count = re.compile(rb"[0-9]{1,4}").fullmatch
+_is_number = re.compile(r"[0-9]{1,19}").fullmatch
 
 
 class Place(NamedTuple):
@@ -74,7 +75,7 @@ class Letter:
     error: str
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
     whole: Whole | None
     redrives: int
 
@@ -89,16 +90,18 @@ class Letter:
 
 
 def parse_letter(partition: Partition, record: Record) -> Letter | None:
-    """Read a record of the dead-letter topic; None where it is no letter.
+    """Read a record of the dead-letter topic; None where it is no letter: anybody may write there.
 
     Our headers are known by their places: a record's own may bear the same names.
     """
-    names = tuple(name for name, _ in record.headers)
-    if names[: len(_FACTS)] != _FACTS:
+    facts, others = _texts(record.headers[: len(_FACTS)], _FACTS), record.headers[len(_FACTS) :]
+    if facts is None:
         return None
-    topic, number, offset, reason, error = (_text(value) for _, value in record.headers[: len(_FACTS)])
-    is_abridged = names[len(_FACTS) :] == _ABRIDGED_FACTS
-    own_headers = () if is_abridged else record.headers[len(_FACTS) :]
+    topic, number, offset, reason, error = facts
+    if not (_is_number(number) and _is_number(offset)):
+        return None
+    whole = _whole(others)
+    own_headers = () if whole else others
     return Letter(
         place=Place(partition.number, record.offset),
         topic=topic,
@@ -108,18 +111,18 @@ def parse_letter(partition: Partition, record: Record) -> Letter | None:
         key=record.key,
         value=record.value,
         headers=own_headers,
-        whole=_whole(record.headers[len(_FACTS) :]) if is_abridged else None,
+        whole=whole,
         redrives=redrives(own_headers),
     )
 
 
-def redrives(headers: Iterable[tuple[str, bytes]]) -> int:
+def redrives(headers: Headers) -> int:
     """Tell how often a record with these headers was published again."""
     count = dict(headers).get(REDRIVEN) or b""
     return int(count) if _is_count(count) else 0  # anybody may have written it
 
 
-def note_of(origins: Iterable[Origin]) -> tuple[bytes, list[tuple[str, bytes]]]:
+def note_of(origins: Iterable[Origin]) -> tuple[bytes, Headers]:
     """Return value and headers of a note that the letters about these records were redriven."""
     return msgspec.json.encode(list(origins)), [(NOTE, b"redriven")]
 
@@ -131,10 +134,16 @@ def parse_note(record: Record) -> Sequence[Origin]:
     return msgspec.json.decode(record.value or b"[]", type=list[Origin])
 
 
-def _whole(headers: Sequence[tuple[str, bytes]]) -> Whole:
-    (_, value_bytes), (_, sha256), _ = headers
-    return Whole(int(value_bytes), _text(sha256))
+def _whole(headers: Headers) -> Whole | None:
+    """Read the facts of an abridged letter; None where it is not abridged."""
+    facts = _texts(headers, _ABRIDGED_FACTS)
+    if facts is None or not _is_number(facts[0]):
+        return None
+    return Whole(int(facts[0]), facts[1])
 
 
-def _text(value: bytes) -> str:
-    return value.decode(errors="replace")
+def _texts(headers: Headers, names: tuple[str, ...]) -> Sequence[str] | None:
+    """Return the values of headers that have just these names; None for others, and where a value is null."""
+    texts = [value.decode(errors="replace") for _, value in headers if value is not None]
+    found = tuple(name for name, _ in headers)
+    return texts if found == names and len(texts) == len(names) else None

@@ -17,7 +17,7 @@ from headcount.log.reader import LogReader, Portion
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.dead_letters import Message
-from ingest.ports import Extent, Record
+from ingest.ports import Extent, Headers, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ async def open_redrive(settings: Settings) -> AsyncIterator[Redrive]:
         yield Redrive(topic, letters=letters, source=source, republisher=republisher)
 
 
-def again(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Message:
+def again(key: bytes | None, value: bytes | None, headers: Headers) -> Message:
     """Return a record as it was, with one redrive more in its headers."""
     others = [header for header in headers if header[0] != REDRIVEN]
     return Message(key, value, [*others, (REDRIVEN, str(redrives(headers) + 1).encode())])

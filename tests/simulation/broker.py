@@ -9,6 +9,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
+from ingest.ports import Headers
 from tests.simulation.group import Group
 from tests.simulation.log import Chunk, Entry, PartitionLog, Topic
 from tests.simulation.loop import SimulatedLoop
@@ -23,11 +24,11 @@ class Letter(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
     timestamp: int | None
 
     def header(self, name: str) -> bytes:
-        return dict(self.headers)[name]
+        return dict(self.headers)[name] or b""
 
 
 class Broker:

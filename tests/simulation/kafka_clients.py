@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from unittest.mock import patch
@@ -11,6 +11,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from ingest import dead_letters, source
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.ports import Headers
 from tests.simulation.broker import TOPIC, Broker, Letter
 from tests.simulation.consumer import FakeConsumer
 
@@ -29,7 +30,7 @@ class FakeBatch:
         *,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]],
+        headers: Headers,
         timestamp: int | None,
     ) -> None:
         self.letter = Letter(key, value, headers, timestamp)
@@ -54,7 +55,7 @@ class FakeProducer:
         value: bytes | None,
         key: bytes | None,
         *,
-        headers: Sequence[tuple[str, bytes]],
+        headers: Headers,
         timestamp_ms: int | None,
     ) -> asyncio.Future[None]:
         assert not (value is None and key is None), "Need at least one: key or value"

@@ -48,16 +48,24 @@ def letter(
     return found
 
 
+def changed(name: str, value: bytes | None) -> FakeRecord:
+    """Return a letter with another value in a header of ours."""
+    message = fitting(dead(FakeRecord(value=b"v")))
+    headers = [(each, value if each == name else before) for each, before in message.headers]
+    return kept(Message(message.key, message.value, headers))
+
+
 headers = st.lists(
     st.tuples(
-        st.sampled_from(["headcount-topic", "headcount-value-bytes", REDRIVEN, "h"]), st.binary(max_size=9)
+        st.sampled_from(["headcount-topic", "headcount-value-bytes", REDRIVEN, "h"]),
+        st.none() | st.binary(max_size=9),
     )
 )
 
 
 @given(st.none() | st.binary(max_size=99), st.none() | st.binary(max_size=99), headers)
 def test_a_letter_gives_its_record_back(
-    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
     """Whatever headers the record has of its own, those with our names too."""
     record = FakeRecord(key=key, value=value, headers=headers, offset=41)
@@ -82,12 +90,25 @@ def test_an_abridged_letter_knows_its_record_when_it_sees_it() -> None:
     assert not is_whole(found, FakeRecord(value=None))
 
 
+def test_a_letter_is_not_abridged_because_its_record_says_so() -> None:
+    """Only whoever makes letters fills these in."""
+    own = [("headcount-value-bytes", None), ("headcount-value-sha256", b""), ("headcount-key-bytes", b"1")]
+    found = parse_letter(DLQ, kept(fitting(dead(FakeRecord(value=b"v", headers=own)))))
+    assert found is not None
+    assert (found.whole, list(found.headers)) == (None, own)
+
+
 @pytest.mark.parametrize(
     "record",
     [
         FakeRecord(value=b"{}"),
         FakeRecord(headers=[("headcount-topic", b"t")]),
         kept(Message(None, *note_of([]))),
+        changed("headcount-topic", None),
+        changed("headcount-error", None),
+        changed("headcount-partition", b"third"),
+        changed("headcount-offset", b"-1"),
+        changed("headcount-offset", b"9" * 5_000),
     ],
 )
 def test_what_is_no_letter_is_none(record: FakeRecord) -> None:
