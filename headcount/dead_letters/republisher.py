@@ -39,18 +39,30 @@ class Republisher:
         return [not isinstance(outcome, BaseException) for outcome in outcomes]
 
     async def _send(self, partition: Partition, message: Message) -> asyncio.Future[Any]:
+        is_bare = message.key is None and message.value is None
         try:
             known = await self._producer.partitions_for(partition.topic)
-            future: asyncio.Future[Any] = await self._producer.send(
-                partition.topic,
-                key=message.key,
-                value=message.value,
-                headers=message.headers,
+            future: asyncio.Future[Any] = await (self._send_bare if is_bare else self._send_record)(
                 # Its own, so that an order that the key stands for is kept.
-                partition=partition.number if partition.number in known else None,
+                partition.topic,
+                message,
+                partition.number if partition.number in known else None,
             )
         except KafkaError as error:
             raise _not_taken(error) from error
+        return future
+
+    async def _send_record(self, topic: str, message: Message, number: int | None) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = await self._producer.send(
+            topic, key=message.key, value=message.value, headers=message.headers, partition=number
+        )
+        return future
+
+    async def _send_bare(self, topic: str, message: Message, number: int | None) -> asyncio.Future[Any]:
+        """Send what has neither key nor value as a batch: aiokafka's `send` asserts one of them."""
+        batch = self._producer.create_batch()
+        batch.append(key=None, value=None, headers=message.headers, timestamp=None)
+        future: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=number or 0)
         return future
 
 

@@ -7,9 +7,14 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from headcount.clients import kafka_options
 from headcount.dead_letters.overview import dead_letter_topic
+from ingest.batch import Partition
+from ingest.dead_letters import KafkaDeadLetters
+from ingest.ports import DeadLetter
 from projector import keys
 from tests.deployment import Deployment, deployed, event
+from tests.fakes_log import FakeRecord
 
 TOO_STRICT = {"MAX_EVENT_BYTES": "256"}
 
@@ -130,6 +135,25 @@ async def test_an_abridged_letter_whose_record_is_gone_is_left_out_with_a_senten
     assert done.text.startswith("Published 1 of 2 records")
     listed = (await deployment.headcount("dead-letters", "list", "--json")).json
     assert [each["redriven"] for each in listed["letters"]] == [True, False]
+
+
+async def test_a_record_without_key_and_value_is_redriven_like_any_other(deployment: Deployment) -> None:
+    """It is no event again, and comes back."""
+    nothing = FakeRecord(headers=[("null", None)])
+    letters = KafkaDeadLetters(deployment.settings.kafka_topic, kafka_options(deployment.settings))
+    await letters.start()
+    source = Partition(deployment.settings.kafka_topic, 1)
+    await letters.publish(
+        [DeadLetter(partition=source, record=nothing, reason="no-value", error="it has no value")]
+    )
+    await letters.stop()
+    shown = await deployment.headcount("dead-letters", "show", "0:0", "--json")
+    assert shown.json["headers"] == [{"name": "null"}]
+    done = await deployment.headcount("dead-letters", "redrive", "--all", "--yes", "--json")
+    assert (done.json["redriven"], done.json["left_out"]) == (1, {})
+    (again,) = await deployment.read(deployment.settings.kafka_topic, partition=1)
+    assert (again.key, again.value) == (None, None)
+    assert list(again.headers) == [("null", None), ("headcount-redriven", b"1")]
 
 
 async def test_without_a_topic_there_are_no_letters(deployment: Deployment, topic: str) -> None:
