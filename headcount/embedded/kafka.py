@@ -128,7 +128,9 @@ class EmbeddedKafka(EmbeddedServer):
         ]
 
     def _write_properties(self, name: str, *, data_folder: str) -> None:
-        controller = f"{LOOPBACK}:{settle_port(self.folder / 'controller-port')}"
+        # The clients' port is settled, but nobody listens on it yet.
+        controller_port = settle_port(self.folder / "controller-port", besides={self.port})
+        controller = f"{LOOPBACK}:{controller_port}"
         properties = {
             "listeners": f"CLIENT://{self.bootstrap_servers},CONTROLLER://{controller}",
             "advertised.listeners": f"CLIENT://{self.bootstrap_servers}",

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,11 @@ _CANDIDATES: Final = range(20000, 32768)
 _ATTEMPTS: Final = 100
 
 
-def settle_port(record: Path, wanted: int | None = None) -> int:
+def settle_port(record: Path, wanted: int | None = None, *, besides: Container[int] = ()) -> int:
     """Choose the port: the one wanted, or the one recorded if it is free, or a free one, which is recorded.
 
-    Raises `RefusedError` if the one wanted is taken.
+    One to be chosen is none of those `besides` it, which are spoken for but not listened on yet. Raises
+    `RefusedError` if the one wanted is taken.
     """
     if wanted is not None:
         if not _is_free(wanted):
@@ -27,18 +29,18 @@ def settle_port(record: Path, wanted: int | None = None) -> int:
             )
         return wanted
     recorded = _read(record)
-    if recorded is not None and _is_free(recorded):
+    if recorded is not None and recorded not in besides and _is_free(recorded):
         return recorded
-    port = find_free_port()
+    port = find_free_port(besides=besides)
     record.write_text(f"{port}\n")
     return port
 
 
-def find_free_port() -> int:
+def find_free_port(*, besides: Container[int] = ()) -> int:
     """Find a port that nobody listens on, at random, so that two who look at once find different ones."""
     for _ in range(_ATTEMPTS):
         port = secrets.choice(_CANDIDATES)
-        if _is_free(port):
+        if port not in besides and _is_free(port):
             return port
     raise RefusedError(
         f"No free port was found on {LOOPBACK} between {_CANDIDATES[0]} and {_CANDIDATES[-1]}."

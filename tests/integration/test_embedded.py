@@ -109,6 +109,17 @@ async def test_a_kafka_with_a_wrong_setting_is_refused_with_its_own_words(
     assert str(refusal.value).endswith(f"Its log: {kafka.log_path}")
 
 
+async def test_a_kafka_on_the_port_that_its_controller_had_moves_the_controller(
+    embedded_kafka: Servers[EmbeddedKafka], topic: str
+) -> None:
+    port = find_free_port()
+    kafka = embedded_kafka(port=port)
+    kafka.folder.mkdir(parents=True)
+    (kafka.folder / "controller-port").write_text(f"{port}\n")
+    await kafka.start()
+    await create_topic(kafka.bootstrap_servers, topic)
+
+
 async def test_a_kafka_on_a_taken_port_is_refused(embedded_kafka: Servers[EmbeddedKafka]) -> None:
     taken = find_free_port()
     async with await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", taken):

@@ -179,6 +179,22 @@ async def test_a_recorded_port_that_was_taken_meanwhile_is_replaced(server: Scri
         assert server.port != port
 
 
+def test_a_second_port_is_not_the_first_while_nobody_listens_there_yet(tmp_path: Path) -> None:
+    port = find_free_port()
+    record = tmp_path / "second"
+    record.write_text(f"{port}\n")
+    assert settle_port(record) == port
+    second = settle_port(record, besides={port})
+    assert second != port
+    assert settle_port(record, besides={port}) == second
+
+
+def test_a_port_that_is_spoken_for_is_not_found_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = [find_free_port(), find_free_port()]
+    monkeypatch.setattr("headcount.embedded.ports._CANDIDATES", ports)
+    assert find_free_port(besides={ports[0]}) == ports[1]
+
+
 async def test_another_program_on_the_port_is_not_taken_for_the_server(tmp_path: Path) -> None:
     """It may take the port between our look at it and the server's start."""
     port = find_free_port()
