@@ -8,7 +8,6 @@ from typing import Literal, Protocol, TypeAlias
 from ingest.batch import Batch, Offset, Partition
 from ingest.event import DeadLetterReason
 
-
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 """What goes with a record beside key and value: a name may come again, and a value may be null."""
 
