@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -56,6 +57,12 @@ def _find_zone(name: object) -> ZoneInfo:
         raise ValueError("not a time zone") from error
 
 
+def _read_networks(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    return tuple(ip_network(network.strip()) for network in text.split(","))
+
+
 def _lower(text: object) -> object:
     return text.lower() if isinstance(text, str) else text
 
@@ -94,6 +101,9 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one")
     http_port: int = Field(
         default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_read_networks)] = (
+        Field(default=(), description="networks or addresses like 10.0.0.0/8, with commas between them")
     )
     time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
         default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"

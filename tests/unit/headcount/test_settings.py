@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -65,6 +66,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
             "REDIS_URL": "rediss://user:secret@redis.example:6390/3",
             "HTTP_HOST": "0.0.0.0",
             "HTTP_PORT": "80",
+            "TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
             "TIME_ZONE": "Pacific/Chatham",
             "RETENTION_DAYS": "0",
             "BUCKET_RETENTION_DAYS": "0",
@@ -77,6 +79,9 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
     assert settings.kafka_bootstrap_servers == "a.example:9092,[::1]:9093"
     assert settings.kafka_sasl_password == SecretStr("hunter2")
     assert settings.kafka_ssl_ca_location == authorities
+    assert settings.trusted_proxies == tuple(
+        ip_network(network) for network in ("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32")
+    )
     assert settings.time_zone == ZoneInfo("Pacific/Chatham")
     assert (settings.log_level, settings.log_format) == ("warning", "json")
     assert settings.headcount_home == Path("/var/lib/headcount")
@@ -108,6 +113,13 @@ def test_settings_never_change() -> None:
         ),
         ("HTTP_PORT", "65536", "a port, 0 to 65535; 0 takes a free one"),
         ("HTTP_PORT", "http", "a port, 0 to 65535; 0 takes a free one"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "networks or addresses like 10.0.0.0/8, with commas between them"),
+        ("TRUSTED_PROXIES", "10.0.0.1,", "networks or addresses like 10.0.0.0/8, with commas between them"),
+        (
+            "TRUSTED_PROXIES",
+            "proxy.example",
+            "networks or addresses like 10.0.0.0/8, with commas between them",
+        ),
         ("TIME_ZONE", "CEST", "a name of the IANA time zone database, like Europe/Vienna"),
         ("TIME_ZONE", "Europe", "a name of the IANA time zone database, like Europe/Vienna"),
         ("TIME_ZONE", "../etc/passwd", "a name of the IANA time zone database, like Europe/Vienna"),
@@ -208,6 +220,6 @@ def test_the_document_lists_every_setting_with_its_default_and_what_is_wanted() 
 
 
 def shown_default(default: object) -> str:
-    if default is None:
+    if default in (None, ()):
         return "not set"
     return f"`{default.get_secret_value() if isinstance(default, SecretStr) else default}`"
