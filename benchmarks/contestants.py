@@ -20,7 +20,7 @@ from headcount.clients import kafka_options
 from headcount.composition import serve_worker
 from headcount.logging import configure_logging
 from headcount.settings import Settings
-from ingest.source import POLL_RECORDS
+from ingest.polling import POLL_RECORDS
 from ingest.tally import Tally
 
 Contestant = Literal["worker", "consumer"]

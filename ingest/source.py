@@ -1,49 +1,25 @@
 """The Kafka source: one member of the consumer group, with positions set by us alone."""
 
 import asyncio
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import cramjam
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import (
-    CorruptRecordException,
-    IllegalStateError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    RecordTooLargeError,
-    UnsupportedCodecError,
-)
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from ingest.batch import Offset, Partition
-from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
+from ingest.errors import UnavailableError
 from ingest.leaving import hear_out, leave
+from ingest.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
 from ingest.ports import Extent, LogState, Record
 from ingest.topic_id import read_topic
 
-POLL_RECORDS: Final = 5_000
-POLL_MILLISECONDS: Final = 100
-NO_POSITION_SECONDS: Final = 0.01
 REQUEST_MILLISECONDS: Final = 5_000
 SESSION_MILLISECONDS: Final = 10_000
 GROUP_REQUEST_MILLISECONDS: Final = 15_000
 """Longer than a session: who joins is answered only once the members that died are out of the group."""
 COMMIT_SECONDS: Final = 1.0
-
-
-UNREADABLE: Final = (
-    CorruptRecordException,
-    EOFError,
-    RecordTooLargeError,
-    UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
-    UnsupportedCodecError,
-    cramjam.DecompressionError,
-    zlib.error,
-)
-"""What aiokafka lets through from a damaged batch: its own errors, and those of the decompressors."""
 
 
 class KafkaSource:
@@ -84,6 +60,9 @@ class KafkaSource:
         except KafkaError as error:
             await self.stop()
             raise UnavailableError(f"Kafka can't be reached: {error}") from error
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         # Kafka answers a leave only after a join under way, which ends when every other member has joined.
@@ -97,50 +76,14 @@ class KafkaSource:
 
     async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
         if only is None:
-            polled = await self._poll(POLL_RECORDS, POLL_MILLISECONDS)
+            polled = await poll_all(self._consumer)
         else:
-            polled = await self._poll_up_to_damage(_native(only))
+            polled = await poll_up_to_damage(self._consumer, _native(only))
         if self._listener.assigned is not None:
             # These may be read from the group's committed offset, which can be ahead of the checkpoint once
             # Redis was rolled back: counting them would leave a hole.
             return {}
         return {Partition(*native): records for native, records in polled.items() if records}
-
-    async def _poll(
-        self, most: int, milliseconds: int, *only: TopicPartition
-    ) -> Mapping[TopicPartition, list[Record]]:
-        try:
-            polled: Mapping[TopicPartition, list[Record]] = await self._consumer.getmany(
-                *only, timeout_ms=milliseconds, max_records=most
-            )
-        except NoOffsetForPartitionError:
-            await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
-            return {}
-        except OffsetOutOfRangeError as error:
-            (positions,) = error.args
-            raise OutOfRangeError({Partition(*native): at for native, at in positions.items()}) from error
-        except UNREADABLE as error:
-            raise UnreadableError(f"damaged records: {error!r}") from error
-        except KafkaError as error:
-            raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
-        return polled
-
-    async def _poll_up_to_damage(self, only: TopicPartition) -> Mapping[TopicPartition, list[Record]]:
-        """Take one record at a time: several at once are lost together if one of them is damaged."""
-        records: list[Record] = []
-        milliseconds = POLL_MILLISECONDS
-        while len(records) < POLL_RECORDS:
-            try:
-                found = (await self._poll(1, milliseconds, only)).get(only, [])
-            except UnreadableError:
-                if not records:
-                    raise
-                break  # the next poll meets it again
-            if not found:
-                break
-            records += found
-            milliseconds = 0  # only what is here by now: in a busy log there is always more to wait for
-        return {only: records}
 
     async def position(self, partition: Partition) -> Offset:
         # Before: aiokafka would wait for a position, which nobody but the caller is going to set.

@@ -8,21 +8,21 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from headcount.clients import kafka_options
+from headcount.clients import QUESTION_MILLISECONDS, kafka_options
 from headcount.log.reader import LogReader
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.leaving import leave
+from ingest.polling import POLL_MILLISECONDS
 from ingest.ports import Extent
-from ingest.source import POLL_MILLISECONDS
 from ingest.topic_id import read_topic_id
 
 
 async def current_topic_id(settings: Settings, topic: str) -> str:
     """Return the topic's id, which tells it from one of the same name before; raises `UnavailableError`."""
-    client = AIOKafkaClient(**kafka_options(settings))
+    client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
     try:
         await client.bootstrap()
         return await read_topic_id(client, topic)
@@ -50,6 +50,7 @@ async def open_log(settings: Settings, topic: str) -> AsyncIterator[LogReader]:
         enable_auto_commit=False,
         isolation_level="read_committed",
         fetch_max_wait_ms=POLL_MILLISECONDS,
+        request_timeout_ms=QUESTION_MILLISECONDS,
         **kafka_options(settings),
     )
     try:

@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError, UnreadableError
+from ingest.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE
 from ingest.ports import Extent, Record
-from ingest.source import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE
 
 STALLED_SECONDS: Final = 30.0
 """How long Kafka may give nothing, although there is something."""

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from ingest import dead_letters, source
+from ingest import dead_letters, polling, source
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import Headers
 from tests.simulation.broker import TOPIC, Broker, Letter
@@ -117,8 +117,8 @@ def fake_kafka(chance: random.Random, *, poll_records: int) -> Iterator[None]:
     with (
         patch.object(source, "AIOKafkaConsumer", consumer),
         patch.object(source, "AIOKafkaClient", FakeClient),
-        patch.object(source, "POLL_RECORDS", poll_records),
-        patch.object(source, "POLL_MILLISECONDS", POLL_MILLISECONDS),
+        patch.object(polling, "POLL_RECORDS", poll_records),
+        patch.object(polling, "POLL_MILLISECONDS", POLL_MILLISECONDS),
         patch.object(dead_letters, "AIOKafkaProducer", FakeProducer),
     ):
         yield

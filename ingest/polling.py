@@ -1,0 +1,78 @@
+"""Polls of a consumer: how much they take at once, and what they make of a log that can't be read."""
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+import cramjam
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
+
+from ingest.batch import Partition
+from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
+from ingest.ports import Record
+
+POLL_RECORDS: Final = 5_000
+POLL_MILLISECONDS: Final = 100
+NO_POSITION_SECONDS: Final = 0.01
+
+UNREADABLE: Final = (
+    CorruptRecordException,
+    EOFError,
+    RecordTooLargeError,
+    UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
+    UnsupportedCodecError,
+    cramjam.DecompressionError,
+    zlib.error,
+)
+"""What aiokafka lets through from a damaged batch: its own errors, and those of the decompressors."""
+
+Polled = Mapping[TopicPartition, list[Record]]
+
+
+async def poll_all(consumer: AIOKafkaConsumer) -> Polled:
+    """Take what is here of every partition; raises as `Source.poll` does."""
+    return await _poll(consumer, most=POLL_RECORDS, milliseconds=POLL_MILLISECONDS)
+
+
+async def poll_up_to_damage(consumer: AIOKafkaConsumer, only: TopicPartition) -> Polled:
+    """Take one record at a time: several at once are lost together if one of them is damaged."""
+    records: list[Record] = []
+    milliseconds = POLL_MILLISECONDS
+    while len(records) < POLL_RECORDS:
+        try:
+            polled = await _poll(consumer, only, most=1, milliseconds=milliseconds)
+        except UnreadableError:
+            if not records:
+                raise
+            break  # the next poll meets it again
+        found = polled.get(only, [])
+        if not found:
+            break
+        records += found
+        milliseconds = 0  # only what is here by now: in a busy log there is always more to wait for
+    return {only: records}
+
+
+async def _poll(consumer: AIOKafkaConsumer, *only: TopicPartition, most: int, milliseconds: int) -> Polled:
+    try:
+        polled: Polled = await consumer.getmany(*only, timeout_ms=milliseconds, max_records=most)
+    except NoOffsetForPartitionError:
+        await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
+        return {}
+    except OffsetOutOfRangeError as error:
+        (positions,) = error.args
+        raise OutOfRangeError({Partition(*native): at for native, at in positions.items()}) from error
+    except UNREADABLE as error:
+        raise UnreadableError(f"damaged records: {error!r}") from error
+    except KafkaError as error:
+        raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
+    return polled
