@@ -15,6 +15,8 @@ WORKER_TIMEOUT_SECONDS: Final = 5.0
 API_TIMEOUT_SECONDS: Final = 0.8
 """Shorter than a request's deadline, so that the answer still says what was missing."""
 API_CONNECTIONS: Final = 32
+QUESTION_MILLISECONDS: Final = 5_000
+"""How long Kafka may take to answer a question about topics, groups and offsets."""
 WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
 """With them, redis-py hands out pooled connections without a look whether Redis closed them meanwhile."""
 

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.server_log import server_logger
 from headcount.clients import api_redis, kafka_options, worker_redis
 from headcount.log.topics import create_topics
+from headcount.race import unless_stopped
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
@@ -47,7 +48,8 @@ async def serve_worker(settings: Settings, stopping: asyncio.Event, *, tally: Ta
     patience = Patience(stopping, asyncio.sleep)
     try:
         async with AsyncExitStack() as parts:
-            worker = await _start_worker(settings, parts, patience, tally or Tally())
+            starting = _start_worker(settings, parts, patience, tally or Tally())
+            worker = await unless_stopped(stopping, starting)
             await worker.run(stopping)
     except UnavailableError as error:
         if not stopping.is_set():

@@ -56,8 +56,11 @@ class KafkaDeadLetters:
         try:
             await self._producer.start()
         except KafkaError as error:
-            await self._producer.stop()
+            await self.stop()
             raise UnavailableError(f"Kafka can't be reached: {error}") from error
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         await leave("dead letters", self._producer.stop())

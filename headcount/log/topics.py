@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from headcount.clients import kafka_options
+from headcount.clients import QUESTION_MILLISECONDS, kafka_options
 from headcount.settings import Settings
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.errors import RefusedError, UnavailableError
@@ -20,13 +20,13 @@ MILLISECONDS_A_DAY: Final = 86_400_000
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open an admin client, raising `UnavailableError` where Kafka is out of reach."""
-    admin = AIOKafkaAdminClient(**kafka_options(settings))
+    admin = AIOKafkaAdminClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
     try:
         await admin.start()
         yield admin
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
-            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}"
+            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error or 'it took too long'}"
         ) from error
     finally:
         await admin.close()

@@ -1,0 +1,56 @@
+"""A start is given up once the stop is asked for."""
+
+import asyncio
+
+import pytest
+
+from headcount.race import unless_stopped
+from ingest.errors import RefusedError, UnavailableError
+
+
+async def test_a_start_that_is_done_gives_what_it_made() -> None:
+    async def start() -> str:
+        return "a worker"
+
+    assert await unless_stopped(asyncio.Event(), start()) == "a worker"
+
+
+async def test_what_a_start_raises_is_raised() -> None:
+    async def start() -> None:
+        raise RefusedError("it won't do")
+
+    with pytest.raises(RefusedError, match="won't do"):
+        await unless_stopped(asyncio.Event(), start())
+
+
+async def test_a_start_that_waits_is_cancelled_and_has_cleaned_up() -> None:
+    stopping, events = asyncio.Event(), list[str]()
+
+    async def start() -> None:
+        stopping.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            events.append("cleaned up")
+
+    with pytest.raises(UnavailableError, match="the stop came before"):
+        await unless_stopped(stopping, start())
+    assert events == ["cleaned up"]
+
+
+async def test_a_start_is_not_left_running_where_its_caller_is_cancelled() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def start() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    caller = asyncio.create_task(unless_stopped(asyncio.Event(), start()))
+    await begun.wait()
+    caller.cancel()
+    async with asyncio.timeout(5):
+        await ended.wait()
