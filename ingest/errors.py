@@ -22,7 +22,7 @@ class OutOfRangeError(UnavailableError):
 
 
 class UnreadableError(HeadcountError):
-    """Records of some partition are damaged, or compressed in a way that can't be undone."""
+    """Records of some partition are damaged, too large once decompressed, or compressed in an unknown way."""
 
 
 class PartitionStoppedError(HeadcountError):

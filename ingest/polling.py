@@ -17,6 +17,7 @@ from aiokafka.errors import (
 )
 
 from ingest.batch import Partition
+from ingest.decompression import POLL_BYTES, TooLargeError, one_poll
 from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
 from ingest.ports import Record
 
@@ -28,12 +29,13 @@ UNREADABLE: Final = (
     CorruptRecordException,
     EOFError,
     RecordTooLargeError,
+    TooLargeError,
     UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
     UnsupportedCodecError,
     cramjam.DecompressionError,
     zlib.error,
 )
-"""What aiokafka lets through from a damaged batch: its own errors, and those of the decompressors."""
+"""What aiokafka lets through from a batch that can't be read: its own errors, and the decompressors'."""
 
 Polled = Mapping[TopicPartition, list[Record]]
 
@@ -47,7 +49,9 @@ async def poll_up_to_damage(consumer: AIOKafkaConsumer, only: TopicPartition) ->
     """Take one record at a time: several at once are lost together if one of them is damaged."""
     records: list[Record] = []
     milliseconds = POLL_MILLISECONDS
-    while len(records) < POLL_RECORDS:
+    size = 0
+    # By bytes too: a thousand batches of the log can each be near their bound once decompressed.
+    while len(records) < POLL_RECORDS and size < POLL_BYTES:
         try:
             polled = await _poll(consumer, only, most=1, milliseconds=milliseconds)
         except UnreadableError:
@@ -58,13 +62,15 @@ async def poll_up_to_damage(consumer: AIOKafkaConsumer, only: TopicPartition) ->
         if not found:
             break
         records += found
+        size += sum(map(_size, found))
         milliseconds = 0  # only what is here by now: in a busy log there is always more to wait for
     return {only: records}
 
 
 async def _poll(consumer: AIOKafkaConsumer, *only: TopicPartition, most: int, milliseconds: int) -> Polled:
     try:
-        polled: Polled = await consumer.getmany(*only, timeout_ms=milliseconds, max_records=most)
+        with one_poll():
+            polled: Polled = await consumer.getmany(*only, timeout_ms=milliseconds, max_records=most)
     except NoOffsetForPartitionError:
         await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
         return {}
@@ -72,7 +78,17 @@ async def _poll(consumer: AIOKafkaConsumer, *only: TopicPartition, most: int, mi
         (positions,) = error.args
         raise OutOfRangeError({Partition(*native): at for native, at in positions.items()}) from error
     except UNREADABLE as error:
-        raise UnreadableError(f"damaged records: {error!r}") from error
+        raise UnreadableError(cause_of(error)) from error
     except KafkaError as error:
         raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
     return polled
+
+
+def cause_of(error: Exception) -> str:
+    """Say why records can't be read, of one of the errors named above."""
+    return f"too large: {error}" if isinstance(error, TooLargeError) else f"damaged records: {error!r}"
+
+
+def _size(record: Record) -> int:
+    headers = sum(len(value or b"") for _, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -9,6 +9,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from ingest.batch import Offset, Partition
+from ingest.decompression import bound_decompression
 from ingest.errors import UnavailableError
 from ingest.leaving import hear_out, leave
 from ingest.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
@@ -26,6 +27,7 @@ class KafkaSource:
     """`options` are aiokafka's client options: addresses and security."""
 
     def __init__(self, topic: str, group_id: str, options: Mapping[str, Any]) -> None:
+        bound_decompression()  # of every consumer there is: aiokafka knows no other way
         self._topic = topic
         self._group_id = group_id
         self._options = options

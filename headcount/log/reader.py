@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ingest.batch import Offset, Partition
+from ingest.decompression import bound_decompression, one_poll
 from ingest.errors import UnavailableError, UnreadableError
-from ingest.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE
+from ingest.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE, cause_of
 from ingest.ports import Extent, Record
 
 STALLED_SECONDS: Final = 30.0
@@ -33,6 +34,7 @@ class LogReader:
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, extents: Mapping[Partition, Extent]) -> None:
+        bound_decompression()
         self.extents = extents
         self._consumer = consumer
 
@@ -108,13 +110,14 @@ class LogReader:
 
     async def _poll(self, native: TopicPartition, position: Offset, max_records: int) -> Sequence[Record]:
         try:
-            polled = await self._consumer.getmany(
-                native, timeout_ms=POLL_MILLISECONDS, max_records=max_records
-            )
+            with one_poll():
+                polled = await self._consumer.getmany(
+                    native, timeout_ms=POLL_MILLISECONDS, max_records=max_records
+                )
         except UNREADABLE as error:
             place = f"{native.topic}:{native.partition}"
             raise UnreadableError(
-                f"{place} holds damaged records at {position} or later: {error!r}"
+                f"{place} can't be read at {position} or later: {cause_of(error)}"
             ) from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error

@@ -7,8 +7,13 @@ from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
 from headcount.composition import utc_now
+from headcount.status import read_status
+from ingest.batch import Partition
+from ingest.decompression import BATCH_BYTES, POLL_BYTES
+from projector.progress import read_progress
 from projector.view import RedisView
 from tests.deployment import Deployment, deployed, event
+from tests.waiting import wait_until
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 PEOPLE_A_BATCH = 50
@@ -33,6 +38,37 @@ async def test_a_log_of_every_compression_is_counted(deployment: Deployment, red
     assert [count.users for count in counts] == [[expected]] * len(CODECS)
 
 
+@pytest.mark.parametrize(
+    "codec", ["gzip", "lz4", "zstd"]
+)  # by snappy, a bomb is no smaller than a batch may be
+async def test_a_batch_past_the_bound_stops_its_partition_and_is_skipped(
+    deployment: Deployment, redis_client: Redis, codec: str
+) -> None:
+    await publish_zeros(deployment, codec, sizes=[1, 2 * BATCH_BYTES, 1])
+    bomb = Partition(deployment.settings.kafka_topic, 0)
+    await deployment.publish(event("anna"), partition=1)
+    async with deployment.worker():
+        await wait_until(lambda: is_at(redis_client, bomb, 1), message="what is before the batch was read")
+        other = Partition(bomb.topic, 1)
+        await wait_until(lambda: is_at(redis_client, other, 1), message="the other partition was read")
+    assert (await read_status(deployment.settings)).lag == 2
+
+    skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
+    assert skipped.text.startswith(f"{bomb} goes on at 2.")
+    await deployment.count()
+    assert await is_at(redis_client, bomb, 3)
+
+
+async def test_batches_that_are_too_large_only_together_are_all_read(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    sizes = [BATCH_BYTES // 2] * (2 * POLL_BYTES // BATCH_BYTES + 4)
+    await publish_zeros(deployment, "zstd", sizes=sizes)
+    await deployment.count()
+    assert await is_at(redis_client, Partition(deployment.settings.kafka_topic, 0), len(sizes))
+    assert len(await deployment.read(deployment.settings.kafka_topic)) == len(sizes)
+
+
 async def publish_compressed(deployment: Deployment, codec: str | None) -> None:
     """Publish one batch; a workspace is named for each compression."""
     settings = deployment.settings
@@ -45,3 +81,19 @@ async def publish_compressed(deployment: Deployment, codec: str | None) -> None:
             assert batch.append(timestamp=None, key=None, value=value)
         batch.close()
         await (await producer.send_batch(batch, settings.kafka_topic, partition=0))
+
+
+async def publish_zeros(deployment: Deployment, codec: str, *, sizes: list[int]) -> None:
+    """Publish records of so many zeros to partition 0, one a batch."""
+    settings = deployment.settings
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        compression_type=codec,
+        max_request_size=2 * max(sizes),
+    ) as producer:
+        for size in sizes:
+            await producer.send_and_wait(settings.kafka_topic, bytes(size), partition=0)
+
+
+async def is_at(redis: Redis, partition: Partition, checkpoint: int) -> bool:
+    return (await read_progress(redis)).checkpoints.get(partition) == checkpoint
