@@ -26,6 +26,7 @@ from ingest.errors import RefusedError
 _REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
 _SECRETS: Final = frozenset({"kafka_sasl_password", "redis_url"})
 _SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_SECONDS: Final = "above 0 and up to 3600 seconds"
 _is_server_list = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):\d{1,5}(?:,(?!\Z)|\Z)").match
 
 
@@ -101,6 +102,19 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one")
     http_port: int = Field(
         default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
+    )
+    http_head_timeout_seconds: float = Field(default=10, gt=0, le=3600, description=_SECONDS)
+    http_keep_alive_seconds: float = Field(default=30, gt=0, le=3600, description=_SECONDS)
+    http_write_timeout_seconds: float = Field(default=10, gt=0, le=3600, description=_SECONDS)
+    http_max_head_bytes: int = Field(
+        default=16_384, ge=1_024, le=1_048_576, description="1024 to 1048576 bytes"
+    )
+    http_max_headers: int = Field(default=100, ge=10, le=10_000, description="10 to 10000 headers")
+    http_max_body_bytes: int = Field(default=0, ge=0, le=1_048_576, description="0 to 1048576 bytes")
+    http_max_pipelined_requests: int = Field(default=16, ge=1, le=32, description="1 to 32 requests")
+    http_max_connections: int = Field(default=1_000, ge=1, le=100_000, description="1 to 100000 connections")
+    http_max_connections_per_address: int = Field(
+        default=100, ge=1, le=100_000, description="1 to 100000 connections"
     )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_read_networks)] = (
         Field(default=(), description="networks or addresses like 10.0.0.0/8, with commas between them")
