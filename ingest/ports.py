@@ -1,7 +1,7 @@
 """What the worker loop asks of the world: a log to read, a projection to write, a place for dead letters."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
@@ -47,10 +47,14 @@ class LogState:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Which topic was counted, None for none yet, and the next offset to read of each of its partitions."""
+    """Which topic was counted, None for none yet, and the next offset to read of each of its partitions.
+
+    `as_of` has the instant up to which every event is counted, but for partitions that are catching up.
+    """
 
     topic_id: str | None
     offsets: Mapping[Partition, Offset]
+    as_of: Mapping[Partition, datetime] = field(default_factory=dict)
 
 
 GapCause = Literal["retention", "truncated", "recreated", "skipped"]

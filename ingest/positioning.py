@@ -1,6 +1,8 @@
 """Where to read from: what Redis knows, held against what the log still has."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -9,6 +11,14 @@ from ingest.ports import Checkpoints, Extent, Gap, LogState, Projection, Source
 from ingest.tally import Tally
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to read a partition from, and how fresh it is known to be: None while it is catching up."""
+
+    offset: Offset
+    as_of: datetime | None
 
 
 class Positioner:
@@ -31,8 +41,8 @@ class Positioner:
         """Note positions that the log did not reach, however far it has grown when it is looked at."""
         self._doubted = positions
 
-    async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
-        """Return the position of each partition; one that can't be told yet is left out, to ask again.
+    async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Place]:
+        """Return the place of each partition; one that can't be told yet is left out, to ask again.
 
         Raises `UnavailableError`.
         """
@@ -53,10 +63,12 @@ class Positioner:
 
     async def _place_known(
         self, partitions: Iterable[Partition], checkpoints: Checkpoints, state: LogState
-    ) -> Mapping[Partition, Offset]:
+    ) -> Mapping[Partition, Place]:
         offsets, extents = checkpoints.offsets, state.extents
         return {
-            partition: await self._place_one(partition, offsets[partition], extents[partition])
+            partition: await self._place_one(
+                partition, Place(offsets[partition], checkpoints.as_of.get(partition)), extents[partition]
+            )
             for partition in sorted(set(partitions) & offsets.keys() & extents.keys())
         }
 
@@ -71,17 +83,18 @@ class Positioner:
             )
             for partition, checkpoint in checkpoints.offsets.items()
         ]
-        self._tally.gaps += len(gaps)
+        self._tally.gaps["recreated"] += len(gaps)
         log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
         await self._projection.restart(state, gaps)
         self._doubted = {}
 
-    async def _place_one(self, partition: Partition, checkpoint: Offset, extent: Extent) -> Offset:
+    async def _place_one(self, partition: Partition, known: Place, extent: Extent) -> Place:
+        checkpoint = known.offset
         if extent.beginning <= checkpoint <= extent.end and self._doubted.get(partition) != checkpoint:
             log.info("positioned", partition=str(partition), checkpoint=checkpoint, end=extent.end)
-            return checkpoint
+            return known
         await self._report_gap(partition, checkpoint, extent)
-        return extent.beginning
+        return Place(extent.beginning, None)
 
     async def _report_gap(self, partition: Partition, checkpoint: Offset, extent: Extent) -> None:
         overtaken = checkpoint < extent.beginning
@@ -91,7 +104,7 @@ class Positioner:
             checkpoint=checkpoint,
             extent=extent,
         )
-        self._tally.gaps += 1
+        self._tally.gaps[gap.cause] += 1
         log.error(
             "gap",
             partition=str(partition),

@@ -65,6 +65,7 @@ class Worker:
         self._sorter = sorter
         self._clock = clock
         self._tally = tally
+        self._state = tally.state
         self._positioner = Positioner(source, projection, tally)
         self._lanes: dict[Partition, Lane] = {}
         self._unpositioned: set[Partition] = set()
@@ -74,7 +75,7 @@ class Worker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until the stop is asked for; then finish the batch in hand and tell Kafka."""
-        self._patience = Patience(stopping, self._idle)
+        self._patience = Patience(stopping, self._idle, self._state)
         try:
             await self._run_tasks(stopping)
         except* HeadcountError as errors:
@@ -103,6 +104,7 @@ class Worker:
             log.warning("stopped while waiting", cause=str(error))
 
     async def _step(self) -> None:
+        self._state.turn()
         self._take_assignment()
         if self._has_log_changed:
             self._has_log_changed = False
@@ -136,6 +138,7 @@ class Worker:
         self._lanes.clear()
         self._stops.clear()
         self._unpositioned = set(assigned)
+        self._state.assign(assigned)
         log.info("assigned", partitions=sorted(map(str, assigned)))
 
     async def _position(self) -> None:
@@ -143,15 +146,17 @@ class Worker:
         placed = await self._positioner.place(self._unpositioned)
         if any(lane.topic_id != self._positioner.topic_id for lane in self._lanes.values()):
             self._lose_places()  # offsets mean nothing in another topic
-        for partition, position in placed.items():
-            self._lanes[partition] = Lane(position, self._positioner.topic_id)
+        for partition, place in placed.items():
+            self._lanes[partition] = Lane(place.offset, self._positioner.topic_id)
             self._unpositioned.discard(partition)
-            self._source.seek(partition, position)
+            self._state.place(partition, place.offset, place.as_of)
+            self._source.seek(partition, place.offset)
             self._source.resume([partition])
 
     def _lose_places(self) -> None:
         """Have every position sought again: records of any partition may have been lost on the way here."""
         self._unpositioned.update(self._lanes)
+        self._state.displace(self._lanes)
         self._lanes.clear()
 
     async def _probe(self) -> None:
@@ -185,10 +190,9 @@ class Worker:
         as_of = lane.ends.as_of(end)
         batch = Batch(partition=partition, start=lane.next, end=end, events=events, as_of=as_of)
         try:
-            stored = await self._patience.insist(self._projection.apply, batch)
+            stored = await self._patience.insist(self._apply_batch, batch)
             if stored == end:
                 lane.next = end
-                self._tally.batches += 1
                 if end > batch.start:
                     self._stops.forget(partition)
             else:
@@ -196,10 +200,21 @@ class Worker:
         except PartitionStoppedError as error:
             self._stop_partition(error)
 
+    async def _apply_batch(self, batch: Batch) -> Offset | None:
+        started = asyncio.get_running_loop().time()
+        stored = await self._projection.apply(batch)
+        if stored == batch.end:
+            self._state.step(batch)
+            if batch.end > batch.start:
+                seconds = asyncio.get_running_loop().time() - started
+                self._tally.note_batch(batch.events, seconds=seconds, now=self._clock())
+        return stored
+
     async def _lose_place(self, batch: Batch, stored: Offset | None) -> None:
         """The checkpoint is not where this worker left it: drop the batch, and start from what is stored."""
         self._lanes.pop(batch.partition, None)
         self._unpositioned.add(batch.partition)
+        self._state.displace([batch.partition])
         if stored is not None and stored > batch.start:
             self._tally.refused += 1
             log.info("another worker went on", partition=str(batch.partition), checkpoint=stored)
@@ -215,6 +230,7 @@ class Worker:
         log.error("partition stopped", partition=str(error.partition), cause=str(error))
         self._lanes.pop(error.partition, None)
         self._source.pause([error.partition])
+        self._state.stop(error.partition, str(error))
         self._stops.add(error.partition, asyncio.get_running_loop().time())
 
     async def _beat(self) -> None:
@@ -234,10 +250,15 @@ class Worker:
 
     async def _watch(self) -> None:
         """Look at the log's ends beside the loop, so that a slow Kafka delays nothing but as-of."""
+        self._state.watch(away=None)
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            with suppress(UnavailableError):  # the loop meets the same, and says so
+            try:
                 await self._sample()
+            except UnavailableError as error:  # the loop meets the same, and logs it
+                self._state.watch(away=str(error))
+            else:
+                self._state.watch(away=None)
             await self._commit()
 
     async def _sample(self) -> None:
@@ -245,6 +266,7 @@ class Worker:
         # that is fast would have as-of promise what nobody has published yet.
         instant = await self._projection.now()
         state = await self._source.state()
+        self._state.reach(state.extents)
         if not self._positioner.knows(state):
             # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of
             # may not pass them. Left to the loop: a step under way stands on the places it has.
@@ -265,6 +287,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := until - loop.time()) > 0:
+            self._state.turn()
             with suppress(UnavailableError, UnreadableError):
                 await self._source.poll()
             await asyncio.sleep(min(left, 0.01))

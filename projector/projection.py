@@ -58,7 +58,7 @@ class RedisProjection:
     async def checkpoints(self) -> Checkpoints:
         progress = await read_progress(self._redis)
         self._known = (progress.topic_id or "", len(progress.checkpoints))
-        return Checkpoints(progress.topic_id, progress.checkpoints)
+        return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
 
     async def begin(self, log: LogState) -> None:
         with errors_named():

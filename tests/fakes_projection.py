@@ -67,7 +67,7 @@ class FakeProjection:
     async def checkpoints(self) -> Checkpoints:
         await self._steps.take("checkpoints")
         self._topic_id = self._stored.topic_id
-        found = Checkpoints(self._stored.topic_id, dict(self._stored.checkpoints))
+        found = Checkpoints(self._stored.topic_id, dict(self._stored.checkpoints), dict(self._stored.as_of))
         await self._steps.take("checkpoints done")
         return found
 

@@ -29,7 +29,10 @@ def no_event(value: bytes = b"no event") -> FakeRecord:
 
 
 class Pipeline:
-    """The world that workers run in; it outlives them. Its clock is the event loop's."""
+    """The world that workers run in; it outlives them. Its clock is the event loop's.
+
+    `source` is that of the worker started last.
+    """
 
     def __init__(self, partitions: int = 1, *, poll_records: int = 5_000, steps: Steps | None = None) -> None:
         self.log = FakeLog(partitions)
@@ -38,6 +41,7 @@ class Pipeline:
         self.stored = Projected()
         self.dead_letters = FakeDeadLetters(steps=self.steps)
         self.tally = Tally()
+        self.source: FakeSource
         self._poll_records = poll_records
 
     @asynccontextmanager
@@ -52,6 +56,7 @@ class Pipeline:
     async def start_worker(self) -> "RunningWorker":
         source = FakeSource(self.log, steps=self.steps, poll_records=self._poll_records)
         await source.start()
+        self.source = source
         worker = Worker(
             source=source,
             projection=FakeProjection(self.stored, steps=self.steps, clock=now),

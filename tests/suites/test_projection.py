@@ -61,7 +61,7 @@ async def test_a_second_beginning_keeps_what_is_there(begun: ObservedProjection)
     await begun.projection.apply(batch(5, 7, "alice", as_of=NOW))
     await begun.projection.begin(log(first=6, second=3, third=2))
     assert await begun.projection.checkpoints() == Checkpoints(
-        "one", {FIRST: Offset(7), SECOND: Offset(0), THIRD: Offset(2)}
+        "one", {FIRST: Offset(7), SECOND: Offset(0), THIRD: Offset(2)}, {FIRST: NOW}
     )
     assert await begun.as_of() == {FIRST: NOW}
     assert await begun.count(TODAY) == 1

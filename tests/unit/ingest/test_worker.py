@@ -52,7 +52,7 @@ async def test_what_holds_no_record_does_not_hold_the_checkpoint_back() -> None:
         await pipeline.until_caught_up()
         pipeline.log.append(pipeline.partitions[0], None)
         await pipeline.until_caught_up()
-    assert pipeline.tally.gaps == 0
+    assert not pipeline.tally.gaps
 
 
 async def test_batches_that_span_a_compacted_hole_follow_on_each_other() -> None:

@@ -45,7 +45,7 @@ async def test_a_worker_that_goes_on_meanwhile_is_no_gap(moment: str) -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice"}
-    assert pipeline.tally.gaps == 0
+    assert not pipeline.tally.gaps
 
 
 async def test_a_late_batch_of_a_worker_that_was_put_out_is_refused() -> None:

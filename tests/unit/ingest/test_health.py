@@ -1,0 +1,199 @@
+"""A worker's health: judged by whether it gets on, and not by whom it is connected to."""
+
+import asyncio
+from collections.abc import Mapping
+
+from ingest.batch import Partition
+from ingest.errors import PartitionStoppedError
+from ingest.health import is_ready, stalls, standings
+from tests.fakes_log import FakeRecord
+from tests.pipeline import Pipeline, event
+from tests.steps import away
+from tests.virtual_time import wait_until
+
+PATIENCE = 60.0
+
+
+def stalled(pipeline: Pipeline) -> list[str]:
+    return stalls(pipeline.tally.state, now=asyncio.get_running_loop().time(), patience=PATIENCE)
+
+
+def standing(pipeline: Pipeline) -> Mapping[Partition, str]:
+    return standings(pipeline.tally.state)
+
+
+async def time_passes(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_worker_at_work_lives_and_is_ready() -> None:
+    pipeline = Pipeline(partitions=2)
+    pipeline.log.append(pipeline.partitions[0], event("alice"))
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        await time_passes(3 * PATIENCE)
+        assert stalled(pipeline) == []
+        assert is_ready(pipeline.tally.state)
+        assert standing(pipeline) == dict.fromkeys(pipeline.partitions, "ok")
+
+
+async def test_before_the_group_has_dealt_partitions_out_it_is_not_ready() -> None:
+    pipeline = Pipeline()
+    assert stalled(pipeline) == []
+    assert not is_ready(pipeline.tally.state)
+
+
+async def test_a_member_that_got_no_partition_is_ready_to_take_over() -> None:
+    pipeline = Pipeline(partitions=1)
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        first, pipeline.tally.state.partitions = pipeline.tally.state.partitions, {}
+        assert first
+        assert is_ready(pipeline.tally.state)
+
+
+async def test_a_loop_that_hangs_is_found() -> None:
+    pipeline = Pipeline()
+    worker = await pipeline.start_worker()
+    await pipeline.until_caught_up()
+    pipeline.steps.plan("poll", hang)
+    await time_passes(PATIENCE / 2)
+    assert stalled(pipeline) == []
+    await time_passes(PATIENCE)
+    assert "the worker's loop hangs" in stalled(pipeline)
+    await worker.die()
+
+
+async def test_a_call_that_never_returns_is_found() -> None:
+    pipeline = Pipeline()
+    worker = await pipeline.start_worker()
+    await pipeline.until_caught_up()
+    pipeline.steps.plan("apply", hang)
+    await time_passes(2 * PATIENCE)
+    assert "the worker's loop hangs" in stalled(pipeline)
+    await worker.die()
+
+
+async def test_a_watch_that_hangs_is_found() -> None:
+    pipeline = Pipeline()
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.steps.plan("state", hang)
+        await time_passes(2 * PATIENCE)
+        assert stalled(pipeline) == ["the watch over the log's ends hangs"]
+
+
+async def test_a_partition_whose_records_never_come_is_found_though_the_loop_turns() -> None:
+    pipeline = Pipeline(partitions=2)
+    first, second = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.source.pause([first])  # what a fetcher does that has lost its way
+        pipeline.log.append(first, event("alice"))
+        pipeline.log.append(second, event("bob"))
+        await time_passes(2 * PATIENCE)
+        assert stalled(pipeline) == [f"{first} makes no progress, with a lag of 1"]
+        pipeline.source.resume([first])
+        await pipeline.until_caught_up()
+        assert stalled(pipeline) == []
+
+
+async def test_a_worker_that_works_off_a_backlog_lives() -> None:
+    pipeline = Pipeline(poll_records=1)
+    (partition,) = pipeline.partitions
+    pipeline.log.append(partition, *[event("alice")] * 10)
+    pipeline.steps.plan("apply done", *[lambda: time_passes(PATIENCE / 2)] * 20)
+    async with pipeline.worker():
+        await time_passes(2 * PATIENCE)
+        assert pipeline.lags()[partition] > 0
+        assert stalled(pipeline) == []
+
+
+async def test_waiting_for_redis_is_no_stall_but_not_ready_either() -> None:
+    pipeline = Pipeline()
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.log.append(pipeline.partitions[0], event("alice"))
+        pipeline.steps.plan("apply", *[away] * 400)
+        await time_passes(2 * PATIENCE)
+        assert pipeline.users() == set()
+        assert stalled(pipeline) == []
+        assert not is_ready(pipeline.tally.state)
+        assert pipeline.tally.state.waiting_for == "away"
+        await pipeline.until_caught_up()
+        assert stalled(pipeline) == []
+        assert is_ready(pipeline.tally.state)
+
+
+async def test_a_kafka_that_is_away_is_no_stall() -> None:
+    """A poll just returns nothing then: only the watch beside the loop learns of it."""
+    pipeline = Pipeline()
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.source.pause(pipeline.partitions)
+        pipeline.log.append(pipeline.partitions[0], event("alice"))
+        await time_passes(PATIENCE / 2)
+        pipeline.steps.plan("state", *[away] * 200)
+        await time_passes(2 * PATIENCE)
+        assert pipeline.tally.state.away == "away"
+        assert stalled(pipeline) == []
+        assert not is_ready(pipeline.tally.state)
+
+
+async def test_a_stopped_partition_is_no_stall_and_says_why() -> None:
+    pipeline = Pipeline(partitions=2)
+    first, second = pipeline.partitions
+
+    def refuse() -> None:
+        raise PartitionStoppedError(first, "a counter has the wrong type")
+
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.steps.plan("apply", refuse)
+        await wait_until(
+            lambda: "ok" not in set(standing(pipeline).values()) or not is_ready(pipeline.tally.state)
+        )
+        stopped = {name: words for name, words in standing(pipeline).items() if words != "ok"}
+        assert list(stopped.values()) == ["stopped: a counter has the wrong type"]
+        await wait_until(lambda: is_ready(pipeline.tally.state), message="it was tried again")
+        assert stalled(pipeline) == []
+    assert {first, second} == set(standing(pipeline))
+
+
+async def test_a_partition_that_lost_its_freshness_is_catching_up() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.stored.restore(Pipeline().stored)
+        pipeline.log.append(partition, *[FakeRecord()] * 3)
+        await wait_until(lambda: standing(pipeline)[partition].startswith("catching up"))
+        assert not is_ready(pipeline.tally.state)
+        await wait_until(lambda: is_ready(pipeline.tally.state))
+
+
+async def test_a_worker_that_starts_anew_knows_what_another_has_caught_up_with() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    as_of = pipeline.stored.as_of[partition]
+    pipeline.steps.plan("now", *[away] * 30)  # no instant of its own to go by
+    async with pipeline.worker():
+        await wait_until(lambda: pipeline.tally.state.owned[partition].as_of == as_of)
+
+
+async def test_lag_is_what_is_still_to_be_read() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.source.pause([partition])
+        pipeline.log.append(partition, *[event("alice")] * 7)
+        await wait_until(lambda: pipeline.tally.state.owned[partition].lag == 7)
+        pipeline.source.resume([partition])
+        await wait_until(lambda: pipeline.tally.state.owned[partition].lag == 0)
