@@ -5,10 +5,23 @@
 -- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
 -- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers
 -- take for that of all partitions, may not go on past one that is no longer among them.
-if ARGV[6] and (redis.call('HGET', KEYS[#KEYS], 'topic_id') ~= ARGV[6] or redis.call('HLEN', KEYS[1]) < tonumber(ARGV[7])) then
+local asked = { { KEYS[1], ARGV[1] }, { KEYS[2], ARGV[1] } }
+if ARGV[6] then
+  asked[3] = { KEYS[#KEYS], 'topic_id' }
+end
+local found = {}
+-- Before anything is written: a key that holds something else may not come to light with the checkpoint moved.
+for i, place in ipairs(asked) do
+  found[i] = redis.pcall('HGET', place[1], place[2])
+  if type(found[i]) == 'table' then
+    return redis.error_reply(found[i].err .. ' (at ' .. place[1] .. ')')
+  end
+end
+local stored, known = found[1], found[2]
+
+if ARGV[6] and (found[3] ~= ARGV[6] or redis.call('HLEN', KEYS[1]) < tonumber(ARGV[7])) then
   return nil
 end
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
 if stored ~= ARGV[2] then
   return stored
 end
@@ -24,10 +37,7 @@ end
 -- After every counter: a script that fails above leaves the checkpoint, and the batch is counted again.
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 -- After the checkpoint: as-of may be older than what is counted, never newer.
-if ARGV[4] ~= '' then
-  local known = redis.call('HGET', KEYS[2], ARGV[1])
-  if not known or tonumber(known) < tonumber(ARGV[4]) then
-    redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
-  end
+if ARGV[4] ~= '' and (not known or tonumber(known) < tonumber(ARGV[4])) then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 end
 return ARGV[3]

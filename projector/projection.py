@@ -106,7 +106,7 @@ class RedisProjection:
                     ],
                 )
         except ResponseError as error:
-            raise PartitionStoppedError(batch.partition, f"Redis refuses a counter: {error}") from error
+            raise PartitionStoppedError(batch.partition, _refusal(error)) from error
         if stored is None:
             return None
         checkpoint = Offset(int(stored))
@@ -122,3 +122,10 @@ class RedisProjection:
         self._tally.anonymous += folded.anonymous
         self._tally.expired += folded.expired
         self._tally.counted += events - folded.anonymous - folded.expired
+
+
+def _refusal(error: ResponseError) -> str:
+    return (
+        f"Redis refuses the batch: {error}. Once that is mended the partition goes on by itself; "
+        "headcount audit then tells what the counters lack."
+    )

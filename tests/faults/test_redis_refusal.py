@@ -80,6 +80,19 @@ async def test_a_key_has_the_wrong_type(drill: Drill) -> None:
         await redis.delete(key)
 
 
+async def test_a_place_has_the_wrong_type(drill: Drill) -> None:
+    """Every partition stops before it writes anything, and goes on soon after an operator removed the key."""
+    async with (
+        drill("wrong-typed as-of", "a string in its place, deleted", errors={STOPPED}) as exercise,
+        exercise.plant.redis() as redis,
+    ):
+        await redis.set(keys.AS_OF, "no instants")
+        stopped = await exercise.logged(STOPPED)
+        assert keys.AS_OF in stopped["cause"]
+        await exercise.watcher.says("503")
+        await redis.delete(keys.AS_OF)
+
+
 async def _goes_on(redis: Redis, partition: Partition) -> None:
     """Wait until the partition's checkpoint moves."""
     before = await redis.hget(keys.CHECKPOINTS, str(partition))

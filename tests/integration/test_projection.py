@@ -1,5 +1,6 @@
 """The projection in Redis: what its counters hold, how long they are kept, and what stops it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -158,6 +159,29 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
     assert wrong in str(caught.value)
     assert (await projection.checkpoints()).offsets == {PARTITION: 0}
     assert await redis_client.get(wrong) == value
+
+
+@pytest.mark.parametrize("wrong", [keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT])
+async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is_written(
+    redis_client: Redis, wrong: str
+) -> None:
+    projection = await begun(redis_client)
+    await projection.checkpoints()
+    await redis_client.set(wrong, "a plain string")
+    step = Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=[event("alice")], as_of=NOW)
+    with pytest.raises(PartitionStoppedError, match=f"at {re.escape(wrong)}"):
+        await projection.apply(step)
+    assert await redis_client.exists(TODAY) == 0
+    places = {keys.CHECKPOINTS: {str(PARTITION).encode(): b"0"}, keys.AS_OF: {}}
+    for key in places.keys() - {wrong}:
+        assert await redis_client.hgetall(key) == places[key]
+
+
+async def test_a_place_that_can_not_be_read_is_waited_for_and_named(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    await redis_client.set(keys.AS_OF, "a plain string")
+    with pytest.raises(UnavailableError, match=re.escape(keys.AS_OF)):
+        await projection.checkpoints()
 
 
 async def test_a_partition_goes_on_once_the_key_is_mended(redis_client: Redis) -> None:

@@ -3,7 +3,8 @@
 `test_fakes_contract.py` holds these against the scripts themselves, run by a real server.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from msgspec import msgpack
@@ -21,37 +22,48 @@ _additions = msgpack.Decoder(list[tuple[int, list[str]]])
 def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     checkpoints, as_of, *counters = keys
     partition, start, end, instant, packed, *known = args
-    if known and not _is_known(store, checkpoints, counters.pop(), known):
+    deployment = counters.pop() if known else None
+    stored, before = _hget(store, checkpoints, partition), _hget(store, as_of, partition)
+    if deployment is not None and not _is_known(store, checkpoints, deployment, known):
         return None
-    stored = store.hget(checkpoints, partition)
     if stored != start:
         return stored
     # Not strictly: the deployment may come after the counters.
     for key, (expires_at, user_ids) in zip(counters, _additions.decode(packed), strict=False):
         _add(store, key, expires_at, user_ids)
     store.hset(checkpoints, partition, end)
-    if instant:
-        before = store.hget(as_of, partition)
-        if before is None or int(before) < int(instant):
-            store.hset(as_of, partition, instant)
+    if instant and (before is None or int(before) < int(instant)):
+        store.hset(as_of, partition, instant)
     return end
 
 
 def _is_known(store: Store, checkpoints: bytes, deployment: bytes, known: Sequence[bytes]) -> bool:
     topic_id, partitions = known
     there = len(store.hashes.get(checkpoints, {}))
-    return store.hget(deployment, b"topic_id") == topic_id and there >= int(partitions)
+    return _hget(store, deployment, b"topic_id") == topic_id and there >= int(partitions)
+
+
+def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
+    with _named(key):
+        return store.hget(key, name)
 
 
 def _add(store: Store, key: bytes, expires_at: int, user_ids: Sequence[str]) -> None:
-    try:
+    with _named(key):
         changed = store.pfadd(key, tuple(user_id.encode() for user_id in user_ids))
-    except ResponseError as error:
-        raise type(error)(f"{error} (at {key.decode()})") from error
     if changed and expires_at > 0:
         store.expireat(key, expires_at)
     elif changed:
         store.persist(key)
+
+
+@contextmanager
+def _named(key: bytes) -> Iterator[None]:
+    """Have what the server refuses tell at which key."""
+    try:
+        yield
+    except ResponseError as error:
+        raise type(error)(f"{error} (at {key.decode()})") from error
 
 
 def restart(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:

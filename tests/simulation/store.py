@@ -61,6 +61,8 @@ class Store:
     # Commands; those that write are methods of the same name with an underscore, to be replayed.
 
     def hget(self, key: bytes, name: bytes) -> bytes | None:
+        if key in self.spoilt:
+            raise ResponseError(WRONG_TYPE)
         return self.hashes.get(key, {}).get(name)
 
     def hset(self, key: bytes, name: bytes, value: bytes) -> None:

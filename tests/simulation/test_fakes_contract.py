@@ -62,7 +62,10 @@ def apply(chance: random.Random) -> Call:
     args = [chance.choice(PARTITIONS), start, start + chance.randrange(2), as_of, pack(additions)]
     known = chance.choice([[], [chance.choice(TOPIC_IDS), chance.randrange(4)]])
     deployment = [keys.DEPLOYMENT] if known or chance.random() < 0.5 else []
-    return Call(scripts.APPLY, [keys.CHECKPOINTS, keys.AS_OF, *counters, *deployment], [*args, *known])
+    places = [keys.CHECKPOINTS, keys.AS_OF]
+    if chance.random() < 0.1:
+        places[chance.randrange(2)] = SPOILT
+    return Call(scripts.APPLY, [*places, *counters, *deployment], [*args, *known])
 
 
 def rewind(chance: random.Random) -> Call:
