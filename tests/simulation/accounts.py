@@ -38,6 +38,12 @@ class Accounts:
             for partition, log in self._broker.topic.numbered():
                 self._check_partition(partition, log)
 
+    def check_gap(self, partition: Partition, expected: int, to: int) -> None:
+        """Expect the newest gap to tell that a checkpoint was put elsewhere, and from where."""
+        newest = [(gap.partition, gap.checkpoint) for gap in self._stored.gaps()[-1:]]
+        if to != expected and newest != [(partition.number, expected)]:
+            self._fail(f"{partition} was put from {expected} to {to}, and no gap says so")
+
     def _check_topic_id(self, stored: str | None) -> None:
         if stored == self._topic_id:
             return

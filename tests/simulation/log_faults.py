@@ -54,7 +54,9 @@ def recreation(world: World, _caller: Process) -> str | None:
 def one_more_partition(world: World, _caller: Process) -> str | None:
     if world.broker.is_topic_gone or len(world.broker.numbers()) >= MOST_PARTITIONS:
         return None
-    return f"there are {world.broker.add_partition()} partitions"
+    partitions = world.broker.add_partition()
+    world.publish(partitions - 1)
+    return f"there are {partitions} partitions"
 
 
 def damage(world: World, _caller: Process) -> str | None:

@@ -61,8 +61,9 @@ class Oracle(Observer):
     def on_rewind_asked(self, caller: str, partition: bytes) -> None:
         self._freshness.note_rewind_asked(caller, _partition(partition))
 
-    def on_rewind(self, partition: bytes) -> None:
+    def on_rewind(self, partition: bytes, expected: int, to: int) -> None:
         self._freshness.check_withheld(_partition(partition))
+        self.accounts.check_gap(_partition(partition), expected, to)
 
     def on_restart(self) -> None:
         self._freshness.begin_anew()

@@ -48,8 +48,8 @@ class Observer:
     def on_rewind_asked(self, caller: str, partition: bytes) -> None:
         """Somebody asked for a checkpoint to be put elsewhere, or for its partition to catch up."""
 
-    def on_rewind(self, partition: bytes) -> None:
-        """It was done."""
+    def on_rewind(self, partition: bytes, expected: int, to: int) -> None:
+        """It was done: the checkpoint was the expected one, and is now the other."""
 
     def on_restart(self) -> None:
         """Every checkpoint was put to the beginning of another topic."""
@@ -85,7 +85,7 @@ class RedisServer:
         elif script is rewind:
             self.observer.on_rewind_asked(caller, args[0])
             if has_written:
-                self.observer.on_rewind(args[0])
+                self.observer.on_rewind(args[0], int(args[1]), int(args[2]))
         elif script is restart and has_written:
             self.observer.on_restart()
         return reply

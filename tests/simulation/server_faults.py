@@ -1,14 +1,19 @@
 """What may happen to Kafka and Redis, and to the way there."""
 
+from typing import Final
+
 from aiokafka.errors import KafkaConnectionError
 
 from projector import keys
 from tests.simulation.activity import DAYS
 from tests.simulation.durations import some_seconds
-from tests.simulation.network import Network, Weather
+from tests.simulation.network import QUICK_SECONDS, Network, Weather
 from tests.simulation.processes import Process
 from tests.simulation.redis_server import full, loading, misconfigured, read_only, refused
 from tests.simulation.world import World
+
+LOSSY_SLOWEST: Final = (QUICK_SECONDS, 1.0)
+"""A request that is lost after a while leaves time for much else to happen beside it."""
 
 
 def kafka_away(world: World, _caller: Process) -> str:
@@ -25,7 +30,9 @@ def kafka_slow(world: World, _caller: Process) -> str:
 
 
 def kafka_lossy(world: World, _caller: Process) -> str:
-    return _weather(world, world.to_kafka, "Kafka is lossy", Weather(lost_requests=0.2, lost_replies=0.2))
+    slowest = world.chance.choice(LOSSY_SLOWEST)
+    weather = Weather(slowest, lost_requests=0.2, lost_replies=0.2)
+    return _weather(world, world.to_kafka, "Kafka is lossy", weather)
 
 
 def redis_away(world: World, _caller: Process) -> str:
@@ -46,7 +53,9 @@ def redis_slow(world: World, _caller: Process) -> str:
 
 
 def redis_lossy(world: World, _caller: Process) -> str:
-    return _weather(world, world.to_redis, "Redis is lossy", Weather(lost_requests=0.2, lost_replies=0.3))
+    slowest = world.chance.choice(LOSSY_SLOWEST)
+    weather = Weather(slowest, lost_requests=0.2, lost_replies=0.3)
+    return _weather(world, world.to_redis, "Redis is lossy", weather)
 
 
 def redis_takes_no_writes(world: World, _caller: Process) -> str:
