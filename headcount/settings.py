@@ -64,8 +64,15 @@ def _read_networks(text: object) -> object:
     return tuple(ip_network(network.strip()) for network in text.split(","))
 
 
+def _read_off(text: object) -> object:
+    return None if isinstance(text, str) and text.lower() == "off" else text
+
+
 def _lower(text: object) -> object:
     return text.lower() if isinstance(text, str) else text
+
+
+MetricsPort = Annotated[int, Field(ge=0, le=65_535)] | None
 
 
 class Settings(BaseSettings):
@@ -119,6 +126,16 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_read_networks)] = (
         Field(default=(), description="networks or addresses like 10.0.0.0/8, with commas between them")
     )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one"
+    )
+    worker_metrics_port: Annotated[MetricsPort, BeforeValidator(_read_off)] = Field(
+        default=9464, description="a port, 0 to 65535; 0 takes a free one, off none"
+    )
+    api_metrics_port: Annotated[MetricsPort, BeforeValidator(_read_off)] = Field(
+        default=9465, description="a port, 0 to 65535; 0 takes a free one, off none"
+    )
+    stalled_after_seconds: float = Field(default=120, ge=10, le=86_400, description="10 to 86400 seconds")
     time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
         default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"
     )

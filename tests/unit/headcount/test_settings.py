@@ -76,6 +76,10 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
             "HTTP_MAX_CONNECTIONS": "5000",
             "HTTP_MAX_CONNECTIONS_PER_ADDRESS": "50",
             "TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
+            "METRICS_HOST": "0.0.0.0",
+            "WORKER_METRICS_PORT": "0",
+            "API_METRICS_PORT": "off",
+            "STALLED_AFTER_SECONDS": "600",
             "TIME_ZONE": "Pacific/Chatham",
             "RETENTION_DAYS": "0",
             "BUCKET_RETENTION_DAYS": "0",
@@ -92,6 +96,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
         ip_network(network) for network in ("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32")
     )
     assert settings.time_zone == ZoneInfo("Pacific/Chatham")
+    assert (settings.worker_metrics_port, settings.api_metrics_port) == (0, None)
     assert (settings.log_level, settings.log_format) == ("warning", "json")
     assert settings.headcount_home == Path("/var/lib/headcount")
     assert settings.model_fields_set == Settings.model_fields.keys()
@@ -122,6 +127,8 @@ def test_settings_never_change() -> None:
         ),
         ("HTTP_PORT", "65536", "a port, 0 to 65535; 0 takes a free one"),
         ("HTTP_PORT", "http", "a port, 0 to 65535; 0 takes a free one"),
+        ("WORKER_METRICS_PORT", "none", "a port, 0 to 65535; 0 takes a free one, off none"),
+        ("STALLED_AFTER_SECONDS", "5", "10 to 86400 seconds"),
         ("HTTP_HEAD_TIMEOUT_SECONDS", "0", "above 0 and up to 3600 seconds"),
         ("HTTP_KEEP_ALIVE_SECONDS", "nan", "above 0 and up to 3600 seconds"),
         ("HTTP_WRITE_TIMEOUT_SECONDS", "inf", "above 0 and up to 3600 seconds"),
