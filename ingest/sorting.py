@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ingest.batch import Partition
+from ingest.cloud_events import decode_with_headers
 from ingest.event import Event, NotAnEventError, decode
 from ingest.ports import DeadLetter, Record
 
@@ -34,7 +35,7 @@ class Sorter:
         earliest = _earliest_horizon(records, now)
         for record in records:
             try:
-                event = self._event(record.value)
+                event = self._event(record)
                 if event.occurred_at > earliest:  # most need no look at their own record's horizon
                     _check_horizon(event, horizon(record, now))
                 result.events.append(event)
@@ -43,14 +44,15 @@ class Sorter:
                 result.letters.append(letter)
         return result
 
-    def _event(self, value: bytes | None) -> Event:
+    def _event(self, record: Record) -> Event:
+        value = record.value
         if value is None:
             raise NotAnEventError("no-value", "the record has no value")
         if len(value) > self.max_event_bytes:
             raise NotAnEventError(
                 "too-large", f"{len(value)} bytes, at most {self.max_event_bytes} are allowed"
             )
-        return decode(value)
+        return decode_with_headers(value, record.headers) if record.headers else decode(value)
 
 
 def horizon(record: Record, now: datetime) -> datetime:

@@ -1,0 +1,46 @@
+"""The instant as events tell it: RFC 3339, read strictly, and cut to microseconds."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import msgspec
+
+_MICROSECOND_DIGITS: Final = 6
+_is_rfc3339 = re.compile(
+    r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
+).match
+
+_DATE: Final = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_HOUR: Final = "([01][0-9]|2[0-3])"
+_PUBLISHED: Final = msgspec.Meta(
+    description="RFC 3339, with Z or an offset, and any number of fraction digits.",
+    extra_json_schema={
+        "format": "date-time",
+        # Narrower than what is read: `format` may go unchecked, and it takes leap seconds, which nobody can.
+        "pattern": f"^{_DATE}[Tt]{_HOUR}(:[0-5][0-9]){{2}}([.][0-9]+)?([Zz]|[+-]{_HOUR}:[0-5][0-9])$",
+        # In the first and the last year that there are, an offset may lead out of them.
+        "not": {"pattern": "^(000[01]|9999)"},
+    },
+)
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True), _PUBLISHED]
+"""An instant that msgspec reads: it rounds, and is lenient with offsets."""
+InstantText = Annotated[str, _PUBLISHED]
+"""An instant still to be parsed."""
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an instant into UTC; raises `ValueError` with a sentence whose subject is the field's name.
+
+    A fraction is cut and never rounded: at midnight that would be the next day.
+    """
+    form = _is_rfc3339(text)
+    if form is None:
+        raise ValueError("must be RFC 3339 with Z or an offset")
+    fraction = form["fraction"] or ""
+    truncated = text.replace(f".{fraction}", f".{fraction[:_MICROSECOND_DIGITS]}") if fraction else text
+    try:
+        return datetime.fromisoformat(truncated.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"is no instant: {error}") from error
