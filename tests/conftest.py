@@ -1,7 +1,8 @@
 """Fixtures for all tests: servers, started only when a test asks for one, and what isolates tests on them."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
 from tests import servers
 from tests.leftovers import end_leftovers
+from tests.redis_users import url_as
 
 # No deadline for an example: how long one takes says more about the machine's load than about the code.
 hypothesis.settings.register_profile("headcount", deadline=None)
@@ -34,7 +36,7 @@ def kafka_bootstrap_servers(shared_home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_url(shared_home: Path) -> Iterator[str]:
-    """The URL of a Redis database that all tests share; `redis_client` empties it."""
+    """The URL of a Redis database that all tests share, for its administrator; `redis_client` empties it."""
     with servers.redis_url(shared_home) as url:
         yield url
 
@@ -51,6 +53,19 @@ async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         await client.flushdb()
         yield client
+
+
+@pytest.fixture
+async def redis_as(redis_url: str, redis_client: Redis) -> AsyncIterator[Callable[[str], Redis]]:
+    """Make clients of one of the shipped users, on the database of `redis_client`: `redis_as("worker")`."""
+    async with AsyncExitStack() as clients:
+
+        def make(user: str) -> Redis:
+            client = Redis.from_url(url_as(user, redis_url))
+            clients.push_async_callback(client.aclose)
+            return client
+
+        yield make
 
 
 @pytest.fixture

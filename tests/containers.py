@@ -4,6 +4,7 @@ import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Final
 
 import docker  # type: ignore[import-untyped]  # it ships no types
@@ -75,12 +76,16 @@ def kafka_container() -> Iterator[str]:
 
 
 @contextmanager
-def redis_container() -> Iterator[str]:
-    """Run Valkey, yielding its URL."""
+def redis_container(users: Path) -> Iterator[str]:
+    """Run Valkey with the users of an ACL file, yielding its address."""
     container = DockerContainer(REDIS_IMAGE).with_exposed_ports(_REDIS_PORT)
-    container.with_command("valkey-server --protected-mode no --appendonly yes --maxmemory-policy noeviction")
+    container.with_volume_mapping(str(users), "/etc/users.acl")
+    container.with_command(
+        "valkey-server --protected-mode no --appendonly yes --maxmemory-policy noeviction "
+        "--aclfile /etc/users.acl"
+    )
     with container.waiting_for(LogMessageWaitStrategy("Ready to accept connections")):
-        yield f"redis://{_address(container, _REDIS_PORT)}/0"
+        yield _address(container, _REDIS_PORT)
 
 
 def _address(container: DockerContainer, port: int) -> str:

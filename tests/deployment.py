@@ -25,6 +25,7 @@ from headcount.settings import Settings, load_settings
 from headcount.status import read_status
 from ingest.batch import Partition
 from ingest.ports import Headers, Record
+from tests.redis_users import url_as
 from tests.waiting import wait_until
 
 
@@ -54,11 +55,15 @@ class Ended:
 
 
 class Deployment:
-    """`environment` is what its processes are started with."""
+    """`environment` is what its processes are started with, each as its own user of the Redis that it names.
+
+    `settings` are those of the operator's commands, `worker_settings` those of a worker.
+    """
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
-        self.settings: Settings = load_settings(environment)
+        self.settings = self._settings_of("operator")
+        self.worker_settings = self._settings_of("worker")
 
     async def publish(
         self,
@@ -89,7 +94,7 @@ class Deployment:
     async def worker(self) -> AsyncIterator[None]:
         """Run a worker as long as the block."""
         stopping = asyncio.Event()
-        serving = asyncio.create_task(serve_worker(self.settings, stopping))
+        serving = asyncio.create_task(serve_worker(self.worker_settings, stopping))
         try:
             yield
         finally:
@@ -137,7 +142,7 @@ class Deployment:
         In a thread, one at a time, and not beside a worker: they would share an output. See `program`.
         """
         with restored_logging():
-            runner = CliRunner(env=self.environment)
+            runner = CliRunner(env=self._environment_of("operator"))
             result = await asyncio.to_thread(runner.invoke, app, arguments)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -150,13 +155,19 @@ class Deployment:
             "-m",
             "headcount",
             *arguments,
-            env={"PATH": os.environ["PATH"], **self.environment},
+            env={"PATH": os.environ["PATH"], **self._environment_of("operator")},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         stdout, stderr = await process.communicate()
         return Ended(process.returncode or 0, stdout, stderr.decode())
+
+    def _environment_of(self, user: str) -> dict[str, str]:
+        return {**self.environment, "REDIS_URL": url_as(user, self.environment["REDIS_URL"])}
+
+    def _settings_of(self, user: str) -> Settings:
+        return load_settings(self._environment_of(user))
 
 
 @contextmanager

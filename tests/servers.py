@@ -15,8 +15,10 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
+from headcount.embedded.ports import LOOPBACK
 from headcount.embedded.server import EmbeddedServer
 from tests.containers import KAFKA_IMAGE, REDIS_IMAGE, can_run, kafka_container, redis_container
+from tests.redis_users import administrator_url, make_users
 
 _DATABASE: Final = 15
 _Server = TypeVar("_Server", bound=EmbeddedServer)
@@ -37,15 +39,16 @@ def kafka_bootstrap_servers(home: Path) -> Iterator[str]:
 
 @contextmanager
 def redis_url(home: Path) -> Iterator[str]:
-    """Yield the URL of a Redis database that is for tests to empty."""
+    """Yield the URL of a Redis database that is for tests to empty, as its administrator."""
     if given := os.environ.get("HEADCOUNT_TEST_REDIS_URL"):
         yield with_database(given)
     elif can_run(REDIS_IMAGE):
-        with redis_container() as url:
-            yield url
+        with redis_container(make_users(home / "users")) as address:
+            yield administrator_url(address)
     else:
-        with _running(EmbeddedValkey(home=home)) as valkey:
-            yield valkey.url
+        users = make_users(home / "users")
+        with _running(EmbeddedValkey(home=home, options={"aclfile": str(users)})) as valkey:
+            yield administrator_url(f"{LOOPBACK}:{valkey.port}")
 
 
 def with_database(url: str) -> str:

@@ -49,7 +49,7 @@ class Member:
         self.tally = Tally()
         self._stopping = asyncio.Event()
         self._serving = asyncio.create_task(
-            serve_worker(deployment.settings, self._stopping, tally=self.tally)
+            serve_worker(deployment.worker_settings, self._stopping, tally=self.tally)
         )
 
     async def leave(self) -> None:

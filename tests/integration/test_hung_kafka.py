@@ -31,7 +31,7 @@ async def test_a_worker_that_waits_for_it_at_the_start_stops_when_asked(
     deployment: Deployment, hung_kafka: socket.socket
 ) -> None:
     stopping = asyncio.Event()
-    serving = asyncio.create_task(serve_worker(deployment.settings, stopping))
+    serving = asyncio.create_task(serve_worker(deployment.worker_settings, stopping))
     loop = asyncio.get_running_loop()
     hung_kafka.setblocking(False)  # noqa: FBT003 - the library's signature
     connection, _ = await loop.sock_accept(hung_kafka)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,13 +26,13 @@ TokenStore = FakeTokens | RedisTokenStore
 
 
 @pytest.fixture
-def store(redis_client: Redis) -> RedisTokenStore:
-    return RedisTokenStore(redis_client)
+def store(redis_as: Callable[[str], Redis]) -> RedisTokenStore:
+    return RedisTokenStore(redis_as("operator"))
 
 
 @pytest.fixture(params=["fake", "redis"])
-def any_store(request: pytest.FixtureRequest, redis_client: Redis) -> TokenStore:
-    return FakeTokens() if request.param == "fake" else RedisTokenStore(redis_client)
+def any_store(request: pytest.FixtureRequest, store: RedisTokenStore) -> TokenStore:
+    return FakeTokens() if request.param == "fake" else store
 
 
 async def test_a_token_is_found_as_it_was_added(any_store: TokenStore) -> None:

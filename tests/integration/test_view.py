@@ -1,6 +1,6 @@
 """The view: what is known of a window, as of when, and when nothing is known."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -30,8 +30,8 @@ async def projection(redis_client: Redis) -> RedisProjection:
 
 
 @pytest.fixture
-def view(redis_client: Redis) -> RedisView:
-    return RedisView(redis_client)
+def view(redis_as: Callable[[str], Redis]) -> RedisView:
+    return RedisView(redis_as("api"))
 
 
 async def projection_of_two(redis: Redis) -> RedisProjection:

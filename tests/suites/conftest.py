@@ -25,7 +25,8 @@ def make_projection(request: pytest.FixtureRequest) -> Make:
         stored = Projected()
         return lambda: ObservedFake(stored)
     redis: Redis = request.getfixturevalue("redis_client")
-    return lambda: ObservedRedis(redis)
+    as_worker: Redis = request.getfixturevalue("redis_as")("worker")
+    return lambda: ObservedRedis(redis, as_worker=as_worker)
 
 
 @pytest.fixture

@@ -68,8 +68,8 @@ class ObservedFake:
 class ObservedRedis:
     """The one in Redis."""
 
-    def __init__(self, redis: Redis) -> None:
-        self.projection = redis_projection(redis)
+    def __init__(self, redis: Redis, *, as_worker: Redis | None = None) -> None:
+        self.projection = redis_projection(as_worker or redis)
         self._redis = redis
 
     async def checkpoint(self, partition: Partition) -> Offset:

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Writes Redis' ACL file from users.acl and the passwords, then becomes the command that is given.
+# Usage: with-users.sh users.acl FOLDER ACL_FILE COMMAND...; the password of the user NAME is in FOLDER/redis-NAME.
+set -eu
+umask 077
+template=$1 folder=$2 target=$3
+shift 3
+
+digest_of() {
+  password=$(cat "$folder/redis-$1") || return 1
+  if [ "${#password}" -lt 16 ]; then
+    echo "with-users.sh: the password in $folder/redis-$1 is too short; wanted are 16 characters or more." >&2
+    return 1
+  fi
+  printf %s "$password" | sha256sum | cut -c 1-64
+}
+
+print_user() {
+  case $1 in
+  *'#password'*)
+    name=${1#user } name=${name%% *}
+    digest=$(digest_of "$name")
+    printf '%s#%s%s\n' "${1%%'#password'*}" "$digest" "${1#*'#password'}"
+    ;;
+  ?*) printf '%s\n' "$1" ;;
+  esac
+}
+
+print_users() {
+  user=
+  while read -r words; do
+    case $words in
+    '' | '#'*) ;;
+    'user '*)
+      print_user "$user"
+      user=$words
+      ;;
+    *) user="$user $words" ;;
+    esac
+  done
+  print_user "$user"
+}
+
+print_users <"$template" >"$target"
+exec "$@"
