@@ -16,7 +16,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 MEGABYTE: Final = 1 << 20
 BATCH_BYTES: Final = 16 * MEGABYTE
 """What a batch may hold: producers and brokers stop at 1 MB unless told otherwise, some at 10 MB."""
-POLL_BYTES: Final = 4 * BATCH_BYTES
+POLL_BYTES: Final = 2 * BATCH_BYTES
 """What the batches of one poll may hold together: it can meet a thousand that each keep to their bound."""
 
 XERIAL: Final = b"\x82SNAPPY\x00"

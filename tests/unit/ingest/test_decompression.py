@@ -144,7 +144,7 @@ def test_the_batches_of_a_poll_are_bound_together() -> None:
     fit = POLL_BYTES // BATCH_BYTES
     with one_poll():
         assert len(values(sound * fit)) == fit
-        with pytest.raises(TooLargeError, match="more than 64 MB decompressed in one poll"):
+        with pytest.raises(TooLargeError, match="more than 32 MB decompressed in one poll"):
             values(sound)
     with one_poll():
         assert len(values(sound)) == 1
