@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cramjam
 from aiokafka.record.util import calc_crc32c
 
 from tests.faults.plant import Plant
@@ -19,6 +20,14 @@ CRC: Final = slice(17, 21)
 CHECKED: Final = 21
 """Where the part begins that the checksum is of."""
 CODEC: Final = 22
+RECORDS: Final = 61
+"""Where the part begins that may be compressed."""
+ZSTANDARD: Final = 4
+FILLING: Final = struct.Struct("<II")
+"""How a frame begins that Zstandard passes over: its mark, and how many bytes of it follow."""
+FILLING_MARK: Final = 0x184D2A50
+BOMB_FRAMES: Final = 16
+FRAME_BYTES: Final = 16 << 20
 
 Damage = Callable[[bytearray], None]
 
@@ -36,7 +45,16 @@ def unknown_codec(batch: bytearray) -> None:
 
 def undecodable(batch: bytearray) -> None:
     """Say that it is compressed by Zstandard, which it is not."""
-    batch[CODEC] |= 4
+    batch[CODEC] |= ZSTANDARD
+    _sign(batch)
+
+
+def bomb(batch: bytearray) -> None:
+    """Fill it with zeros, 256 MB of them, as Zstandard compresses them."""
+    content = bytes(cramjam.zstd.compress(bytes(FRAME_BYTES))) * BOMB_FRAMES
+    left = len(batch) - RECORDS - len(content) - FILLING.size
+    batch[RECORDS:] = content + FILLING.pack(FILLING_MARK, left) + bytes(left)
+    batch[CODEC] |= ZSTANDARD
     _sign(batch)
 
 

@@ -2,23 +2,25 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from headcount.composition import utc_now
 from ingest.batch import Partition
 from projector.progress import read_progress
 from tests.faults.activity import Draft, event
-from tests.faults.damage import Damaged, damage, undecodable, unknown_codec, wrong_checksum
+from tests.faults.damage import Damage, Damaged, bomb, damage, undecodable, unknown_codec, wrong_checksum
 from tests.faults.drill import Drill
 from tests.faults.exercise import Exercise
 from tests.faults.plant import Plant
 from tests.faults.topics import publish
 from tests.waiting import wait_until
 
-DAMAGES = (wrong_checksum, unknown_codec, undecodable)
-SOUND = len(DAMAGES)
-"""The number of the partition that nothing happens to."""
 STOPPED = {"partition stopped", "gap"}
 BEFORE = 3
+PADDING = b" " * 20_000
+"""Room in a batch for what is put into it; to an event, it is nothing."""
+BOMB_MEMORY_BYTES = 192 << 20
+"""What a worker may hold at most: itself, and a good deal less than the bomb's 256 MB."""
 
 
 async def test_batches_are_damaged(drill: Drill) -> None:
@@ -29,60 +31,77 @@ async def test_batches_are_damaged(drill: Drill) -> None:
     async with drill(
         "damaged batches", "wrong checksum, unknown codec, undecodable; skipped", errors=STOPPED
     ) as exercise:
-        plant = exercise.plant
-        exercise.times = len(DAMAGES)
-        damaged = await _damage(plant)
-        await wait_until(
-            lambda: _stopped_partitions(exercise) == set(range(len(DAMAGES))),
-            deadline_seconds=40,
-            message="each damaged partition was stopped, and no other",
-        )
-        assert await _checkpoints(plant) == [each.offset for each in damaged]
-        await _goes_on(plant)
-        await asyncio.gather(*(_skip(plant, number) for number in range(len(DAMAGES))))
-        for each in damaged:
-            each.mend()
-        for worker in plant.workers:  # by itself it would look at a stopped partition half a minute later
-            await worker.stop()
-            worker.start()
+        damages = (wrong_checksum, unknown_codec, undecodable)
+        damaged = await _damage(exercise, damages, cause="damaged records")
+        await _go_behind(exercise.plant, damaged)
     await drill.plant.renew()
 
 
-async def _damage(plant: Plant) -> list[Damaged]:
-    """Damage a batch of each partition but one, with good ones before and after, that are not counted yet."""
+async def test_a_small_batch_is_large_once_decompressed(drill: Drill) -> None:
+    async with drill("decompression bomb", "256 MB in 20 KB; skipped", errors=STOPPED) as exercise:
+        damaged = await _damage(exercise, (bomb,), cause="more than 16 MB")
+        assert max(worker.peak_memory() for worker in exercise.plant.workers) < BOMB_MEMORY_BYTES
+        await _go_behind(exercise.plant, damaged)
+    await drill.plant.renew()
+
+
+async def _damage(exercise: Exercise, damages: Sequence[Damage], *, cause: str) -> list[Damaged]:
+    """Damage a batch in one partition each, good ones before and after; wait until the workers stop there.
+
+    None of them is counted yet.
+    """
+    plant = exercise.plant
+    exercise.times = len(damages)
     for worker in plant.workers:
         await worker.stop()
-    for number in range(len(DAMAGES)):
+    for number in range(len(damages)):
         markers = [b"before"] * BEFORE + [b"damaged", b"after"]
         await publish(plant, map(_anonymous, markers), partition=number)
-    damaged = [damage(plant, number, b"damaged", how) for number, how in enumerate(DAMAGES)]
+    damaged = [damage(plant, number, b"damaged", how) for number, how in enumerate(damages)]
     for worker in plant.workers:
         worker.start()
+    await wait_until(
+        lambda: _stopped_partitions(exercise, cause) == set(range(len(damages))),
+        deadline_seconds=40,
+        message="each damaged partition was stopped, and no other",
+    )
+    assert await _checkpoints(plant, len(damages)) == [each.offset for each in damaged]
+    await _goes_on(plant, len(damages))
     return damaged
+
+
+async def _go_behind(plant: Plant, damaged: Sequence[Damaged]) -> None:
+    """Skip the damage, and mend it for the clean projection."""
+    await asyncio.gather(*(_skip(plant, number) for number in range(len(damaged))))
+    for each in damaged:
+        each.mend()
+    for worker in plant.workers:  # by itself it would look at a stopped partition half a minute later
+        await worker.stop()
+        worker.start()
 
 
 def _anonymous(marker: bytes) -> Draft:
     draft = event("unseen", None, utc_now())
-    return Draft((draft.value or b"").replace(b"message", marker))
+    return Draft((draft.value or b"").replace(b"message", marker) + PADDING)
 
 
-def _stopped_partitions(exercise: Exercise) -> set[int]:
+def _stopped_partitions(exercise: Exercise, cause: str) -> set[int]:
     lines = [
         line for worker in exercise.plant.workers for line in exercise.lines(worker, "partition stopped")
     ]
-    assert all("damaged records" in line["cause"] for line in lines)
+    assert all(cause in line["cause"] for line in lines)
     return {int(line["partition"].rpartition(":")[2]) for line in lines}
 
 
-async def _checkpoints(plant: Plant) -> list[int]:
+async def _checkpoints(plant: Plant, count: int) -> list[int]:
     async with plant.redis() as redis:
         checkpoints = (await read_progress(redis)).checkpoints
-    return [checkpoints[Partition(plant.topic, number)] for number in range(len(DAMAGES))]
+    return [checkpoints[Partition(plant.topic, number)] for number in range(count)]
 
 
-async def _goes_on(plant: Plant) -> None:
-    """Wait until the sound partition was counted further."""
-    partition = Partition(plant.topic, SOUND)
+async def _goes_on(plant: Plant, sound: int) -> None:
+    """Wait until a partition that nothing happens to was counted further."""
+    partition = Partition(plant.topic, sound)
     async with plant.redis() as redis:
         before = (await read_progress(redis)).checkpoints[partition]
 
