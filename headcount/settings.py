@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     http_max_connections_per_address: int = Field(
         default=100, ge=1, le=100_000, description="1 to 100000 connections"
     )
+    http_requests_per_minute: int = Field(
+        default=600, ge=0, le=1_000_000, description="0 to 1000000 requests; 0 is no limit"
+    )
+    http_failed_logins_per_minute: int = Field(
+        default=60, ge=0, le=1_000_000, description="0 to 1000000 logins; 0 is no limit"
+    )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_read_networks)] = (
         Field(default=(), description="networks or addresses like 10.0.0.0/8, with commas between them")
     )

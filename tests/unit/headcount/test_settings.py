@@ -75,6 +75,8 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
             "HTTP_MAX_PIPELINED_REQUESTS": "4",
             "HTTP_MAX_CONNECTIONS": "5000",
             "HTTP_MAX_CONNECTIONS_PER_ADDRESS": "50",
+            "HTTP_REQUESTS_PER_MINUTE": "10",
+            "HTTP_FAILED_LOGINS_PER_MINUTE": "0",
             "TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
             "METRICS_HOST": "0.0.0.0",
             "WORKER_METRICS_PORT": "0",
@@ -138,6 +140,8 @@ def test_settings_never_change() -> None:
         ("HTTP_MAX_PIPELINED_REQUESTS", "33", "1 to 32 requests"),
         ("HTTP_MAX_CONNECTIONS", "0", "1 to 100000 connections"),
         ("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "many", "1 to 100000 connections"),
+        ("HTTP_REQUESTS_PER_MINUTE", "-1", "0 to 1000000 requests; 0 is no limit"),
+        ("HTTP_FAILED_LOGINS_PER_MINUTE", "few", "0 to 1000000 logins; 0 is no limit"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "networks or addresses like 10.0.0.0/8, with commas between them"),
         ("TRUSTED_PROXIES", "10.0.0.1,", "networks or addresses like 10.0.0.0/8, with commas between them"),
         (
