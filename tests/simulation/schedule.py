@@ -108,7 +108,7 @@ def _end_faults(world: World) -> None:
     for member in world.workers.alive():
         late = world.chance.choice([0.0, LATE_SECONDS]) * world.chance.random()
         world.loop.later(late, member.process.thaw)
-    if not world.workers.running():
+    if not world.workers.staying():
         world.workers.start()
 
 

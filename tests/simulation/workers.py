@@ -67,6 +67,10 @@ class Workers:
     def running(self) -> Sequence[Member]:
         return [member for member in self.alive() if member.process.state == "running"]
 
+    def staying(self) -> Sequence[Member]:
+        """Return who works, and was not asked to stop: the others may still be at it for a while."""
+        return [member for member in self.running() if not member.stopping.is_set()]
+
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._loop.fail(error)
