@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from ingest.batch import Offset, Partition
-from ingest.ports import Checkpoints, Extent, Gap, LogState, Projection, Source
+from ingest.ports import Checkpoints, Extent, Gap, GapCause, LogState, Projection, Source
 from ingest.tally import Tally
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,8 @@ class Positioner:
         """The id of the topic that the positions given last belong to."""
         self._partitions: frozenset[Partition] = frozenset()
         self._doubted: Mapping[Partition, Offset] = {}
+        self._told: set[tuple[Partition, GapCause, Offset]] = set()
+        """Gaps that were told of while the step that records them may have to be tried again."""
 
     def knows(self, state: LogState) -> bool:
         """Tell whether the positions given so far are of this topic, and all its partitions are counted."""
@@ -58,6 +60,7 @@ class Positioner:
         else:
             placed = await self._place_known(partitions, checkpoints, state)
             self._doubted = {}
+            self._told.clear()
             return placed
         return {}  # what stands there now is to be read anew
 
@@ -83,8 +86,8 @@ class Positioner:
             )
             for partition, checkpoint in checkpoints.offsets.items()
         ]
-        self._tally.gaps["recreated"] += len(gaps)
-        log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
+        if [gap for gap in gaps if self._is_news(gap)]:
+            log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
         await self._projection.restart(state, gaps)
         self._doubted = {}
 
@@ -97,23 +100,35 @@ class Positioner:
         return Place(extent.beginning, None)
 
     async def _report_gap(self, partition: Partition, checkpoint: Offset, extent: Extent) -> None:
-        overtaken = checkpoint < extent.beginning
         gap = Gap(
             partition=partition,
-            cause="retention" if overtaken else "truncated",
+            cause="retention" if checkpoint < extent.beginning else "truncated",
             checkpoint=checkpoint,
             extent=extent,
         )
-        self._tally.gaps[gap.cause] += 1
-        log.error(
-            "gap",
-            partition=str(partition),
-            cause="retention removed records that were not counted yet; keep the log longer"
-            if overtaken
-            else "the log is shorter than what was counted; Kafka lost acknowledged records",
-            checkpoint=checkpoint,
-            beginning=extent.beginning,
-            end=extent.end,
-        )
+        if self._is_news(gap):
+            _log_gap(gap)
         # What the log still holds is counted again from its beginning: a union forgives that.
         await self._projection.rewind(partition, expected=checkpoint, to=extent.beginning, gap=gap)
+
+    def _is_news(self, gap: Gap) -> bool:
+        """Count a gap, unless it was counted at an earlier try of the same step."""
+        occurrence = gap.partition, gap.cause, gap.checkpoint
+        if occurrence in self._told:
+            return False
+        self._told.add(occurrence)
+        self._tally.gaps[gap.cause] += 1
+        return True
+
+
+def _log_gap(gap: Gap) -> None:
+    log.error(
+        "gap",
+        partition=str(gap.partition),
+        cause="retention removed records that were not counted yet; keep the log longer"
+        if gap.cause == "retention"
+        else "the log is shorter than what was counted; Kafka lost acknowledged records",
+        checkpoint=gap.checkpoint,
+        beginning=gap.extent.beginning,
+        end=gap.extent.end,
+    )

@@ -196,7 +196,7 @@ class Worker:
                 if end > batch.start:
                     self._stops.forget(partition)
             else:
-                await self._patience.insist(self._lose_place, batch, stored)
+                await self._lose_place(batch, stored)
         except PartitionStoppedError as error:
             self._stop_partition(error)
 
@@ -224,7 +224,9 @@ class Worker:
             "Redis lost its newest state", partition=str(batch.partition), checkpoint=stored, was=batch.start
         )
         if stored is not None:
-            await self._projection.rewind(batch.partition, expected=stored, to=stored, gap=None)
+            await self._patience.insist(
+                self._projection.rewind, batch.partition, expected=stored, to=stored, gap=None
+            )
 
     def _stop_partition(self, error: PartitionStoppedError) -> None:
         log.error("partition stopped", partition=str(error.partition), cause=str(error))

@@ -1,6 +1,7 @@
 """Servers that are away, and a Redis that lost state: waited for, found, and made good."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.errors import RefusedError
 from tests.pipeline import Pipeline, event, no_event
@@ -100,6 +101,69 @@ async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
         await wait_until(lambda: pipeline.users() == {"alice"})
         await pipeline.until_caught_up()
     assert pipeline.tally.rollbacks == 1
+
+
+@pytest.mark.parametrize("step", ["rewind", "rewind done"])
+async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        before = pipeline.stored.snapshot()
+        pipeline.log.append(partition, event("alice"))
+        await pipeline.until_caught_up()
+        pipeline.steps.plan(step, *[away] * 3)
+        pipeline.stored.restore(before)
+        with capture_logs() as logs:
+            await wait_until(lambda: partition not in pipeline.stored.as_of, message="it told of it")
+            await pipeline.until_caught_up()
+    assert pipeline.tally.rollbacks == 1
+    assert [line["event"] for line in logs].count("Redis lost its newest state") == 1
+
+
+@pytest.mark.parametrize("step", ["rewind", "rewind done"])
+async def test_a_gap_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
+    pipeline = Pipeline(partitions=2)
+    for partition in pipeline.partitions:
+        pipeline.log.append(partition, event("alice"), event("bob"))
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    pipeline.steps.plan(step, *[away] * 3)
+    for partition in pipeline.partitions:
+        pipeline.log.truncate(partition, end=1)
+    with capture_logs() as logs:
+        async with pipeline.worker():
+            await pipeline.until_caught_up()
+    assert pipeline.tally.gaps == {"truncated": 2}
+    assert [line["event"] for line in logs].count("gap") == 2
+
+
+@pytest.mark.parametrize("step", ["restart", "restart done"])
+async def test_a_recreated_topic_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
+    pipeline = Pipeline(partitions=2)
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    pipeline.steps.plan(step, *[away] * 3)
+    pipeline.log.recreate("second")
+    with capture_logs() as logs:
+        async with pipeline.worker():
+            await wait_until(lambda: pipeline.stored.topic_id == "second")
+            await pipeline.until_caught_up()
+    assert pipeline.tally.gaps == {"recreated": 2}
+    assert [line["event"] for line in logs].count("topic recreated") == 1
+
+
+async def test_a_gap_that_comes_again_is_counted_again() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    async with pipeline.worker():
+        for number in range(2):
+            pipeline.log.append(partition, event("alice"), event("bob"))
+            await pipeline.until_caught_up()
+            pipeline.log.truncate(partition, end=0)
+            await wait_until(lambda: pipeline.tally.gaps["truncated"] == number + 1)  # noqa: B023 - within the turn
+            await pipeline.until_caught_up()
+    assert len(pipeline.stored.gaps) == 2
 
 
 async def test_a_redis_of_another_deployment_ends_the_worker() -> None:
