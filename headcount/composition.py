@@ -1,24 +1,27 @@
 """The composition root: builds the worker and the API from the settings, runs them, and takes them down."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 from aiohttp import web
+from redis.asyncio import Redis
 
+from api.admission import Bounds
 from api.app import create_app
-from api.server_log import server_logger
 from headcount.clients import api_redis, kafka_options, worker_redis
+from headcount.http.server import listening
+from headcount.http.tally import ConnectionTally
 from headcount.log.topics import create_topics
 from headcount.race import unless_stopped
+from headcount.rate_limiter import RedisRateLimiter
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
-from ingest.errors import RefusedError, UnavailableError
+from ingest.errors import UnavailableError
 from ingest.patience import Patience
 from ingest.sorting import Sorter
 from ingest.source import KafkaSource
@@ -27,6 +30,7 @@ from ingest.worker import Worker
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
+from projector.tally import Tally as Counted
 from projector.view import RedisView
 
 REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
@@ -40,15 +44,22 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def serve_worker(settings: Settings, stopping: asyncio.Event, *, tally: Tally | None = None) -> None:
-    """Project the log until the stop is asked for; `tally` is counted up as it goes.
+async def serve_worker(
+    settings: Settings,
+    stopping: asyncio.Event,
+    *,
+    tally: Tally | None = None,
+    counted: Counted | None = None,
+) -> None:
+    """Project the log until the stop is asked for; `tally` and `counted` are counted up as it goes.
 
     Waits for a Kafka or a Redis that is away, also at the start; raises `RefusedError` for one that won't do.
     """
-    patience = Patience(stopping, asyncio.sleep)
+    tally = tally or Tally()
+    patience = Patience(stopping, asyncio.sleep, tally.state)
     try:
         async with AsyncExitStack() as parts:
-            starting = _start_worker(settings, parts, patience, tally or Tally())
+            starting = _start_worker(settings, parts, patience, tally, counted or Counted())
             worker = await unless_stopped(stopping, starting)
             await worker.run(stopping)
     except UnavailableError as error:
@@ -58,10 +69,12 @@ async def serve_worker(settings: Settings, stopping: asyncio.Event, *, tally: Ta
 
 
 async def _start_worker(
-    settings: Settings, parts: AsyncExitStack, patience: Patience, tally: Tally
+    settings: Settings, parts: AsyncExitStack, patience: Patience, tally: Tally, counted: Counted
 ) -> Worker:
     redis = await parts.enter_async_context(worker_redis(settings))
-    projection = RedisProjection(redis, calendar(settings), deployment=deployment(settings), clock=utc_now)
+    projection = RedisProjection(
+        redis, calendar(settings), deployment=deployment(settings), clock=utc_now, tally=counted
+    )
     await patience.insist(projection.claim)
     await patience.insist(create_topics, settings)
     dead_letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
@@ -91,12 +104,23 @@ async def serve_api(
             time_zone=settings.time_zone,
             clock=utc_now,
             deadline=REQUEST_DEADLINE,
+            bounds=bounds(settings, redis),
         )
-        async with _listening(app, settings) as url:
+        async with listening(app, settings, ConnectionTally()) as url:
             log.info("listening", url=url)
             if on_listening:
                 on_listening(url)
             await stopping.wait()
+
+
+def bounds(settings: Settings, redis: Redis) -> Bounds:
+    """Return what the API's clients are held to; their requests are counted on the client given."""
+    limit = settings.http_requests_per_minute
+    return Bounds(
+        requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
+        failed_logins_per_minute=settings.http_failed_logins_per_minute,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
 
 def deployment(settings: Settings) -> Deployment:
@@ -113,38 +137,7 @@ def calendar(settings: Settings) -> Calendar:
     )
 
 
-@asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[str]:
-    # No access log: it would hold query strings.
-    runner = web.AppRunner(
-        app, access_log=None, logger=server_logger(), keepalive_timeout=30, shutdown_timeout=5
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.http_host, settings.http_port)
-        await _bind(site, settings)
-        host, port = runner.addresses[0][:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    finally:
-        await runner.cleanup()
-
-
 async def check_port(settings: Settings) -> None:
     """Raise `RefusedError` if the API could not listen on its port."""
-    async with _listening(web.Application(), settings):
+    async with listening(web.Application(), settings, ConnectionTally()):
         pass
-
-
-async def _bind(site: web.TCPSite, settings: Settings) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        raise RefusedError(
-            f"HTTP_PORT {settings.http_port} on {settings.http_host} can't be listened on: {_cause(error)}. "
-            "Free it, or set HTTP_PORT to another one."
-        ) from error
-
-
-def _cause(error: OSError) -> str:
-    """Say it as the system does; asyncio's own words around it name the address again."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
