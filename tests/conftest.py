@@ -15,8 +15,10 @@ from tests import servers
 from tests.leftovers import end_leftovers
 from tests.redis_users import url_as
 
-# No deadline for an example: how long one takes says more about the machine's load than about the code.
-hypothesis.settings.register_profile("headcount", deadline=None)
+# Without deadlines: how long an example takes says more about the machine's load than about the code.
+hypothesis.settings.register_profile(
+    "headcount", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("headcount")
 
 
