@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 from typer.testing import CliRunner
 
 from headcount.cli import app
@@ -122,13 +123,21 @@ class Deployment:
                 record async for portion in log.read(found, log.extents[found]) for record in portion.records
             ]
 
-    async def allow_large_records(self) -> None:
-        """Have the topic take records of up to 20 MB."""
+    async def publish_large(self, value: bytes) -> None:
+        """Publish a record of up to 20 MB, once Kafka knows that the topic takes such: it says so before."""
         resource = ConfigResource(
             ConfigResourceType.TOPIC, self.settings.kafka_topic, {"max.message.bytes": "20000000"}
         )
         async with admin_client(self.settings) as admin:
             await admin.alter_configs([resource])
+        await wait_until(lambda: self._is_taken(value), deadline_seconds=30, message="Kafka took the record")
+
+    async def _is_taken(self, value: bytes) -> bool:
+        try:
+            await self.publish(value)
+        except MessageSizeTooLargeError:
+            return False
+        return True
 
     async def drop_records(self, *, up_to: int, partition: int = 0) -> None:
         """Remove the oldest records of a partition, as retention does."""

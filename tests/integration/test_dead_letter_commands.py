@@ -109,9 +109,8 @@ async def test_a_second_redrive_of_all_sends_nothing_twice(deployment: Deploymen
 
 async def test_an_abridged_letter_is_redriven_whole_from_the_log(deployment: Deployment) -> None:
     """And its record, of more than a megabyte, is refused by no client of ours."""
-    await deployment.allow_large_records()
     value = event("anna", note="x" * 3_000_000)
-    await deployment.publish(value)
+    await deployment.publish_large(value)
     await deployment.count()
     shown = (await deployment.headcount("dead-letters", "show", "0:0", "--json")).json
     assert (shown["abridged"], shown["value_bytes"], shown["value"]["bytes"]) == (True, len(value), 16_384)

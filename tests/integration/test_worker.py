@@ -7,7 +7,6 @@ from typing import Final
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.record.util import calc_crc32c
 from redis.asyncio import Redis
 
@@ -117,7 +116,7 @@ async def test_a_record_of_ten_megabytes_becomes_an_abridged_letter(
 ) -> None:
     value = bytes(range(256)) * 40_000
     await deployment.publish(event("alice"))
-    await publish_large(deployment, value)
+    await deployment.publish_large(value)
     await deployment.publish(event("bob"))
     await deployment.count()
     (letter,) = await letters(deployment)
@@ -144,20 +143,6 @@ async def test_a_header_that_can_not_be_read_stops_its_own_partition(
             return (checkpoints.get(stuck), checkpoints.get(other)) == (1, 1)
 
         await wait_until(is_counted_around, deadline_seconds=30)
-
-
-async def publish_large(deployment: Deployment, value: bytes) -> None:
-    """Publish a record that Kafka takes once it knows that it may."""
-    await deployment.allow_large_records()
-
-    async def is_taken() -> bool:
-        try:
-            await deployment.publish(value)
-        except MessageSizeTooLargeError:
-            return False
-        return True
-
-    await wait_until(is_taken, deadline_seconds=30)
 
 
 async def publish_batch(deployment: Deployment, *, name: str, instead: bytes | None = None) -> None:
