@@ -21,11 +21,15 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.asyncio.connection import parse_url
 
+from headcount.secret_files import read_secrets
 from ingest.errors import RefusedError
 
 _REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
-_SECRETS: Final = frozenset({"kafka_sasl_password", "redis_url"})
+_SECRETS: Final = frozenset({"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password"})
 _SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_CERTIFICATES: Final = ("kafka_ssl", "redis_ssl")
+_OWN_CERTIFICATE: Final = "an existing PEM file with our own certificate, and those that vouch for it"
+_OWN_KEY: Final = "an existing PEM file with the private key of our own certificate"
 _SECONDS: Final = "above 0 and up to 3600 seconds"
 _is_server_list = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):\d{1,5}(?:,(?!\Z)|\Z)").match
 
@@ -102,10 +106,23 @@ class Settings(BaseSettings):
     kafka_ssl_ca_location: FilePath | None = Field(
         default=None, description="an existing PEM file with the certificates of the authorities to trust"
     )
+    kafka_ssl_certificate_location: FilePath | None = Field(default=None, description=_OWN_CERTIFICATE)
+    kafka_ssl_key_location: FilePath | None = Field(default=None, description=_OWN_KEY)
+    kafka_ssl_key_password: SecretStr | None = Field(
+        default=None, description="the password that the private key's file is encrypted with"
+    )
     redis_url: Annotated[SecretStr, AfterValidator(_check_redis_url)] = Field(
         default=SecretStr("redis://localhost:6379/0"),
         description="a URL like redis://host:6379/0, rediss://user:password@host:6379/0 or unix:///path/to/socket",
     )
+    redis_password: SecretStr | None = Field(
+        default=None, description="the password of the user in REDIS_URL, where it is not in there"
+    )
+    redis_ssl_ca_location: FilePath | None = Field(
+        default=None, description="an existing PEM file with the certificates of the authorities to trust"
+    )
+    redis_ssl_certificate_location: FilePath | None = Field(default=None, description=_OWN_CERTIFICATE)
+    redis_ssl_key_location: FilePath | None = Field(default=None, description=_OWN_KEY)
     http_host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one")
     http_port: int = Field(
         default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
@@ -182,6 +199,28 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _certificates_have_keys(self) -> Self:
+        for kind in _CERTIFICATES:
+            names = (f"{kind}_certificate_location", f"{kind}_key_location")
+            given = [name.upper() for name in names if getattr(self, name)]
+            if len(given) == 1:
+                raise PydanticCustomError(
+                    "half_a_certificate",
+                    "{given} is set alone; wanted are {certificate} and {key}",
+                    {"given": given[0], "certificate": names[0].upper(), "key": names[1].upper()},
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _redis_has_one_password(self) -> Self:
+        if self.redis_password and parse_url(self.redis_url.get_secret_value()).get("password"):
+            raise PydanticCustomError(
+                "two_passwords",
+                "REDIS_PASSWORD is set, and REDIS_URL has a password too; wanted is one of them",
+            )
+        return self
+
     @property
     def redis_url_redacted(self) -> str:
         """The address in `redis_url`, without user, password and options."""
@@ -200,6 +239,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     Raises `RefusedError` with one sentence for each wrong value, and no secret in any.
     """
     given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
+    given |= read_secrets(environ, _SECRETS)
     try:
         return Settings.model_validate(given)
     except ValidationError as error:

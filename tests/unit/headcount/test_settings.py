@@ -63,7 +63,14 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
             "KAFKA_TOPIC": "activity_2.x",
             "KAFKA_GROUP_ID": "group",
             "KAFKA_SSL_CA_LOCATION": str(authorities),
-            "REDIS_URL": "rediss://user:secret@redis.example:6390/3",
+            "KAFKA_SSL_CERTIFICATE_LOCATION": str(authorities),
+            "KAFKA_SSL_KEY_LOCATION": str(authorities),
+            "KAFKA_SSL_KEY_PASSWORD": "hunter3",
+            "REDIS_URL": "rediss://user@redis.example:6390/3",
+            "REDIS_PASSWORD": "secret",
+            "REDIS_SSL_CA_LOCATION": str(authorities),
+            "REDIS_SSL_CERTIFICATE_LOCATION": str(authorities),
+            "REDIS_SSL_KEY_LOCATION": str(authorities),
             "HTTP_HOST": "0.0.0.0",
             "HTTP_PORT": "80",
             "HTTP_HEAD_TIMEOUT_SECONDS": "2.5",
@@ -175,6 +182,61 @@ def test_sasl_without_its_settings_is_refused() -> None:
         "KAFKA_SECURITY_PROTOCOL is 'SASL_PLAINTEXT'; "
         "wanted with it is KAFKA_SASL_MECHANISM and KAFKA_SASL_PASSWORD."
     )
+
+
+@pytest.mark.parametrize("kind", ["KAFKA", "REDIS"])
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path, kind: str) -> None:
+    certificate = tmp_path / "certificate.pem"
+    certificate.touch()
+    name = f"{kind}_SSL_CERTIFICATE_LOCATION"
+    assert refusal({name: str(certificate)}) == (
+        f"{name} is set alone; wanted are {name} and {kind}_SSL_KEY_LOCATION."
+    )
+
+
+def test_two_passwords_for_redis_are_refused() -> None:
+    sentence = refusal({"REDIS_URL": "redis://:hunter2@redis", "REDIS_PASSWORD": "hunter3"})
+    assert sentence == "REDIS_PASSWORD is set, and REDIS_URL has a password too; wanted is one of them."
+
+
+SECRETS = ["KAFKA_SASL_PASSWORD", "KAFKA_SSL_KEY_PASSWORD", "REDIS_PASSWORD", "REDIS_URL"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text("redis://hunter2\r\n")
+    secret = getattr(load_settings({f"{name}_FILE": str(file)}), name.lower())
+    assert secret.get_secret_value() == "redis://hunter2"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe hunter2"])
+def test_a_file_without_a_secret_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    sentence = refusal({f"{name}_FILE": str(file)})
+    assert sentence.startswith(
+        f"{name}_FILE is {str(file)!r}; wanted is a file that holds the secret: it is "
+    )
+
+
+def test_a_file_that_is_not_there_is_refused() -> None:
+    assert refusal({"REDIS_PASSWORD_FILE": "/nowhere/secret"}) == (
+        "REDIS_PASSWORD_FILE is '/nowhere/secret'; wanted is a file that holds the secret: "
+        "No such file or directory."
+    )
+
+
+def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter2")
+    sentence = refusal({"REDIS_PASSWORD": "hunter3", "REDIS_PASSWORD_FILE": str(file)})
+    assert sentence == "REDIS_PASSWORD and REDIS_PASSWORD_FILE are both set; wanted is one of them."
+
+
+def test_only_secrets_come_from_files() -> None:
+    assert load_settings({"HTTP_HOST_FILE": "/nowhere"}) == load_settings({})
 
 
 @pytest.mark.parametrize(
