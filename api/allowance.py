@@ -1,0 +1,51 @@
+"""How much a client may still ask in the current minute, how that is told, and the port to who counts it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+MINUTE_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The limit of a minute, and how much of it is used at an aware instant, this time included."""
+
+    limit: int
+    used: int
+    now: datetime
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.used > self.limit
+
+    @property
+    def seconds_to_wait(self) -> int:
+        """Whole seconds, 1 to 60, after which the next minute has begun."""
+        return MINUTE_SECONDS - int(self.now.timestamp()) % MINUTE_SECONDS
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Tell it as upstream does: the instant of the reset is in milliseconds since 1970."""
+        resets_at = (minute_of(self.now) + 1) * MINUTE_SECONDS * 1000
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(max(0, self.limit - self.used)),
+            "X-RateLimit-Reset": str(resets_at),
+        }
+
+
+class RateLimiter(Protocol):
+    """Whoever counts the requests of a token, for all processes of the API together."""
+
+    async def count(self, token_id: str, now: datetime) -> Allowance:
+        """Count one more request, also one beyond the limit.
+
+        Raises `RateLimitUnavailableError` where it can't be counted: it is not to be answered then.
+        """
+        ...
+
+
+def minute_of(now: datetime) -> int:
+    """Number the minutes since 1970: as upstream's intervals, they begin at the same instant for everyone."""
+    return int(now.timestamp()) // MINUTE_SECONDS

@@ -1,0 +1,123 @@
+"""Whose address counts: property by property, with proxies and clients who write what they like."""
+
+from ipaddress import IPv4Address, ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.client_address import MAX_HOPS, Address, address_block, client_address
+
+TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+proxies = st.one_of(st.ip_addresses(network="10.0.0.0/8"), st.ip_addresses(network="fd00::/8"))
+clients = st.ip_addresses().filter(
+    lambda address: (
+        not any(address in network for network in TRUSTED) and not getattr(address, "ipv4_mapped", None)
+    )
+)
+lies = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=80)
+blanks = st.sampled_from(["", " ", "\t", "  "])
+
+
+def split(values: list[str], at: list[bool]) -> list[str]:
+    """Send a list as several headers: at some of the commas a new one begins."""
+    headers = [[values[0]]]
+    for value, begins in zip(values[1:], at, strict=False):
+        if begins:
+            headers.append([])
+        headers[-1].append(value)
+    return [",".join(header) for header in headers]
+
+
+@given(clients, st.lists(lies))
+def test_a_peer_that_is_not_trusted_is_the_client_whatever_it_says(
+    peer: Address, forwarded_for: list[str]
+) -> None:
+    assert client_address(str(peer), forwarded_for, TRUSTED) == peer
+    assert client_address(str(peer), forwarded_for, ()) == peer
+
+
+@given(
+    lies=st.lists(lies, max_size=4),
+    client=clients,
+    hops=st.lists(proxies, max_size=MAX_HOPS - 1),
+    peer=proxies,
+    blank=blanks,
+    at=st.lists(st.booleans(), min_size=MAX_HOPS + 4, max_size=MAX_HOPS + 4),
+)
+def test_the_client_is_the_right_most_that_is_not_trusted(
+    *, lies: list[str], client: Address, hops: list[Address], peer: Address, blank: str, at: list[bool]
+) -> None:
+    """However long the list is that the client sent along, and over however many headers it is spread."""
+    written = [*lies, *(f"{blank}{hop}{blank}" for hop in (client, *hops))]
+    assert client_address(str(peer), split(written, at), TRUSTED) == client
+
+
+@given(hops=st.lists(proxies, max_size=MAX_HOPS - 1), peer=proxies, client=clients)
+def test_where_a_proxy_wrote_no_address_the_request_is_the_peers(
+    hops: list[Address], peer: Address, client: Address
+) -> None:
+    written = ", ".join(map(str, [client, "unknown", *hops]))
+    assert client_address(str(peer), [written], TRUSTED) == peer
+
+
+@given(st.lists(proxies, max_size=40), proxies)
+def test_where_all_are_trusted_the_request_is_the_peers(hops: list[Address], peer: Address) -> None:
+    assert client_address(str(peer), [",".join(map(str, hops))], TRUSTED) == peer
+
+
+@given(clients, proxies)
+def test_no_more_hops_are_followed_than_there_can_be(client: Address, peer: Address) -> None:
+    near, far = (",".join([str(client)] + ["10.0.0.1"] * hops) for hops in (MAX_HOPS - 1, MAX_HOPS))
+    assert client_address(str(peer), [near], TRUSTED) == client
+    assert client_address(str(peer), [far], TRUSTED) == peer
+
+
+@given(st.lists(lies, max_size=6), st.one_of(st.none(), lies))
+def test_nothing_that_can_be_sent_raises(forwarded_for: list[str], peer: str | None) -> None:
+    for address in (peer, "10.0.0.1"):
+        address_block(client_address(address, forwarded_for, TRUSTED))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "203.0.113.7:80",
+        "[2001:db8::1]",
+        "203.0.113.07",
+        "203.0.113",
+        "client.example",
+        "203.0.113.7;",
+        "",
+        "٢.٢.٢.٢",
+        "1" * 8000,
+    ],
+)
+def test_only_plain_addresses_are_read(written: str) -> None:
+    assert client_address("10.0.0.1", [written], TRUSTED) == IPv4Address("10.0.0.1")
+
+
+def test_an_ipv4_peer_of_a_socket_for_both_is_known_as_itself() -> None:
+    assert client_address("::ffff:10.0.0.1", ["::ffff:203.0.113.7"], TRUSTED) == IPv4Address("203.0.113.7")
+
+
+def test_an_interface_is_no_part_of_an_address() -> None:
+    assert client_address("fe80::1%eth0", [], TRUSTED) == ip_address("fe80::1")
+
+
+def test_a_local_socket_has_no_address() -> None:
+    assert client_address(None, ["203.0.113.7"], TRUSTED) is None
+    assert client_address("", ["203.0.113.7"], TRUSTED) is None
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
+def test_the_addresses_of_one_network_of_64_bits_are_one_block(address: Address, low: int) -> None:
+    neighbour = ip_address((int(address) >> 64 << 64) | low)
+    assert neighbour.version == 4 or address_block(neighbour) == address_block(address)
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4))
+def test_every_other_address_is_a_block_of_its_own(one: Address, other: Address) -> None:
+    assert (address_block(one) == address_block(other)) == (one == other)
+    assert address_block(one) != address_block(None)

@@ -1,0 +1,42 @@
+"""Counts of a minute: by name, from 0 each minute, and never more names than there may be."""
+
+from collections import Counter
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.minute_counts import MinuteCounts
+from tests.fakes_api import NOW
+
+names = st.lists(st.text(min_size=1, max_size=3))
+
+
+@given(names)
+def test_each_name_has_a_count_of_its_own(asked: list[str]) -> None:
+    counts = MinuteCounts(max_names=len(asked) + 1)
+    for name in asked:
+        counts.add(name, NOW)
+    assert {name: counts.get(name, NOW) for name in asked} == Counter(asked)
+
+
+@given(names, st.integers(0, 5))
+def test_names_beyond_the_bound_count_as_one(asked: list[str], max_names: int) -> None:
+    """Nobody's count is lost, and there are never more than `max_names` and the one of all others."""
+    counts = MinuteCounts(max_names=max_names)
+    for name in asked:
+        counts.add(name, NOW)
+    known = [*dict.fromkeys(asked)][:max_names]
+    others = [name for name in asked if name not in known]
+    assert {name: counts.get(name, NOW) for name in others} == dict.fromkeys(others, len(others))
+    assert {name: counts.get(name, NOW) for name in known} == Counter(n for n in asked if n in known)
+    assert len(counts) <= max_names + 1
+
+
+@given(st.integers(-(10**6), 10**6))
+def test_another_minute_begins_at_0(seconds: int) -> None:
+    """Also one before: a clock may be put back."""
+    counts = MinuteCounts(max_names=1)
+    counts.add("a", NOW)
+    later = NOW + timedelta(seconds=seconds)
+    assert counts.add("a", later) == (2 if 0 <= seconds < 60 else 1)
