@@ -1,4 +1,4 @@
-"""The application: its routes, and who may call each."""
+"""The application: its routes, who may call each, and how often."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,19 +7,20 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from api.access import Access, Route, add_routes
+from api.access import Access, Limit, Route, add_routes
+from api.admission import Admission, Bounds
 from api.authentication import TokenStore
 from api.contract import WEEKLY_DATA_PATH
 from api.health import get_livez, get_readyz
-from api.middlewares import answer_errors, keep_deadline
-from api.resources import CLOCK, DEADLINE, TIME_ZONE, TOKENS, VIEW
+from api.middlewares import answer_errors, keep_deadline, tell_allowance
+from api.resources import ADMISSION, CLOCK, DEADLINE, TIME_ZONE, TOKENS, VIEW
 from api.weekly_data import get_weekly_data
 from projector.view import View
 
 ROUTES: Final = (
-    Route(WEEKLY_DATA_PATH, get_weekly_data, Access.TOKEN),
-    Route("/livez", get_livez, Access.PUBLIC),
-    Route("/readyz", get_readyz, Access.PUBLIC),
+    Route(WEEKLY_DATA_PATH, get_weekly_data, Access.TOKEN, Limit.BY_TOKEN),
+    Route("/livez", get_livez, Access.PUBLIC, Limit.NONE),
+    Route("/readyz", get_readyz, Access.PUBLIC, Limit.NONE),
 )
 
 
@@ -30,13 +31,15 @@ def create_app(
     time_zone: ZoneInfo,
     clock: Callable[[], datetime],
     deadline: timedelta = timedelta(seconds=1),
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen, as `timedelta` is
 ) -> web.Application:
-    """Build the app. It opens nothing and closes nothing: `view` and `tokens` belong to the caller.
+    """Build the app. It opens nothing and closes nothing: `view`, `tokens` and `bounds` belong to the caller.
 
     `time_zone` is the deployment's: it decides which day a `start` lies in, as it decided the day of an
     event. A request that takes longer than `deadline` is answered with 503.
     """
-    app = web.Application(middlewares=[answer_errors, keep_deadline])
+    app = web.Application(middlewares=[tell_allowance, answer_errors, keep_deadline])
+    app[ADMISSION] = Admission(tokens, bounds, clock)
     app[VIEW] = view
     app[TOKENS] = tokens
     app[TIME_ZONE] = time_zone

@@ -1,13 +1,19 @@
 """The conditions a request can end in, and the one table of how each is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 from aiohttp import web
 
+from api.allowance import Allowance
 from projector.view import CatchingUpError, ViewUnavailableError
+
+LoginFailure = Literal["missing", "unknown", "expired", "revoked", "wrong-user"]
+"""What was wrong with a login: for whoever watches over the API, never for the client."""
+
+LimitedBy = Literal["token", "address"]
 
 
 class ApiError(Exception):
@@ -15,7 +21,11 @@ class ApiError(Exception):
 
 
 class NotLoggedInError(ApiError):
-    """The request does not show that a user is logged in; it never says what is wrong with it."""
+    """The request does not show that a user is logged in; the answer never says what is wrong with it."""
+
+    def __init__(self, failure: LoginFailure) -> None:
+        super().__init__(failure)
+        self.failure: Final = failure
 
 
 class NotPermittedError(ApiError):
@@ -36,6 +46,19 @@ class TokensUnavailableError(ApiError):
 
 class NoTokensError(TokensUnavailableError):
     """The token store holds no token at all: it is new, or it lost them all."""
+
+
+class TooManyRequestsError(ApiError):
+    """The client asked more often than it may in this minute."""
+
+    def __init__(self, by: LimitedBy, allowance: Allowance) -> None:
+        super().__init__(by)
+        self.by: Final = by
+        self.allowance: Final = allowance
+
+
+class RateLimitUnavailableError(ApiError):
+    """The request can't be counted, so it can't be known whether it is one too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,11 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorAnswer]] = {
     web.HTTPMethodNotAllowed: _failure(
         HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take this method [error-method-not-allowed]"
     ),
+    TooManyRequestsError: _failure(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Error, too many requests. Please slow down. "
+        "You must wait {seconds} seconds before trying this endpoint again. [error-too-many-requests]",
+    ),
     CatchingUpError: _unavailable(
         "The counters are catching up with the log, please try again later [error-catching-up]",
         retry_after_seconds=5,
@@ -82,6 +110,9 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorAnswer]] = {
     TokensUnavailableError: _unavailable(
         "Logins can't be checked at the moment, please try again later [error-tokens-unavailable]"
     ),
+    RateLimitUnavailableError: _unavailable(
+        "Requests can't be counted at the moment, please try again later [error-rate-limit-unavailable]"
+    ),
     TimeoutError: _unavailable("The answer took too long, please try again later [error-timeout]"),
     Exception: _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error [error-internal]"),
 }
@@ -89,4 +120,11 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorAnswer]] = {
 
 def answer_to(error: Exception) -> ErrorAnswer:
     """Look up how an error is answered: by its own class, or by the nearest one that it extends."""
-    return next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    return _with_wait(answer, error.allowance) if isinstance(error, TooManyRequestsError) else answer
+
+
+def _with_wait(answer: ErrorAnswer, allowance: Allowance) -> ErrorAnswer:
+    seconds = str(allowance.seconds_to_wait)
+    body = {**answer.body, "error": str(answer.body["error"]).format(seconds=seconds)}
+    return replace(answer, body=body, headers={"Retry-After": seconds, **allowance.headers})

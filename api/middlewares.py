@@ -1,4 +1,4 @@
-"""What surrounds every handler: the table of errors, and the deadline."""
+"""What surrounds every handler: the rate limit's headers, the table of errors, and the deadline."""
 
 import asyncio
 import traceback
@@ -7,11 +7,21 @@ import structlog
 from aiohttp import web
 
 from api.access import Handler
+from api.admission import ALLOWANCE
 from api.errors import answer_to
 from api.resources import DEADLINE
 from api.responses import json_response
 
 _log = structlog.get_logger(__name__)
+
+
+@web.middleware
+async def tell_allowance(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Add what is left of the rate limit, to errors too: so it surrounds what answers them."""
+    response = await handler(request)
+    if ALLOWANCE in request:
+        response.headers.update(request[ALLOWANCE].headers)
+    return response
 
 
 @web.middleware

@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from api.admission import Admission
 from api.authentication import TokenStore
 from projector.view import View
 
+ADMISSION: Final[web.AppKey[Admission]] = web.AppKey("admission")
 VIEW: Final[web.AppKey[View]] = web.AppKey("view")
 TOKENS: Final[web.AppKey[TokenStore]] = web.AppKey("tokens")
 TIME_ZONE: Final[web.AppKey[ZoneInfo]] = web.AppKey("time_zone")

@@ -33,9 +33,17 @@ class Token:
         """The token's public name, for lists and for revoking; nobody can log in with it."""
         return self.digest[:_PUBLIC_ID_DIGITS]
 
+    @property
+    def is_revoked(self) -> bool:
+        return self.revoked_at is not None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Say whether its time is over; it expires at the instant, not after it."""
+        return self.expires_at is not None and now >= self.expires_at
+
     def is_active(self, now: datetime) -> bool:
-        """Say whether the token is neither revoked nor expired; it expires at the instant, not after it."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        """Say whether the token is neither revoked nor expired."""
+        return not self.is_revoked and not self.is_expired(now)
 
 
 def digest_of(secret: str) -> str:

@@ -2,16 +2,16 @@
 
 from aiohttp import web
 
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD, authenticate, authorise
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD, authorise
 from api.contract import as_of_header, parse_window, render_weekly_data
-from api.resources import CLOCK, TIME_ZONE, TOKENS, VIEW
+from api.resources import ADMISSION, TIME_ZONE, VIEW
 from api.responses import json_response
 
 
 async def get_weekly_data(request: web.Request) -> web.Response:
     """Answer for the token's workspace; the order of the steps is the contract's order of checks."""
     app = request.app
-    token = await authenticate(request.headers, app[TOKENS], app[CLOCK]())
+    token = await app[ADMISSION].admit(request)
     authorise(token, VIEW_ENGAGEMENT_DASHBOARD)
     window = parse_window(request.query, app[TIME_ZONE])
     counts = await app[VIEW].daily_counts(token.workspace_id, window)

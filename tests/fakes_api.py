@@ -1,16 +1,28 @@
-"""Fakes of what the API is given: a view and a token store, both in memory, both able to fail or hang."""
+"""Fakes of what the API is given: view, token store and rate limiter, in memory, able to fail or hang."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from api.allowance import Allowance, minute_of
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.errors import NoTokensError
 from api.tokens import Token, mint
 from projector.view import DailyCounts
 
 NOW = datetime(2023, 5, 19, 18, 30, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until it is set."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 @dataclass
@@ -35,12 +47,13 @@ class FakeView:
 
 @dataclass
 class FakeTokens:
-    """Tokens in a dict, by digest; `asked` keeps every digest that was looked up."""
+    """Tokens in a dict, by digest; `asked` keeps every digest looked up, `lists` how often all were read."""
 
     kept: dict[str, Token] = field(default_factory=dict)
     error: BaseException | None = None
     hangs: bool = False
     asked: list[str] = field(default_factory=list)
+    lists: int = 0
 
     async def find(self, digest: str) -> Token | None:
         self.asked.append(digest)
@@ -52,8 +65,28 @@ class FakeTokens:
         if not self.kept:
             raise NoTokensError
 
+    async def list(self) -> list[Token]:
+        self.lists += 1
+        await _trouble(self.error, hangs=self.hangs)
+        return [*self.kept.values()]
+
     async def add(self, token: Token) -> None:
         self.kept[token.digest] = token
+
+
+@dataclass
+class FakeLimiter:
+    """Counts of requests by token id and minute; `per_minute` may be asked."""
+
+    per_minute: int = 3
+    counts: Counter[tuple[str, int]] = field(default_factory=Counter)
+    error: BaseException | None = None
+    hangs: bool = False
+
+    async def count(self, token_id: str, now: datetime) -> Allowance:
+        await _trouble(self.error, hangs=self.hangs)
+        self.counts[token_id, minute_of(now)] += 1
+        return Allowance(self.per_minute, self.counts[token_id, minute_of(now)], now)
 
 
 async def _trouble(error: BaseException | None, *, hangs: bool) -> None:

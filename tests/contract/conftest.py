@@ -3,15 +3,17 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from api.admission import Bounds
 from api.app import create_app
 from api.server_log import server_logger
-from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
+from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTokens, FakeView, login, make_token
 
 Client = TestClient[web.Request, web.Application]
 Serve = Callable[[web.Application], Awaitable[Client]]
@@ -54,6 +56,33 @@ def app(view: FakeView, tokens: FakeTokens) -> web.Application:
 
 @pytest.fixture
 async def client(serve: Serve, app: web.Application) -> Client:
+    return await serve(app)
+
+
+@pytest.fixture
+def limiter() -> FakeLimiter:
+    return FakeLimiter()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def bounded_client(
+    serve: Serve, view: FakeView, tokens: FakeTokens, limiter: FakeLimiter, clock: FakeClock
+) -> Client:
+    """Ask an API that bounds a token to 3 requests a minute, and an address to 2 failed logins."""
+    app = create_app(
+        view=view,
+        tokens=tokens,
+        time_zone=ZoneInfo("UTC"),
+        clock=clock,
+        bounds=Bounds(
+            requests=limiter, failed_logins_per_minute=2, trusted_proxies=(ip_network("127.0.0.0/8"),)
+        ),
+    )
     return await serve(app)
 
 

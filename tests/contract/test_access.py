@@ -1,38 +1,65 @@
-"""Deny by default: every route says who may call it, and those that need a login ask for one."""
+"""Deny by default: every route says who may call it and how often, and that is what it does."""
+
+from typing import get_type_hints
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from api.access import Access, UndecidedRouteError, access_of
+from api.access import Access, Limit, Route, UndecidedRouteError, decision_of
 from tests.contract.conftest import Client
+from tests.fakes_api import FakeLimiter
 
 
 async def answer_anyone(_request: web.Request) -> web.Response:
     return web.Response()
 
 
+def decisions(app: web.Application) -> list[Route]:
+    return [decision_of(app, resource) for resource in app.router.resources()]
+
+
 async def test_a_route_without_a_decision_stops_the_start(app: web.Application) -> None:
     app.router.add_get("/forgotten", answer_anyone)
-    with pytest.raises(UndecidedRouteError, match="/forgotten does not say who may call it"):
+    with pytest.raises(UndecidedRouteError, match="/forgotten does not say who may call it, and how often"):
         await TestServer(app).start_server()
 
 
+@pytest.mark.parametrize("decision", ["access", "limit"])
+def test_no_decision_is_made_by_leaving_it_out(decision: str) -> None:
+    decided = {"path": "/new", "handler": answer_anyone, "access": Access.PUBLIC, "limit": Limit.NONE}
+    assert decided.keys() == get_type_hints(Route).keys()
+    del decided[decision]
+    with pytest.raises(TypeError, match=decision):
+        Route(**decided)  # type: ignore[arg-type]  # a decision is missing
+
+
 async def test_every_route_that_is_not_public_refuses_strangers(app: web.Application, client: Client) -> None:
-    closed = [
-        route
-        for route in app.router.routes()
-        if route.resource and access_of(app, route.resource) is Access.TOKEN
-    ]
+    closed = [route for route in decisions(app) if route.access is Access.TOKEN]
     assert closed
     for route in closed:
-        assert route.resource
-        async with client.request(route.method, route.resource.canonical) as response:
-            assert response.status == 401
+        for method in ("GET", "HEAD"):
+            async with client.request(method, route.path) as response:
+                assert response.status == 401
 
 
-def test_only_the_health_paths_are_public(app: web.Application) -> None:
-    public = {
-        resource.canonical for resource in app.router.resources() if access_of(app, resource) is Access.PUBLIC
-    }
+async def test_only_the_health_paths_are_public(app: web.Application) -> None:
+    public = {route.path for route in decisions(app) if route.access is Access.PUBLIC}
     assert public == {"/livez", "/readyz"}
+
+
+async def test_only_public_routes_are_not_limited(app: web.Application) -> None:
+    for route in decisions(app):
+        assert (route.limit is Limit.NONE) == (route.access is Access.PUBLIC)
+
+
+async def test_every_limited_route_counts_the_requests_of_its_token(
+    bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
+) -> None:
+    limited = [route for route in decisions(bounded_client.app) if route.limit is Limit.BY_TOKEN]
+    assert limited
+    for route in limited:
+        limiter.counts.clear()
+        async with bounded_client.get(route.path, headers=headers) as response:
+            assert response.headers["X-RateLimit-Limit"] == "3"
+        assert [*limiter.counts.values()] == [1]

@@ -1,5 +1,6 @@
 """From headers to a token: what opens, what does not, and that refusals take the same way."""
 
+import hashlib
 import hmac
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from api.authentication import VIEW_ENGAGEMENT_DASHBOARD, Permission, authentica
 from api.errors import NotLoggedInError, NotPermittedError, TokensUnavailableError
 from api.tokens import Token
 from tests.fakes_api import NOW, FakeTokens, login, make_token
+
+Step = tuple[str, int] | tuple[str, int, int]
 
 
 async def enter(tokens: FakeTokens, headers: dict[str, str], now: datetime = NOW) -> Token:
@@ -69,29 +72,66 @@ async def test_the_stand_in_for_a_missing_token_opens_for_nobody() -> None:
     assert not authentication._NO_TOKEN.is_active(NOW)
 
 
-async def test_every_refusal_makes_the_same_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_refusal_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown, expired, revoked and wrong-user tokens can't be told apart by the work they cause."""
     token, secret = make_token(expires_at=NOW + timedelta(days=1))
-    revoked, revoked_secret = make_token()
+    revoked, revoked_secret = make_token(user_id="a" * 128)
     revoked = replace(revoked, revoked_at=NOW)
     tokens = FakeTokens({token.digest: token, revoked.digest: revoked})
-    compared: list[tuple[int, int]] = []
+    steps = record_steps(monkeypatch)
+    taken: dict[str, list[Step]] = {}
+    for headers, now in (
+        (login("alice", make_token()[1]), NOW),
+        (login("alice", secret), NOW + timedelta(days=2)),
+        (login("a" * 128, revoked_secret), NOW),
+        (login("\U0001f600" * 128, secret), NOW),
+    ):
+        steps.clear()
+        with pytest.raises(NotLoggedInError) as refused:
+            await enter(tokens, headers, now)
+        taken[refused.value.failure] = [*steps]
+    assert taken.keys() == {"unknown", "expired", "revoked", "wrong-user"}
+    hashed_and_compared: list[Step] = [("hash", 43), ("compare", 64, 64), ("compare", 512, 512)]
+    assert [*taken.values()] == [hashed_and_compared] * 4
+    assert len(tokens.asked) == 4
 
-    def compare(left: str, right: str) -> bool:
-        compared.append((len(left), len(right)))
+
+def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
+    """Return a list that gets what is hashed and compared from now on, and how many bytes of it."""
+    steps: list[Step] = []
+    digest = hashlib.sha256
+
+    def compute(content: bytes) -> object:
+        steps.append(("hash", len(content)))
+        return digest(content)
+
+    def compare(left: str | bytes, right: str | bytes) -> bool:
+        steps.append(("compare", len(left), len(right)))
         return left == right
 
+    monkeypatch.setattr(hashlib, "sha256", compute)
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    for headers, now in (
-        (login("alice", "unknown"), NOW),
-        (login("alice", secret), NOW + timedelta(days=2)),
-        (login("alice", revoked_secret), NOW),
-        (login("somebody else", secret), NOW),
-    ):
-        compared.clear()
-        with pytest.raises(NotLoggedInError):
-            await enter(tokens, headers, now)
-        assert compared == [(64, 64), (64, 64)]
+    return steps
+
+
+@pytest.mark.parametrize("user_id", ["alice\udcff", "alice\udcff\udcff", "alice ", "ALICE", "alic", "\udcff"])
+async def test_no_bytes_pass_for_a_user_id_that_they_are_not(user_id: str) -> None:
+    """User ids are brought to one length to be compared; what does that may not come from a client."""
+    token, secret = make_token(user_id="alice")
+    with pytest.raises(NotLoggedInError) as refused:
+        await enter(FakeTokens({token.digest: token}), login(user_id, secret))
+    assert refused.value.failure == "wrong-user"
+
+
+@pytest.mark.parametrize("failure", ["expired", "revoked", "wrong-user"])
+async def test_what_is_wrong_is_said_inside(failure: str) -> None:
+    token, secret = make_token(expires_at=NOW if failure == "expired" else None)
+    kept = replace(token, revoked_at=NOW if failure == "revoked" else None)
+    with pytest.raises(NotLoggedInError) as refused:
+        await enter(
+            FakeTokens({token.digest: kept}), login("bob" if failure == "wrong-user" else "alice", secret)
+        )
+    assert refused.value.failure == failure
 
 
 def test_permissions_are_compared_whole() -> None:

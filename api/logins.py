@@ -1,0 +1,54 @@
+"""Logging in: who asks is found out, and failed logins are bounded by the address they come from."""
+
+from datetime import datetime
+from typing import Final
+
+from multidict import MultiMapping
+
+from api.allowance import Allowance
+from api.authentication import TokenStore, authenticate
+from api.errors import NotLoggedInError, TooManyRequestsError
+from api.known_tokens import KnownTokens
+from api.minute_counts import MinuteCounts
+from api.refusals import Refusals
+from api.tokens import Token
+
+MAX_ADDRESSES: Final = 10_000
+"""How many addresses with failed logins are told apart in a minute."""
+
+
+class Logins:
+    """Lets tokens in. After `per_minute` failures of an address (0 is no bound) its further ones cost little.
+
+    An address may be that of a whole company, so a valid token is let in from everywhere, always.
+    """
+
+    def __init__(
+        self, tokens: TokenStore, known: KnownTokens, *, per_minute: int, refusals: Refusals
+    ) -> None:
+        self._tokens = tokens
+        self._known = known
+        self._per_minute = per_minute
+        self._refusals = refusals
+        self._failures = MinuteCounts(max_names=MAX_ADDRESSES)
+
+    async def enter(self, headers: MultiMapping[str], address: str, now: datetime) -> Token:
+        """Find the token of a request.
+
+        Raises `NotLoggedInError`, or `TooManyRequestsError` instead once the address has failed too often.
+        """
+        try:
+            return await self._authenticate(headers, address, now)
+        except NotLoggedInError as error:
+            self._refusals.failed_logins[error.failure] += 1
+            allowance = Allowance(self._per_minute, self._failures.add(address, now), now)
+            if self._per_minute and allowance.is_exceeded:
+                raise TooManyRequestsError("address", allowance) from error
+            raise
+
+    async def _authenticate(self, headers: MultiMapping[str], address: str, now: datetime) -> Token:
+        if self._per_minute and self._failures.get(address, now) >= self._per_minute:
+            # Before the store is asked: what fails here costs it nothing, whatever is wrong with the token.
+            await authenticate(headers, self._known, now)
+        # The verdict is the store's: a token that was just revoked is still among the known ones.
+        return await authenticate(headers, self._tokens, now)
