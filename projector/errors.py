@@ -20,11 +20,18 @@ PASSING_TYPES: Final = (
 )
 _has_passing_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPLICAS) ").search
 """Finds codes that redis-py gives no type; in front of a pipeline's errors it puts words of its own."""
+_has_refusal_code = re.compile(r"^(?:MISCONF|NOREPLICAS) ").search
 
 
 def is_passing(error: exceptions.RedisError) -> bool:
     """Tell whether the same call may succeed once time or an operator has helped the server."""
     return isinstance(error, PASSING_TYPES) or _has_passing_code(str(error)) is not None
+
+
+def refuses_writes(error: exceptions.RedisError) -> bool:
+    """Tell whether Redis answers and keeps what it has, but takes no more."""
+    refusals = (exceptions.OutOfMemoryError, exceptions.ReadOnlyError)
+    return isinstance(error, refusals) or _has_refusal_code(str(error)) is not None
 
 
 def words(error: exceptions.RedisError) -> str:

@@ -29,6 +29,11 @@ ACKNOWLEDGED_GAPS: Final = f"{_PREFIX}:gaps-acknowledged"
 TOKENS: Final = f"{_PREFIX}:tokens"
 """Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""
 
+REQUESTS: Final = "headcount:limits"
+"""Prefix of the strings that count requests, for two minutes.
+
+They are no part of the projection, and no script touches two of them: each may be in a slot of its own."""
+
 
 def day(workspace_id: str, day: date) -> str:
     """Name the HyperLogLog of one calendar day in the deployment's time zone.
@@ -59,6 +64,11 @@ def counter(key: str) -> Counter | None:
             case ["bucket", workspace_id, text]:
                 return Counter(workspace_id, int(text))
     return None
+
+
+def requests(token_id: str, minute: int) -> str:
+    """Name the count of a token's requests in the n-th minute since 1970, but for the prefix `REQUESTS`."""
+    return f"{token_id}:{minute}"
 
 
 def scratch(name: str, key: str) -> str:
