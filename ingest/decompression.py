@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
+from mmap import mmap
 from threading import Lock
 from typing import Final
 
@@ -64,7 +65,7 @@ class Decoder:
     """Decompresses into one buffer, of which the system gives memory only as far as it was ever filled."""
 
     def __init__(self) -> None:
-        self._room = memoryview(bytearray(BATCH_BYTES))
+        self._room = memoryview(mmap(-1, BATCH_BYTES))  # a bytearray would be filled with zeros at once
         self._turn = Lock()  # while cramjam works, it lets other threads run
 
     def decode(self, codec: str, into: Into, payload: bytes) -> bytes:
