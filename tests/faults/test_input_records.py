@@ -2,15 +2,17 @@
 
 import hashlib
 import random
+from datetime import timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from headcount.clients import kafka_options
+from headcount.composition import utc_now
 from headcount.log.topics import admin_client
 from ingest.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX
-from tests.faults.activity import Draft
+from tests.faults.activity import Draft, event, poison
 from tests.faults.drill import Drill
 from tests.faults.load import Load
 from tests.faults.oracle import read_log
@@ -19,6 +21,8 @@ from tests.waiting import wait_until
 
 MEGABYTE = 1 << 20
 LARGE_BYTES = 10 * MEGABYTE
+AHEAD = [timedelta(minutes=6), timedelta(hours=1), *(timedelta(days=days) for days in range(1, 400, 10))]
+"""By how much an event may not be ahead: 5 minutes are allowed."""
 
 
 async def test_one_record_in_a_hundred_is_poison(drill: Drill) -> None:
@@ -34,6 +38,22 @@ async def test_every_record_is_poison_for_a_while(drill: Drill) -> None:
         await burst.start()
         await wait_until(lambda: burst.acknowledged >= 4_000, message="the burst was published")
         await burst.stop()
+
+
+async def test_events_are_of_the_future(drill: Drill) -> None:
+    """Of the same people and workspaces as good ones, and none of them is counted."""
+    async with drill(
+        "events from the future", f"{len(AHEAD)} beside good ones, 6 minutes to a year ahead"
+    ) as exercise:
+        load = exercise.load
+        drafts = [event(load.small[0], "user-0", utc_now() + ahead) for ahead in AHEAD]
+        for draft in drafts:
+            await load.publish(poison(draft.value), partition=0)
+        place = next(each for each in load.poison if each.value == drafts[0].value)
+        letter = await _letter(exercise.plant, partition=place.partition, offset=place.offset)
+        assert letter.value == drafts[0].value
+        assert dict(letter.headers)["headcount-reason"] == b"in-the-future"
+        await exercise.flows(records=100)
 
 
 async def test_events_come_again_in_another_order(drill: Drill) -> None:

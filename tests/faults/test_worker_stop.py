@@ -41,6 +41,24 @@ async def test_workers_are_stopped_while_kafka_hangs(drill: Drill) -> None:
             worker.start()
 
 
+async def test_a_worker_is_stopped_while_it_starts_on_a_kafka_that_hangs(drill: Drill) -> None:
+    async with drill(
+        "SIGTERM in a start, Kafka hangs", "broker suspended, a worker started and stopped, all resumed"
+    ) as exercise:
+        plant = exercise.plant
+        starting = plant.workers[0]
+        await _stop_cleanly([starting])
+        plant.kafka.suspend()
+        try:
+            since = starting.log_size()
+            starting.start()
+            await starting.logged("waiting", since=since)
+            await _stop_cleanly([starting])
+        finally:
+            plant.kafka.resume()
+        starting.start()
+
+
 async def test_workers_are_stopped_while_redis_is_away(drill: Drill) -> None:
     async with drill("SIGTERM while Redis is away", "stopped, workers stopped, all started") as exercise:
         plant = exercise.plant
