@@ -88,7 +88,7 @@ class Connection(web.RequestHandler):
         self._waiting -= 1
         if not self._waiting and not self._heads.is_open:
             self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
-        # aiohttp's own, from before the middlewares; asked in two steps, since the second takes ten times longer.
+        # aiohttp's own, from before the middlewares. In two steps, since the second takes ten times as long.
         if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
             resp = last_response(unexpected(resp.status))
         return super().finish_response(request, resp, start_time)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from headcount.http.addresses import Network, Origin, origin_of
-from headcount.http.admission import Admission
 from headcount.http.answers import bytes_of
 from headcount.http.connection import Connection
+from headcount.http.room import Room
 from headcount.http.tally import Cause, ConnectionTally
 
 Build = Callable[[Callable[[Connection], None]], Connection]
@@ -18,9 +18,9 @@ class Doorkeeper:
     """Knows who is inside, and ends what takes too long there."""
 
     def __init__(
-        self, admission: Admission, tally: ConnectionTally, trusted_proxies: Sequence[Network], build: Build
+        self, room: Room, tally: ConnectionTally, trusted_proxies: Sequence[Network], build: Build
     ) -> None:
-        self._admission = admission
+        self._room = room
         self._tally = tally
         self._trusted_proxies = trusted_proxies
         self._build = build
@@ -29,12 +29,12 @@ class Doorkeeper:
     def receive(self, transport: asyncio.Transport) -> None:
         """Hand the transport over to a new connection, or end it with an answer."""
         origin = origin_of(transport.get_extra_info("peername")[0], self._trusted_proxies)
-        refusal = self._admission.refusal(origin)
+        refusal = self._room.refusal(origin)
         if refusal is not None:
             self._send_away(transport, refusal)
             return
         connection = self._build(self._let_out)
-        self._admission.enter(origin)
+        self._room.enter(origin)
         self._inside[connection] = origin
         transport.set_protocol(connection)
         connection.connection_made(transport)
@@ -52,7 +52,7 @@ class Doorkeeper:
         transport.close()
 
     def _let_out(self, connection: Connection) -> None:
-        self._admission.leave(self._inside.pop(connection))
+        self._room.leave(self._inside.pop(connection))
 
 
 class Door(asyncio.Protocol):

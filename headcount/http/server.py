@@ -9,12 +9,12 @@ from typing import Final
 
 from aiohttp import web
 
-from headcount.http.admission import Admission
 from headcount.http.bodies import refuse_bodies
 from headcount.http.connection import Connection
 from headcount.http.door import Door, Doorkeeper
 from headcount.http.limits import Limits
 from headcount.http.requirements import require_c_parser, require_open_files
+from headcount.http.room import Room
 from headcount.http.tally import ConnectionTally
 from headcount.settings import Settings
 from ingest.errors import RefusedError
@@ -47,7 +47,7 @@ def _doorkeeper(runner: web.AppRunner, settings: Settings, tally: ConnectionTall
     assert server is not None  # noqa: S101  it is there once the runner is set up
     server.request_handler = refuse_bodies(server.request_handler, limits, tally)
     build = partial(Connection, server, limits, tally)
-    return Doorkeeper(Admission(limits, tally), tally, settings.trusted_proxies, build)
+    return Doorkeeper(Room(limits, tally), tally, settings.trusted_proxies, build)
 
 
 @asynccontextmanager

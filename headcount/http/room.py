@@ -1,4 +1,4 @@
-"""Who may connect: the count of connections, of all clients and of each address."""
+"""Whether there is room: the count of connections, of all clients and of each address."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from headcount.http.limits import Limits
 from headcount.http.tally import Cause, ConnectionTally
 
 
-class Admission:
+class Room:
     """Counts connections in and out; the count of all of them is the tally's `open`."""
 
     def __init__(self, limits: Limits, tally: ConnectionTally) -> None:

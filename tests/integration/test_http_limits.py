@@ -1,0 +1,381 @@
+"""What a client can do to a connection: each bound at a small value, on real sockets."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import web
+
+from headcount.http.server import listening
+from headcount.http.tally import Cause, ConnectionTally
+from headcount.settings import Settings
+from tests.waiting import wait_until
+from tests.wire import Wire
+
+GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+GET_SLOW = b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"
+GET_LARGE = b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n"
+LARGE = b"x" * 16_000_000  # more than the sockets of both sides buffer
+
+
+@dataclass
+class Server:
+    """A server with one set of bounds, and what it tells of itself."""
+
+    port: int
+    tally: ConnectionTally
+    at_work: asyncio.Event  # /slow was asked for
+    go_on: asyncio.Event  # and may answer
+    stack: AsyncExitStack
+
+    async def connect(self, source: str = "127.0.0.1") -> Wire:
+        wire = await Wire.to(self.port, source=source)
+        self.stack.callback(wire.close)
+        return wire
+
+
+Serve = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Start servers: `await serve(http_max_connections=3)`; what is not given is out of a test's reach."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**bounds: object) -> Server:
+            at_work, go_on = asyncio.Event(), asyncio.Event()
+            tally = ConnectionTally()
+            settings = Settings.model_validate({"http_port": 0} | bounds)
+            url = await stack.enter_async_context(listening(_app(at_work, go_on), settings, tally))
+            return Server(int(url.rpartition(":")[2]), tally, at_work, go_on, stack)
+
+        yield start
+
+
+def _app(at_work: asyncio.Event, go_on: asyncio.Event) -> web.Application:
+    async def quick(_request: web.Request) -> web.Response:
+        return web.Response(text="quick")
+
+    async def slow(_request: web.Request) -> web.Response:
+        at_work.set()
+        await go_on.wait()
+        return web.Response(text="slow")
+
+    async def large(_request: web.Request) -> web.Response:
+        return web.Response(body=LARGE)
+
+    app = web.Application()
+    app.add_routes([web.get("/", quick), web.get("/slow", slow), web.get("/large", large)])
+    return app
+
+
+async def test_a_head_that_drips_in_has_a_deadline(serve: Serve) -> None:
+    server = await serve(http_head_timeout_seconds=0.3)
+    wire = await server.connect()
+    ending = asyncio.create_task(wire.last_answer())
+
+    async def drip() -> bool:
+        await wire.send(b"x")
+        return ending.done()
+
+    await wire.send(b"GET /")
+    await wait_until(drip, message="the server had enough")
+    answer = ending.result()
+    assert (answer.status, answer.error) == (
+        408,
+        "The request did not arrive in time [error-request-timeout]",
+    )
+    assert server.tally.refused == {Cause.HEAD_TIMEOUT: 1}
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n\r\n\r\n"])
+async def test_the_first_head_is_due_from_the_connection_on(serve: Serve, sent: bytes) -> None:
+    server = await serve(http_head_timeout_seconds=0.2)
+    wire = await server.connect()
+    await wire.send(sent)
+    assert (await wire.last_answer()).status == 408
+
+
+async def test_a_later_head_has_a_deadline_too(serve: Serve) -> None:
+    server = await serve(http_head_timeout_seconds=0.2)
+    wire = await server.connect()
+    await wire.send(GET + GET[:10])
+    assert (await wire.answer()).status == 200
+    assert (await wire.last_answer()).status == 408
+
+
+async def test_an_answer_in_work_is_sent_before_a_slow_head_ends_the_connection(serve: Serve) -> None:
+    server = await serve(http_head_timeout_seconds=0.2)
+    wire = await server.connect()
+    await wire.send(GET_SLOW + b"GET")
+    await wait_until(lambda: server.tally.refused[Cause.HEAD_TIMEOUT], message="the head was overdue")
+    server.go_on.set()
+    assert (await wire.last_answer()).body == b"slow"
+
+
+async def test_no_bound_ends_a_request_in_work(serve: Serve) -> None:
+    server = await serve(
+        http_head_timeout_seconds=0.1, http_keep_alive_seconds=0.1, http_write_timeout_seconds=0.1
+    )
+    wire, other = await server.connect(), await server.connect()
+    await wire.send(GET_SLOW)
+    assert (await other.last_answer()).status == 408  # connected later, and already overdue
+    server.go_on.set()
+    assert (await wire.answer()).body == b"slow"
+
+
+async def test_an_idle_connection_is_closed(serve: Serve) -> None:
+    server = await serve(http_keep_alive_seconds=0.2)
+    wire = await server.connect()
+    for _ in range(3):
+        await wire.send(GET)
+        assert (await wire.answer()).body == b"quick"
+    assert await wire.rest() == b""
+    assert server.tally == ConnectionTally(open=0, refused=Counter({Cause.IDLE: 1}))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 1_100 + b" HTTP/1.1\r\nHost: test\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 1_100 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: xxxxxxxxxxx\r\n" * 70 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: xxxxxxxxxxx\r\n" * 10_000,  # without an end
+        GET + b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 1_100 + b"\r\n\r\n",
+    ],
+    ids=["line", "header", "headers", "endless", "second"],
+)
+async def test_an_oversize_head_is_refused(serve: Serve, head: bytes) -> None:
+    server = await serve(http_max_head_bytes=1_024)
+    wire = await server.connect()
+    await wire.send(head)
+    answer = await wire.last_answer()
+    assert answer.status == 431
+    assert answer.error == "The request line and headers are too large [error-headers-too-large]"
+    assert server.tally.refused == {Cause.HEAD_TOO_LARGE: 1}
+
+
+async def test_a_head_of_just_the_size_is_served(serve: Serve) -> None:
+    server = await serve(http_max_head_bytes=1_024)
+    wire = await server.connect()
+    before, after = b"GET / HTTP/1.1\r\nHost: test\r\nX: ", b"\r\n\r\n"
+    await wire.send(before + b"x" * (1_024 - len(before)) + after)
+    assert (await wire.answer()).status == 200
+
+
+async def test_too_many_headers_are_refused(serve: Serve) -> None:
+    server = await serve(http_max_headers=10)
+    wire = await server.connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: x\r\n" * 11 + b"\r\n")
+    assert (await wire.last_answer()).status == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 2\r\n\r\n{}",
+        b"Content-Length: 1000000000\r\n\r\n{",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+    ],
+)
+async def test_a_body_on_a_get_is_refused_unread(serve: Serve, body: bytes) -> None:
+    server = await serve()
+    wire = await server.connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
+    answer = await wire.last_answer()
+    assert (answer.status, answer.error) == (413, "Requests take no body [error-body-not-allowed]")
+    assert server.tally.refused == {Cause.BODY: 1}
+
+
+async def test_an_empty_body_is_none(serve: Serve) -> None:
+    wire = await (await serve()).connect()
+    for _ in range(2):
+        await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+        assert (await wire.answer()).status == 200
+
+
+async def test_a_body_within_the_bound_ends_the_connection_after_the_answer(serve: Serve) -> None:
+    server = await serve(http_max_body_bytes=100)
+    wire = await server.connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{")
+    assert (await wire.last_answer()).body == b"quick"  # the other 99 bytes are not waited for
+
+
+async def test_pipelined_requests_are_answered_in_order(serve: Serve) -> None:
+    server = await serve(http_max_pipelined_requests=3)
+    wire = await server.connect()
+    server.go_on.set()
+    await wire.send(GET + GET_SLOW + GET)
+    assert [(await wire.answer()).body for _ in range(3)] == [b"quick", b"slow", b"quick"]
+    await wire.send(GET)
+    assert (await wire.answer()).body == b"quick"
+
+
+async def test_a_flood_of_pipelined_requests_is_refused(serve: Serve) -> None:
+    server = await serve(http_max_pipelined_requests=3)
+    wire = await server.connect()
+    await wire.send(GET * 1_000)
+    answer = await wire.last_answer()
+    assert answer.status == 429
+    assert answer.error.endswith("[error-too-many-pipelined]")
+    assert server.tally.refused == {Cause.PIPELINING: 1}
+
+
+async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connection(serve: Serve) -> None:
+    server = await serve(http_max_pipelined_requests=3)
+    wire = await server.connect()
+    await wire.send(GET_SLOW)
+    await server.at_work.wait()
+    await wire.send(GET * 3)
+    await wait_until(lambda: server.tally.refused[Cause.PIPELINING], message="the flood was noticed")
+    server.go_on.set()
+    assert (await wire.last_answer()).body == b"slow"
+
+
+async def test_one_address_can_take_only_its_share_and_others_are_served(serve: Serve) -> None:
+    server = await serve(http_max_connections_per_address=3)
+    honest = await server.connect("127.0.0.2")
+    flood = [await server.connect() for _ in range(20)]
+    answers = await asyncio.gather(*(wire.last_answer() for wire in flood[3:]))
+    assert {(answer.status, answer.headers["retry-after"]) for answer in answers} == {(429, "1")}
+    for wire in (honest, await server.connect("127.0.0.2"), flood[0]):
+        await wire.send(GET)
+        assert (await wire.answer()).status == 200
+    assert server.tally == ConnectionTally(open=5, refused=Counter({Cause.TOO_MANY_FROM_ADDRESS: 17}))
+
+
+async def test_an_address_gets_its_share_back(serve: Serve) -> None:
+    server = await serve(http_max_connections_per_address=1)
+    for _ in range(3):
+        wire = await server.connect()
+        await wire.send(GET)
+        assert (await wire.answer()).status == 200
+        wire.close()
+        await wait_until(lambda: server.tally.open == 0, message="the connection was lost")
+
+
+async def test_all_addresses_together_have_a_bound(serve: Serve) -> None:
+    server = await serve(http_max_connections=3)
+    for number in range(1, 4):
+        await server.connect(f"127.0.0.{number}")
+    answer = await (await server.connect("127.0.0.4")).last_answer()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.error == "Too many connections, please try again later [error-too-many-connections]"
+    assert server.tally == ConnectionTally(open=3, refused=Counter({Cause.TOO_MANY: 1}))
+
+
+async def test_a_trusted_proxy_has_no_bound_of_its_own_but_counts(serve: Serve) -> None:
+    server = await serve(
+        http_max_connections=3, http_max_connections_per_address=1, trusted_proxies="127.0.0.0/30"
+    )
+    for _ in range(3):
+        wire = await server.connect("127.0.0.2")
+        await wire.send(GET)
+        assert (await wire.answer()).status == 200
+    assert (await (await server.connect("127.0.0.2")).last_answer()).status == 503
+
+
+async def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
+    server = await serve(http_write_timeout_seconds=0.3, http_keep_alive_seconds=0.1)
+    wire = await server.connect()
+    await wire.send(GET_LARGE + GET)
+    await wait_until(lambda: server.tally.open == 0, message="the connection was dropped")
+    assert server.tally.refused == {Cause.SLOW_READER: 1}
+    assert len(await wire.rest()) < len(LARGE)
+
+
+async def test_a_client_that_does_read_gets_all_of_a_large_answer(serve: Serve) -> None:
+    server = await serve(http_keep_alive_seconds=0.1)
+    wire = await server.connect()
+    await wire.send(GET_LARGE)
+    assert (await wire.answer()).body == LARGE
+
+
+async def test_refusals_are_not_waited_for_either(serve: Serve) -> None:
+    server = await serve(http_write_timeout_seconds=0.3)
+    wire = await server.connect()
+    await wire.send(GET_LARGE + b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000)
+    await wait_until(lambda: server.tally.open == 0, message="the connection was dropped")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"BREW / HTTP/1.1\r\nHost: opensesame\r\n\r\n",
+        b"GET /opensesame HTTP/1.1 opensesame\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: opensesame\n\n",
+        b"GET / HTTP/1.1\r\nopensesame\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX-Auth-Token: opensesame\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: test\r\nX-Auth-Token: opensesame\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: opensesame\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nopensesame\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00opensesame",
+    ],
+)
+async def test_what_is_no_http_is_refused_in_our_form_and_leaves_no_trace(
+    serve: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    server = await serve()
+    wire = await server.connect()
+    with caplog.at_level(logging.INFO):
+        await wire.send(sent)
+        answer = await wire.last_answer()
+    assert answer.status == 400
+    assert answer.body == (
+        b'{"success":false,"error":"The request is not well-formed HTTP [error-bad-request]"}'
+    )
+    assert (answer.headers["content-type"], answer.headers["server"]) == ("application/json", "headcount")
+    assert (server.tally.refused, caplog.text) == ({Cause.BAD_HEAD: 1}, "")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "error"),
+    [
+        (b"DELETE / HTTP/1.1\r\nHost: test\r\n\r\n", 405, "Method Not Allowed [error-method-not-allowed]"),
+        (b"CONNECT test:1 HTTP/1.1\r\nHost: test\r\n\r\n", 404, "Not Found [error-not-found]"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n", 404, "Not Found [error-not-found]"),
+        (
+            b"GET / HTTP/1.1\r\nHost: test\r\nExpect: opensesame\r\n\r\n",
+            417,
+            "Expectation Failed [error-expectation-failed]",
+        ),
+    ],
+)
+async def test_what_aiohttp_answers_by_itself_has_our_form(
+    serve: Serve, sent: bytes, status: int, error: str
+) -> None:
+    wire = await (await serve()).connect()
+    await wire.send(sent)
+    answer = await wire.last_answer()
+    assert (answer.status, answer.error) == (status, error)
+    assert (answer.headers["content-type"], answer.headers["server"]) == ("application/json", "headcount")
+
+
+async def test_http_1_0_is_answered_and_the_connection_ends(serve: Serve) -> None:
+    wire = await (await serve()).connect()
+    await wire.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert (await wire.last_answer()).body == b"quick"
+
+
+async def test_a_switch_of_protocols_is_not_made(serve: Serve) -> None:
+    server = await serve()
+    wire = await server.connect()
+    await wire.send(
+        b"GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" + GET
+    )
+    assert [(await wire.answer()).body for _ in range(2)] == [b"quick", b"quick"]
+
+
+async def test_a_refused_connection_costs_nothing_once_it_is_gone(serve: Serve) -> None:
+    server = await serve(http_max_connections=1)
+    kept = await server.connect()
+    for _ in range(50):
+        assert (await (await server.connect()).last_answer()).status == 503
+    await kept.send(GET)
+    assert (await kept.answer()).status == 200
+    assert server.tally.open == 1

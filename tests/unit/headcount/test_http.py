@@ -1,0 +1,128 @@
+"""The parts of the bounded server that need no socket: heads, addresses, room, requirements."""
+
+import resource
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from aiohttp import http_parser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headcount.http.addresses import origin_of
+from headcount.http.answers import bytes_of
+from headcount.http.heads import Heads
+from headcount.http.limits import Limits
+from headcount.http.requirements import require_c_parser, require_open_files
+from headcount.http.room import Room
+from headcount.http.tally import Cause, ConnectionTally
+from headcount.settings import Settings, load_settings
+from ingest.errors import RefusedError
+
+LIMITS = Limits.of(Settings())
+HEAD = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(edges) if start < end]
+
+
+@given(
+    st.lists(st.sampled_from([HEAD, b"GET / HTTP/1.0\r\n\r\n", b"\r\n" + HEAD]), max_size=5),
+    st.sampled_from([b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: y\r\n\r"]),
+    st.lists(st.integers(min_value=0)),
+)
+def test_heads_are_counted_however_they_are_cut(whole: list[bytes], begun: bytes, cuts: list[int]) -> None:
+    heads = Heads()
+    counted = sum(heads.feed(piece) for piece in pieces_of(b"".join(whole) + begun, cuts))
+    assert (counted, heads.is_open) == (len(whole), bool(begun))
+
+
+@given(st.integers(min_value=0, max_value=300), st.lists(st.integers(min_value=0)))
+def test_the_size_of_a_head_is_known_however_it_is_cut(size: int, cuts: list[int]) -> None:
+    heads = Heads()
+    longest = 0
+    for piece in pieces_of(HEAD + b"x" * size + b"\r\n\r\n", cuts):
+        heads.feed(piece)
+        longest = max(longest, heads.longest)
+    assert (
+        max(size, len(HEAD) - 4) <= longest <= max(size, len(HEAD) - 4) + 3
+    )  # some of the end, if it is cut
+
+
+@given(st.integers(min_value=1, max_value=9))
+def test_empty_lines_are_no_head(lines: int) -> None:
+    assert Heads().feed(b"\r\n" * lines) == 0
+
+
+def test_an_ipv6_network_of_64_bits_is_one_origin() -> None:
+    assert origin_of("2001:db8::1", ()) == origin_of("2001:db8::ffff:2", ())
+    assert origin_of("2001:db8::1", ()) != origin_of("2001:db8:0:1::1", ())
+    assert origin_of("fe80::1%eth0", ()) == origin_of("fe80::2", ())
+
+
+def test_an_ipv4_address_is_one_origin_in_either_form() -> None:
+    assert origin_of("192.0.2.1", ()) == origin_of("::ffff:192.0.2.1", ())
+    assert origin_of("192.0.2.1", ()) != origin_of("192.0.2.2", ())
+
+
+@pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"])
+def test_a_trusted_proxy_is_no_origin(peer: str) -> None:
+    trusted = load_settings({"TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32"}).trusted_proxies
+    assert origin_of(peer, trusted) is None
+    assert origin_of("192.0.2.1", trusted) is not None
+
+
+def test_an_address_that_took_its_share_is_told_so_even_when_all_is_full() -> None:
+    tally = ConnectionTally()
+    room = Room(replace(LIMITS, connections=2, connections_per_address=1), tally)
+    first, second, third = (origin_of(f"192.0.2.{number}", ()) for number in (1, 2, 3))
+    room.enter(first)
+    assert (room.refusal(first), room.refusal(second)) == (Cause.TOO_MANY_FROM_ADDRESS, None)
+    room.enter(second)
+    assert (room.refusal(first), room.refusal(third)) == (Cause.TOO_MANY_FROM_ADDRESS, Cause.TOO_MANY)
+    room.leave(first)
+    assert (room.refusal(first), tally.open) == (None, 1)
+
+
+def test_an_address_is_forgotten_with_its_last_connection() -> None:
+    room = Room(LIMITS, ConnectionTally())
+    for number in range(100):
+        origin = origin_of(f"192.0.2.{number}", ())
+        room.enter(origin)
+        room.leave(origin)
+    assert not room._by_origin
+
+
+@pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.IDLE, Cause.SLOW_READER}))
+def test_every_refusal_that_is_told_ends_the_connection_in_our_form(cause: Cause) -> None:
+    head, _, body = bytes_of(cause).partition(b"\r\n\r\n")
+    assert b"\r\nConnection: close" in head
+    assert b"\r\nContent-Type: application/json\r\n" in head
+    assert f"\r\nContent-Length: {len(body)}\r\n".encode() in head
+    assert body.startswith(b'{"success":false,"error":"')
+
+
+def test_the_c_parser_is_loaded() -> None:
+    require_c_parser()
+
+
+def test_a_start_without_the_c_parser_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
+    with pytest.raises(RefusedError, match="Unset AIOHTTP_NO_EXTENSIONS"):
+        require_c_parser()
+
+
+def test_too_few_open_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1_024))
+    with pytest.raises(RefusedError, match=r"HTTP_MAX_CONNECTIONS is 1000, but .* only 1024 files open"):
+        require_open_files(1_000)
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4_096))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: wanted.append(limits))
+    require_open_files(1_000)
+    assert wanted == [(1_200, 4_096)]
