@@ -190,7 +190,8 @@ def test_a_second_port_is_not_the_first_while_nobody_listens_there_yet(tmp_path:
 
 
 def test_a_port_that_is_spoken_for_is_not_found_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    ports = [find_free_port(), find_free_port()]
+    first = find_free_port()
+    ports = [first, find_free_port(besides={first})]
     monkeypatch.setattr("headcount.embedded.ports._CANDIDATES", ports)
     assert find_free_port(besides={ports[0]}) == ports[1]
 
