@@ -1,0 +1,319 @@
+"""The users of Redis as they are shipped: each may do what its part does, and nothing beside it."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+
+from headcount.embedded import EmbeddedValkey
+from headcount.rate_limiter import RedisRateLimiter
+from headcount.token_store import RedisTokenStore
+from ingest.batch import Batch, Offset, Partition
+from ingest.event import Event
+from ingest.ports import Extent, Gap, LogState
+from projector import keys
+from projector.calendar import Calendar
+from projector.deployment import Deployment
+from projector.gaps import acknowledge, read_acknowledged
+from projector.progress import read_progress
+from projector.projection import RedisProjection
+from projector.repair import Repair
+from projector.scratch import Scratch
+from projector.view import RedisView
+from tests.fakes_api import make_token
+from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
+from tests.servers import Servers
+
+NOW: Final = datetime.now(UTC)
+TODAY: Final = keys.day("acme", NOW.date())
+BUCKET: Final = keys.bucket("acme", 1)
+PARTITION: Final = Partition("activity", 0)
+EXTENT: Final = Extent(Offset(0), Offset(9))
+KEPT: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
+FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
+UNSEEN: Final = frozenset({"CONFIG|GET"})
+"""What MONITOR does not show: it hides what could hold a secret."""
+CONTAINERS: Final = frozenset({"ACL", "CLIENT", "CONFIG", "SCRIPT"})
+
+
+class Guarded:
+    """A Redis with the shipped users."""
+
+    def __init__(self, port: int) -> None:
+        self.url = administrator_url(f"127.0.0.1:{port}")
+
+    @asynccontextmanager
+    async def client(self, user: str = "administrator") -> AsyncIterator[Redis]:
+        async with Redis.from_url(url_as(user, self.url)) as client:
+            yield client
+
+
+@pytest.fixture
+async def guarded(embedded_valkey: Servers[EmbeddedValkey], tmp_path: Path) -> Guarded:
+    valkey = await embedded_valkey.start(options={"aclfile": str(make_users(tmp_path / "users"))})
+    return Guarded(valkey.port)
+
+
+class Granted(NamedTuple):
+    """Names of commands, in capitals, and patterns of keys."""
+
+    commands: set[str]
+    patterns: set[str]
+
+
+def granted_to(user: str) -> Granted:
+    """Read the rights of a user in the shipped file."""
+    text = re.sub(r"^#.*\n", "", (REDIS_FOLDER / "users.acl").read_text(), flags=re.MULTILINE)
+    (rights,) = re.findall(rf"^user {user} (.*?)(?=^user |\Z)", text, re.MULTILINE | re.DOTALL)
+    commands = {command.upper() for command in re.findall(r"\+([a-z|]+)", rights)}
+    return Granted(commands, set(re.findall(r"~([^\s)]+)", rights)))
+
+
+async def work_as_worker(redis: Redis) -> None:
+    projection = projection_in(redis)
+    await projection.claim()
+    await projection.begin(LogState("one", {PARTITION: EXTENT}))
+    gap = Gap(partition=PARTITION, cause="retention", checkpoint=Offset(0), extent=EXTENT)
+    await projection.restart(LogState("two", {PARTITION: EXTENT}), [gap])
+    await projection.checkpoints()
+    await projection.apply(a_batch(await projection.now()))
+    await projection.rewind(PARTITION, expected=Offset(1), to=Offset(0), gap=gap)
+    others = projection_in(redis, FOR_EVER)
+    await others.checkpoints()
+    assert await others.apply(a_batch(NOW, "others")) == 1
+
+
+def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
+    deployment = Deployment(topic="activity", time_zone="UTC")
+    return RedisProjection(redis, calendar, deployment=deployment, clock=lambda: NOW)
+
+
+def a_batch(as_of: datetime | None, workspace_id: str = "acme") -> Batch:
+    events = [Event(workspace_id, NOW, "message", "anna")]
+    return Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events, as_of=as_of)
+
+
+async def work_as_api(redis: Redis) -> None:
+    tokens = RedisTokenStore(redis)
+    token, *_ = await tokens.list()
+    await tokens.find(token.digest)
+    await tokens.ping()
+    assert (await RedisView(redis).daily_counts("acme", [NOW.date(), date(2020, 1, 1)])).users == [1, 0]
+    assert (await RedisRateLimiter(redis, per_minute=9).count(token.id, NOW)).used == 1
+
+
+async def work_as_operator(redis: Redis) -> None:
+    tokens = RedisTokenStore(redis)
+    token, _ = make_token()
+    await tokens.add(token)
+    await tokens.find(token.digest)
+    await tokens.revoke(token.id, NOW)
+    await read_progress(redis)
+    await skip(redis)
+    await acknowledge(redis, 1)
+    await read_acknowledged(redis)
+    await look_around(redis)
+    await audit(redis)
+
+
+async def skip(redis: Redis) -> None:
+    await Deployment(topic="activity", time_zone="UTC").check(redis)
+    projection = projection_in(redis)
+    await projection.checkpoints()
+    gap = Gap(partition=PARTITION, cause="skipped", checkpoint=Offset(1), extent=EXTENT)
+    await projection.rewind(PARTITION, expected=Offset(1), to=Offset(1), gap=gap)
+
+
+async def look_around(redis: Redis) -> None:
+    """As the doctor does."""
+    await redis.info()
+    await redis.time()
+    await redis.config_get("maxmemory-policy")
+
+
+async def audit(redis: Redis) -> None:
+    """Find a damaged counter, then mend it; once with counters that expire, once without."""
+    scratch = Scratch(redis, KEPT, clock=lambda: NOW)
+    await scratch.begin({PARTITION: Offset(0)})
+    await scratch.apply(a_batch(None))
+    others = Batch(
+        partition=PARTITION,
+        start=Offset(1),
+        end=Offset(2),
+        events=[Event("acme", NOW, "message", "bert"), Event("new", NOW, "message", "carl")],
+    )
+    await scratch.apply(others)
+    states = [finding.state async for finding in scratch.compare()]
+    await scratch.remove()
+    assert set(states) >= {"incomplete", "missing"}
+    await Repair(redis, KEPT, clock=lambda: NOW).add(others.events[:1])
+    await Repair(redis, FOR_EVER, clock=lambda: NOW).add(others.events[1:])
+
+
+@asynccontextmanager
+async def watched(guarded: Guarded) -> AsyncIterator[list[list[str]]]:
+    """Yield a list that holds, after the block, every command that was sent or called by a script."""
+    seen: list[list[str]] = []
+    async with guarded.client() as watcher, guarded.client() as other, watcher.monitor() as monitor:
+        yield seen
+        await other.echo("that is all")
+        async for command in monitor.listen():
+            words = command["command"].split(" ")
+            if words[0] == "ECHO":
+                return
+            seen.append(words)
+
+
+STEPS: Final[tuple[tuple[str, Callable[[Redis], Awaitable[None]]], ...]] = (
+    ("worker", work_as_worker),
+    ("api", work_as_api),
+    ("operator", work_as_operator),
+)
+
+
+async def test_every_right_is_used_and_none_is_missing(guarded: Guarded) -> None:
+    """A right that nothing uses is one that only an intruder would."""
+    async with guarded.client() as administrator:
+        await RedisTokenStore(administrator).add(make_token()[0])
+    for user, work in STEPS:
+        async with watched(guarded) as seen, guarded.client(user) as redis:
+            await work(redis)
+        commands = {name_of(words) for words in seen}
+        arguments = {word for words in seen for word in words[1:]}
+        granted = granted_to(user)
+        assert (user, granted.commands - commands - UNSEEN) == (user, set())
+        unused = {pattern for pattern in granted.patterns if not any(matches(arguments, pattern))}
+        assert (user, unused) == (user, set())
+    async with guarded.client() as administrator:
+        assert await administrator.acl_log() == []
+
+
+def matches(arguments: set[str], pattern: str) -> list[bool]:
+    return [fnmatchcase(argument, pattern) for argument in arguments]
+
+
+def name_of(words: list[str]) -> str:
+    name = words[0].upper()
+    return f"{name}|{words[1].upper()}" if name in CONTAINERS else name
+
+
+HARMFUL: Final = (
+    "FLUSHALL",
+    "FLUSHDB",
+    "SHUTDOWN",
+    "KEYS *",
+    "CONFIG SET maxmemory 1",
+    "ACL LIST",
+    "ACL SETUSER worker +@all",
+    "SCRIPT FLUSH",
+    "EVAL return(1) 0",
+    "MONITOR",
+    "REPLICAOF localhost 1",
+    "SWAPDB 0 1",
+    "SAVE",
+    "GET another-applications-key",
+    f"SET {TODAY} 0",
+    f"DEL {TODAY}",
+    f"RENAME {TODAY} {BUCKET}",
+    f"RESTORE {TODAY} 0 x",
+    f"DEL {keys.TOKENS}",
+    f"DEL {keys.DEPLOYMENT}",
+)
+ANOTHERS: Final = {
+    "worker": (
+        f"HGET {keys.TOKENS} x",
+        f"HVALS {keys.TOKENS}",
+        f"HSET {keys.TOKENS} x y",
+        f"PFCOUNT {TODAY}",
+        f"GET {TODAY}",
+        "CONFIG GET *",
+        "SCAN 0",
+    ),
+    "api": (
+        f"PFADD {TODAY} x",
+        f"PFADD {keys.REQUESTS}:x x",
+        f"HSET {keys.CHECKPOINTS} x 1",
+        f"HSET {keys.TOKENS} x y",
+        f"HDEL {keys.TOKENS} x",
+        f"INCRBY {TODAY} 1",
+        f"EXPIRE {TODAY} 1",
+        f"HGETALL {keys.DEPLOYMENT}",
+        f"LRANGE {keys.GAPS} 0 -1",
+        "INFO",
+        "SCAN 0",
+    ),
+    "operator": (
+        f"HSET {keys.AS_OF} x 1",
+        f"HDEL {keys.CHECKPOINTS} x",
+        f"PFMERGE {TODAY} {BUCKET}",
+        f"HDEL {keys.TOKENS} x",
+    ),
+    "health": (f"GET {TODAY}", "INFO"),
+}
+
+
+@pytest.mark.parametrize("user", PARTS)
+async def test_what_would_harm_is_refused_to_all(guarded: Guarded, user: str) -> None:
+    async with guarded.client(user) as redis:
+        assert [command for command in HARMFUL if not await is_refused(redis, command)] == []
+
+
+@pytest.mark.parametrize("user", sorted(ANOTHERS))
+async def test_what_another_part_does_is_refused(guarded: Guarded, user: str) -> None:
+    async with guarded.client(user) as redis:
+        assert [command for command in ANOTHERS[user] if not await is_refused(redis, command)] == []
+
+
+async def is_refused(redis: Redis, command: str) -> bool:
+    try:
+        await send(redis, command)
+    except NoPermissionError:
+        return True
+    except ResponseError:
+        return False
+    return False
+
+
+async def send(redis: Redis, command: str) -> object:
+    answer: object = await redis.execute_command(*command.split(" "))  # type: ignore[no-untyped-call]
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("user", "key", "call"),
+    [
+        ("api", TODAY, "redis.call('PFADD', KEYS[1], 'x')"),
+        ("api", keys.CHECKPOINTS, "redis.call('HSET', KEYS[1], 'x', 1)"),
+        ("worker", TODAY, "redis.call('PFCOUNT', KEYS[1])"),
+        ("worker", TODAY, "redis.call('DEL', KEYS[1])"),
+        ("operator", TODAY, "redis.call('DEL', KEYS[1])"),
+    ],
+)
+async def test_a_script_may_do_no_more_than_who_runs_it(
+    guarded: Guarded, user: str, key: str, call: str
+) -> None:
+    async with guarded.client(user) as redis:
+        with pytest.raises(ResponseError, match="ACL failure in script"):
+            await redis.register_script(f"return {call}")(keys=[key])
+
+
+async def test_nobody_gets_in_without_a_name_or_with_a_wrong_password(guarded: Guarded) -> None:
+    address = guarded.url.rpartition("@")[2]
+    for credentials in ("", ":x@", "worker:@", "worker:x@", "default:x@", "administrator:x@"):
+        async with Redis.from_url(f"redis://{credentials}{address}") as redis:
+            with pytest.raises(AuthenticationError):
+                await send(redis, "PING")
+
+
+async def test_a_health_check_needs_no_password(guarded: Guarded) -> None:
+    address = guarded.url.rpartition("@")[2]
+    async with Redis.from_url(f"redis://health:any@{address}") as redis:
+        assert await send(redis, "PING")
