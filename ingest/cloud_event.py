@@ -1,13 +1,25 @@
 """The CloudEvent that tells of activity: its attributes, and its data."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from ingest.event import UserId, WorkspaceId
 from ingest.instant import InstantText
 
+_WORD: Final = "[A-Za-z0-9!#$&^_.+-]+"
+JSON_MEDIA_TYPE: Final = f"{_WORD}/({_WORD}[+])?[Jj][Ss][Oo][Nn]"
+"""A media type, without its parameters, of what is JSON."""
+
 _Named = Annotated[str, msgspec.Meta(min_length=1)]
+_DataContentType = Annotated[
+    str,
+    # Published only: the decoder names what it found instead.
+    msgspec.Meta(
+        description="The media type of the data, which must be JSON; without it, it is application/json.",
+        extra_json_schema={"pattern": f"^{JSON_MEDIA_TYPE} *(;|$)"},
+    ),
+]
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -23,9 +35,9 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"]
     id: _Named
     source: _Named
-    type: Annotated[_Named, msgspec.Meta(description="Stands for the event's `type`.")]
-    time: InstantText
-    datacontenttype: str | None = None
+    type: Annotated[_Named, msgspec.Meta(description="Stands for an event's `type`.")]
+    time: Annotated[InstantText, msgspec.Meta(title="Stands for an event's `occurred_at`.")]
+    datacontenttype: _DataContentType | None = None
 
 
 class Envelope(Attributes, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from ingest.cloud_event import Attributes, Envelope, Person
+from ingest.cloud_event import JSON_MEDIA_TYPE, Attributes, Envelope, Person
 from ingest.event import (
     MALFORMED,
     Event,
@@ -44,7 +44,7 @@ _HEADERS: Final = {f"{PREFIX}{name}": name for name, types in _ATTRIBUTES.items(
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _person_decoder = msgspec.json.Decoder(Person)
-_is_json = re.compile(r"[^/]+/([^/]+\+)?json", re.IGNORECASE).fullmatch
+_is_json = re.compile(JSON_MEDIA_TYPE).fullmatch
 
 
 def decode_with_headers(value: bytes, headers: Headers) -> Event:

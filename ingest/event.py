@@ -44,10 +44,10 @@ UserId = Annotated[
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One sign of life of one person.
+    """One sign of life of one person; fields that are not named here are ignored: producers may add some.
 
     `user_id` is None for an anonymous user. `occurred_at` is aware and in UTC; it decides the day, never the
-    time of arrival. Fields that are not named here are ignored, so that producers may add some.
+    time of arrival.
     """
 
     workspace_id: WorkspaceId

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import audit, dead_letters, gaps, replay, serving, skip, status, tokens
+from headcount.cli import audit, dead_letters, describe, gaps, replay, serving, skip, status, tokens
 
 app = typer.Typer(
     name="headcount",
@@ -26,6 +26,7 @@ app.command()(replay.replay)
 app.command()(status.status)
 app.command()(audit.audit)
 app.command()(skip.skip)
+app.command()(describe.describe)
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(gaps.app, name="gaps")

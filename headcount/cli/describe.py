@@ -1,0 +1,44 @@
+"""`headcount describe`: what Headcount reads and answers, for machines."""
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from headcount.cli.execution import ask
+from headcount.cli.output import print_json
+from headcount.descriptions.asyncapi import asyncapi_document
+from headcount.descriptions.schemas import Document, event_schema
+from headcount.settings import Settings
+
+
+class Subject(Enum):
+    """What can be described."""
+
+    EVENT = "event"
+    ASYNCAPI = "asyncapi"
+
+
+def describe(
+    subject: Annotated[Subject, typer.Argument(help="The event's schema, the topics, or the HTTP API.")],
+) -> None:
+    """Print a description in JSON: a JSON Schema of the `event`, or an `asyncapi` or `openapi` document.
+
+    The topics are those of the settings.
+
+    Example: `headcount describe event > event.schema.json`
+    """
+
+    async def work(settings: Settings) -> Document:
+        return document_of(subject, settings)
+
+    print_json(ask(work))
+
+
+def document_of(subject: Subject, settings: Settings) -> Document:
+    """Generate a description."""
+    match subject:
+        case Subject.EVENT:
+            return event_schema()
+        case Subject.ASYNCAPI:
+            return asyncapi_document(settings.kafka_topic)

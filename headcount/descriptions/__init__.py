@@ -1,0 +1,1 @@
+"""What Headcount reads and writes, told to machines: generated from the types that do it."""
