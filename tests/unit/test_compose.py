@@ -3,8 +3,10 @@
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 from ruamel.yaml import YAML
@@ -19,6 +21,7 @@ DOCKERFILE: Final = (ROOT / "Dockerfile").read_text()
 VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 SERVICES: Final = ("kafka", "valkey", "worker", "api")
 OURS: Final = ("worker", "api")
+PARTS: Final = (*OURS, "operator")
 HAS_EXACT_VERSION: Final = re.compile(r"^[\w./-]+:\d+\.\d+\.\d+[\w.-]*$").match
 
 
@@ -41,11 +44,27 @@ def environment_of(compose: Compose, service: str) -> dict[str, str]:
     return {name: value or "" for name, value in compose["services"][service]["environment"].items()}
 
 
-def test_nothing_but_these_four_is_run(compose: Compose) -> None:
-    assert set(compose["services"]) == set(SERVICES)
+def settings_of(compose: Compose, service: str, secrets: Path) -> Settings:
+    """Load the settings with made-up secrets in the place of those in the container."""
+    environment = environment_of(compose, service)
+    for name in compose["services"][service]["secrets"]:
+        (secrets / name).write_text("made-up")
+    return load_settings(
+        {name: value.replace("/run/secrets", str(secrets)) for name, value in environment.items()}
+    )
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_but_these_four_is_run_unless_asked_for(compose: Compose) -> None:
+    assert {name for name, each in compose["services"].items() if "profiles" not in each} == set(SERVICES)
+
+
+def test_commands_are_run_as_a_user_of_their_own(compose: Compose) -> None:
+    operator = compose["services"]["operator"]
+    assert (operator["profiles"], operator["restart"]) == (["operator"], "no")
+    assert operator.keys().isdisjoint({"ports", "volumes"})
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "operator"])
 def test_every_image_is_of_an_exact_version(compose: Compose, service: str) -> None:
     assert HAS_EXACT_VERSION(compose["services"][service]["image"])
 
@@ -56,7 +75,7 @@ def test_the_base_image_is_of_an_exact_version_and_named_once() -> None:
     assert set(bases[1:]) == {"base"}
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", PARTS)
 def test_our_image_is_of_this_version_and_never_pulled(compose: Compose, service: str) -> None:
     definition = compose["services"][service]
     assert (definition["image"], definition["build"]) == (f"headcount:{VERSION}", ".")
@@ -68,13 +87,13 @@ def test_kafka_is_the_version_that_is_embedded(compose: Compose) -> None:
     assert compose["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, "operator"])
 def test_no_container_runs_as_root(compose: Compose, service: str) -> None:
     user = compose["services"][service].get("user", instructions("USER")[-1])
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, "operator"])
 def test_every_container_is_confined(compose: Compose, service: str) -> None:
     definition = compose["services"][service]
     assert definition["read_only"] is True
@@ -100,14 +119,14 @@ def test_only_kafka_and_the_api_are_published_and_only_to_this_machine(compose: 
 
 def test_valkey_can_be_reached_by_worker_and_api_alone(compose: Compose) -> None:
     beside = {name for name, each in compose["services"].items() if "counters" in each["networks"]}
-    assert beside == {"valkey", "worker", "api"}
+    assert beside == {"valkey", "worker", "api", "operator"}
     assert compose["services"]["valkey"]["networks"] == ["counters"]
     assert compose["networks"]["counters"] == {"internal": True}
 
 
 def test_valkey_keeps_every_write_and_evicts_nothing(compose: Compose) -> None:
     words = shlex.split(" ".join(compose["services"]["valkey"]["command"]))
-    options = dict(zip(words[1::2], words[2::2], strict=True))
+    options = dict(pairwise(words))
     assert options["--appendonly"] == "yes"
     assert options["--appendfsync"] == "everysec"
     assert options["--maxmemory-policy"] == "noeviction"
@@ -128,26 +147,58 @@ def test_kafka_may_load_the_codecs_it_unpacks(compose: Compose) -> None:
     assert "exec" in mounts["/tmp"].split(",")  # noqa: S108 - a folder inside the container
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_every_variable_is_a_setting_and_every_value_is_taken(compose: Compose, service: str) -> None:
+@pytest.mark.parametrize("service", PARTS)
+def test_every_variable_is_a_setting_and_every_value_is_taken(
+    compose: Compose, service: str, tmp_path: Path
+) -> None:
     environment = environment_of(compose, service)
-    assert {name.lower() for name in environment} <= Settings.model_fields.keys()
-    load_settings(environment)
+    assert {name.lower().removesuffix("_file") for name in environment} <= Settings.model_fields.keys()
+    settings_of(compose, service, tmp_path)
 
 
-def test_addresses_are_those_of_the_services(compose: Compose) -> None:
-    worker = load_settings(environment_of(compose, "worker"))
-    api = load_settings(environment_of(compose, "api"))
-    assert worker.kafka_bootstrap_servers == "kafka:9092"
-    assert worker.redis_url == api.redis_url
-    assert worker.redis_url_redacted == "redis://valkey:6379/0"
+def test_addresses_are_those_of_the_services(compose: Compose, tmp_path: Path) -> None:
+    worker, api, operator = (settings_of(compose, service, tmp_path) for service in PARTS)
+    assert worker.kafka_bootstrap_servers == operator.kafka_bootstrap_servers == "kafka:9092"
+    assert {each.redis_url_redacted for each in (worker, api, operator)} == {"redis://valkey:6379/0"}
     assert (api.http_host, api.http_port) == ("0.0.0.0", 8080)
 
 
+@pytest.mark.parametrize("service", PARTS)
+def test_each_part_is_its_own_user_of_redis_and_knows_no_other_password(
+    compose: Compose, service: str, tmp_path: Path
+) -> None:
+    assert compose["services"][service]["secrets"] == [f"redis-{service}"]
+    assert environment_of(compose, service)["REDIS_PASSWORD_FILE"] == f"/run/secrets/redis-{service}"
+    assert urlsplit(environment_of(compose, service)["REDIS_URL"]).username == service
+    password = settings_of(compose, service, tmp_path).redis_password
+    assert password
+    assert password.get_secret_value() == "made-up"
+
+
+def test_valkey_runs_with_the_shipped_users(compose: Compose) -> None:
+    valkey = compose["services"]["valkey"]
+    files = {each["target"]: compose["configs"][each["source"]]["file"] for each in valkey["configs"]}
+    interpreter, script, template, secrets, target, *_ = valkey["command"]
+    assert (interpreter, files[script], files[template], secrets) == (
+        "sh",
+        "deploy/redis/with-users.sh",
+        "deploy/redis/users.acl",
+        "/run/secrets",
+    )
+    assert f"--aclfile {target}" in valkey["command"]
+    assert valkey["secrets"] == [f"redis-{part}" for part in PARTS]
+
+
+def test_no_secret_is_in_the_repository(compose: Compose) -> None:
+    files = {name: each["file"] for name, each in compose["secrets"].items()}
+    assert files == {f"redis-{part}": f"secrets/redis-{part}" for part in PARTS}
+    assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 @pytest.mark.parametrize("setting", ["time_zone", "retention_days", "bucket_retention_days"])
-def test_worker_and_api_agree_on_what_a_day_is(compose: Compose, setting: str) -> None:
-    worker, api = (load_settings(environment_of(compose, service)) for service in OURS)
-    assert getattr(worker, setting) == getattr(api, setting)
+def test_all_parts_agree_on_what_a_day_is(compose: Compose, setting: str, tmp_path: Path) -> None:
+    parts = [settings_of(compose, service, tmp_path) for service in PARTS]
+    assert len({getattr(each, setting) for each in parts}) == 1
 
 
 @pytest.mark.parametrize(("service", "needed"), [("worker", {"kafka", "valkey"}), ("api", {"valkey"})])
