@@ -3,7 +3,7 @@
 import pytest
 from redis import exceptions
 
-from projector.errors import is_passing
+from projector.errors import is_passing, refuses_writes
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,24 @@ def test_what_passes_is_tried_again(error: exceptions.RedisError) -> None:
 )
 def test_what_does_not_pass_is_not(error: exceptions.RedisError) -> None:
     assert not is_passing(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), True),
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), True),
+        (exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), True),
+        (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), True),
+        (exceptions.ConnectionError("MISCONF"), False),
+        (exceptions.BusyLoadingError("Redis is loading the dataset in memory"), False),
+        (exceptions.TimeoutError("too late"), False),
+        (exceptions.NoPermissionError("this user has no permissions to run the 'incrby' command"), False),
+        (exceptions.ResponseError("WRONGTYPE Operation against a key (at headcount:MISCONF )"), False),
+    ],
+    ids=str,
+)
+def test_a_redis_that_takes_no_writes_is_told_from_one_that_does_not_answer(
+    error: exceptions.RedisError, *, refused: bool
+) -> None:
+    assert refuses_writes(error) == refused
