@@ -82,10 +82,14 @@ def allowance_headers(*statuses: HTTPStatus) -> dict[HTTPStatus, Document]:
 
 
 def _response(status: HTTPStatus, examples: Mapping[str, Example], headers: Document) -> Document:
-    values = {
-        name: {"value": example.value} for name, example in examples.items() if example.value is not None
-    }
-    bodies: Sequence[type] = [example.body for example in examples.values()]
-    content = {"schema": reference(bodies[0]), **({"examples": values} if values else {})}
-    response = {"description": status.phrase, "content": {JSON: content}}
-    return {**response, **({"headers": headers} if headers else {})}
+    bodies = [example.body for example in examples.values()]
+    content = {"schema": reference(bodies[0])} | _unless_empty("examples", _values(examples))
+    return {"description": status.phrase, "content": {JSON: content}} | _unless_empty("headers", headers)
+
+
+def _values(examples: Mapping[str, Example]) -> Document:
+    return {name: {"value": each.value} for name, each in examples.items() if each.value is not None}
+
+
+def _unless_empty(name: str, part: Document) -> Document:
+    return {name: part} if part else {}
