@@ -18,6 +18,7 @@ from headcount.http.tally import ConnectionTally
 from headcount.log.topics import create_topics
 from headcount.race import unless_stopped
 from headcount.rate_limiter import RedisRateLimiter
+from headcount.redis_entry import check_entry
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
@@ -75,6 +76,7 @@ async def _start_worker(
     projection = RedisProjection(
         redis, calendar(settings), deployment=deployment(settings), clock=utc_now, tally=counted
     )
+    await check_entry(redis, settings)
     await patience.insist(projection.claim)
     await patience.insist(create_topics, settings)
     dead_letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
@@ -98,6 +100,7 @@ async def serve_api(
 ) -> None:
     """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called."""
     async with api_redis(settings) as redis:
+        await check_entry(redis, settings)
         app = create_app(
             view=RedisView(redis),
             tokens=RedisTokenStore(redis),

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
+from headcount.log.entry import check_entry
 from headcount.settings import Settings
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.errors import RefusedError, UnavailableError
@@ -19,10 +20,13 @@ MILLISECONDS_A_DAY: Final = 86_400_000
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open an admin client, raising `UnavailableError` where Kafka is out of reach."""
+    """Open an admin client.
+
+    Raises `UnavailableError` where Kafka is out of reach, `RefusedError` where it does not let us in.
+    """
     admin = AIOKafkaAdminClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
     try:
-        await admin.start()
+        await _start(admin, settings)
         yield admin
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
@@ -30,6 +34,14 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         ) from error
     finally:
         await admin.close()
+
+
+async def _start(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+    try:
+        await admin.start()
+    except KafkaError:
+        await check_entry(settings)
+        raise
 
 
 async def create_topics(settings: Settings) -> None:

@@ -52,7 +52,7 @@ class Guarded:
 
     @asynccontextmanager
     async def client(self, user: str = "administrator") -> AsyncIterator[Redis]:
-        async with Redis.from_url(url_as(user, self.url)) as client:
+        async with Redis.from_url(url_as(user, self.url), driver_info=None) as client:
             yield client
 
 

@@ -1,0 +1,69 @@
+"""Whether Redis lets us in: what no waiting mends is told at the start, in a sentence."""
+
+import asyncio
+from contextlib import closing
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+from redis.exceptions import AuthenticationError, RedisError
+
+from headcount import tls
+from headcount.settings import Settings
+from ingest.errors import RefusedError
+
+PORT: Final = 6379
+
+
+async def check_entry(redis: Redis, settings: Settings) -> None:
+    """Try once to connect and to log in.
+
+    Raises `RefusedError` where Redis is there and no waiting helps; returns where it is merely away.
+    """
+    try:
+        async with redis.client() as connection:
+            await connection.initialize()
+    except RedisError as error:
+        sentence = await _refusal(settings, error)
+        if sentence:
+            raise RefusedError(sentence) from error
+
+
+async def _refusal(settings: Settings, error: RedisError) -> str | None:
+    if isinstance(error, AuthenticationError):
+        return (
+            "Redis does not accept the user and the password in REDIS_URL and REDIS_PASSWORD: correct them, "
+            "or give it such a user, as in deploy/redis/users.acl."
+        )
+    return (
+        tls.certificate_refusal(error, "REDIS")
+        or await _wrong_protocol(settings)
+        or tls.own_certificate_refusal(error, "REDIS")
+    )
+
+
+async def _wrong_protocol(settings: Settings) -> str | None:
+    url = settings.redis_url.get_secret_value()
+    connection = parse_url(url)
+    host, port = connection.get("host"), connection.get("port", PORT)
+    if not host:
+        return None  # a local socket
+    shown = f"Redis at {host}:{port}"
+    if url.startswith("rediss:"):
+        if await _speaks_plainly(host, port):
+            return f"{shown} speaks no TLS: begin REDIS_URL with redis://, or name its port for TLS."
+    elif await tls.speaks_tls(host, port):
+        return f"{shown} speaks TLS: begin REDIS_URL with rediss://, or name another port."
+    return None
+
+
+async def _speaks_plainly(host: str, port: int) -> bool:
+    """Tell whether a command is answered, be it with an error."""
+    try:
+        async with asyncio.timeout(tls.PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            with closing(writer):
+                writer.write(b"PING\r\n")
+                return await reader.read(1) in {b"+", b"-"}
+    except (OSError, TimeoutError):
+        return False
