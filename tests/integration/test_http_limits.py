@@ -180,6 +180,7 @@ async def test_too_many_headers_are_refused(serve: Serve) -> None:
         b"Content-Length: 2\r\n\r\n{}",
         b"Content-Length: 1000000000\r\n\r\n{",
         b"Transfer-Encoding: chunked\r\n\r\n",
+        b"Content-Length: 100000\r\n\r\n" + b"x" * 90_000,
         b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
     ],
 )
