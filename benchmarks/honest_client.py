@@ -1,7 +1,7 @@
 """The honest client: asks at a steady rate from an address of its own, and takes the time of each answer."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -24,24 +24,24 @@ class Served:
     p99: float
 
     @classmethod
-    def of(cls, seconds: list[float], unserved: int) -> Self:
-        """Summarise the times of the answers."""
-        ordered = sorted(seconds)
-        p50, p99 = (1_000 * ordered[int(len(ordered) * share)] for share in (0.50, 0.99))
-        return cls(requests=len(ordered) + unserved, unserved=unserved, p50=round(p50, 2), p99=round(p99, 2))
+    def of(cls, times: Sequence[float | None]) -> Self:
+        """Summarise the times of requests in seconds, None for one that was not served."""
+        ordered = sorted(time for time in times if time is not None)
+        p50, p99 = (round(1_000 * ordered[int(len(ordered) * share)], 2) for share in (0.50, 0.99))
+        return cls(requests=len(times), unserved=len(times) - len(ordered), p50=p50, p99=p99)
 
 
-async def ask_steadily(port: int, headers: Mapping[str, str], seconds: float) -> Served:
+async def ask_steadily(port: int, headers: Mapping[str, str], seconds: float) -> Sequence[float | None]:
     """Ask for the weekly data, on a new connection now and then: honest clients come and go as well.
 
-    A time runs from when the request was due, so that a slow answer also counts against those behind it.
+    The times are in seconds, None for a request that was not served. One runs from when the request was due,
+    so that a slow answer also counts against those behind it.
     """
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     path = f"{WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z"
     request = f"GET {path} HTTP/1.1\r\nHost: honest\r\n{lines}\r\n".encode()
     client = _Client(port, request)
-    times: list[float] = []
-    unserved = 0
+    times: list[float | None] = []
     clock = asyncio.get_running_loop().time
     free = due = clock()
     for number in range(int(seconds * RATE)):
@@ -50,10 +50,9 @@ async def ask_steadily(port: int, headers: Mapping[str, str], seconds: float) ->
         began = due if free > due else clock()
         served = await client.ask(afresh=number % _REQUESTS_A_CONNECTION == 0)
         free = clock()
-        times += [free - began] * served
-        unserved += not served
+        times.append(free - began if served else None)
     client.close()
-    return Served.of(times, unserved)
+    return times
 
 
 class _Client:

@@ -5,7 +5,9 @@ python -m benchmarks.hostile
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,6 +20,8 @@ from benchmarks.honest_client import RATE, Served, ask_steadily
 from benchmarks.hostile_clients import KINDS
 from benchmarks.machine import Machine, describe, load_average
 from benchmarks.reporting import RESULTS, write_json
+
+TURNS: Final = 2
 
 ENVIRONMENT: Final = {
     "HTTP_HEAD_TIMEOUT_SECONDS": "2",
@@ -116,19 +120,35 @@ async def _measure(seconds: float) -> Figures:
 
 
 async def _suffer(kind: str, api: Exposed, seconds: float) -> Attack:
-    quiet = await ask_steadily(api.port, api.headers, seconds)
+    quiet: list[float | None] = []
+    during: list[float | None] = []
+    got: Counter[str] = Counter()
+    for _ in range(TURNS):  # in turns, so that what else the machine does falls on both
+        quiet += await ask_steadily(api.port, api.headers, seconds / TURNS)
+        async with _hostile(kind, api.port, seconds / TURNS, got):
+            during += await ask_steadily(api.port, api.headers, seconds / TURNS)
+    return Attack(
+        kind=kind,
+        at_once=KINDS[kind].at_once,
+        quiet=Served.of(quiet),
+        during=Served.of(during),
+        got=dict(got.most_common()),
+    )
+
+
+@asynccontextmanager
+async def _hostile(kind: str, port: int, seconds: float, got: Counter[str]) -> AsyncIterator[None]:
     # In another process: time that the hostile clients spend in this one would pass for the server's.
     hostile = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "benchmarks.hostile_clients", kind, str(api.port), str(seconds)),
+        *("-m", "benchmarks.hostile_clients", kind, str(port), str(seconds)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert hostile.stdout is not None  # noqa: S101  it is a pipe
     await hostile.stdout.readline()  # it has started
-    during = await ask_steadily(api.port, api.headers, seconds)
+    yield
     told, _ = await hostile.communicate()
-    got = dict(sorted(orjson.loads(told).items(), key=lambda item: -item[1]))
-    return Attack(kind=kind, at_once=KINDS[kind].at_once, quiet=quiet, during=during, got=got)
+    got.update(orjson.loads(told))
 
 
 def _print_row(cells: Sequence[str]) -> None:

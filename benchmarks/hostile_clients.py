@@ -43,7 +43,7 @@ class Hostile:
 
 async def drip_a_head(client: Hostile) -> str:
     ending = asyncio.create_task(client.outcome())
-    await client.send(_GET + b"X: ")
+    client.writer.write(_GET + b"X: ")
     while not ending.done():
         client.writer.write(b"x")  # what was not sent, the outcome tells
         await asyncio.wait({ending}, timeout=0.1)

@@ -20,7 +20,7 @@ Receive = Callable[[socket.socket, str], None]
 
 @asynccontextmanager
 async def accepting(host: str, port: int, receive: Receive) -> AsyncIterator[str]:
-    """Accept clients as long as the block, yielding the URL; raises `RefusedError` if the port is not free."""
+    """Accept clients as long as the block, yielding the URL; raises `RefusedError` if the port is taken."""
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         try:
