@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from multidict import CIMultiDict
 
 from api.errors import RateLimitUnavailableError, TokensUnavailableError
 from api.resources import ADMISSION
@@ -204,6 +205,14 @@ async def test_a_new_minute_is_a_new_start(bounded_client: Client, clock: FakeCl
 async def test_other_addresses_do_not_notice(bounded_client: Client) -> None:
     await fail(bounded_client, 9, address="203.0.113.7")
     assert await fail(bounded_client, 1, address="203.0.113.8") == [401]
+
+
+async def test_a_header_sent_twice_is_one_list(bounded_client: Client) -> None:
+    """A proxy may add a header of its own below the one that the client made up."""
+    await fail(bounded_client, 9, address="203.0.113.7")
+    for first, second, status in (("203.0.113.8", "203.0.113.7", 429), ("203.0.113.7", "203.0.113.8", 401)):
+        sent = CIMultiDict([("X-Forwarded-For", first), ("X-Forwarded-For", second)])
+        assert (await told(bounded_client, sent))[0] == status
 
 
 async def test_a_network_of_64_bits_is_one_address(bounded_client: Client) -> None:
