@@ -137,6 +137,7 @@ async def look_around(redis: Redis) -> None:
     await redis.info()
     await redis.time()
     await redis.config_get("maxmemory-policy")
+    await redis.acl_whoami()
 
 
 async def audit(redis: Redis) -> None:
