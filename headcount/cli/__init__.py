@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import audit, dead_letters, describe, gaps, replay, serving, skip, status, tokens
+from headcount.cli import audit, dead_letters, describe, doctor, gaps, replay, serving, skip, status, tokens
 
 app = typer.Typer(
     name="headcount",
@@ -24,6 +24,7 @@ app.command()(serving.worker)
 app.command()(serving.api)
 app.command()(replay.replay)
 app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(audit.audit)
 app.command()(skip.skip)
 app.command()(describe.describe)

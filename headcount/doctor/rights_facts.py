@@ -1,0 +1,87 @@
+"""What the doctor knows of rights in Redis: who may do what each part of Headcount does."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from projector import keys
+
+Command = tuple[str, ...]
+
+_NO_SCRIPT: Final = "0" * 40
+_DAY: Final = keys.day("doctor", date(2000, 1, 1))
+_BUCKET: Final = keys.bucket("doctor", 0)
+_SCRATCH: Final = keys.scratch("doctor", _DAY)
+_REQUESTS: Final = f"{keys.REQUESTS}:doctor"
+
+COMMANDS: Final[Mapping[str, Sequence[Command]]] = {
+    "worker": (
+        ("INFO",),
+        ("TIME",),
+        ("SCRIPT", "LOAD", "return 1"),
+        ("EVALSHA", _NO_SCRIPT, "6", keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS, _DAY, _BUCKET),
+        ("HGET", keys.DEPLOYMENT, "f"),
+        ("HGETALL", keys.CHECKPOINTS),
+        ("HGETALL", keys.DEPLOYMENT),
+        ("HLEN", keys.CHECKPOINTS),
+        ("HSET", keys.CHECKPOINTS, "f", "v"),
+        ("HSET", keys.AS_OF, "f", "v"),
+        ("HSETNX", keys.DEPLOYMENT, "f", "v"),
+        ("HDEL", keys.AS_OF, "f"),
+        ("DEL", keys.AS_OF),
+        ("RPUSH", keys.GAPS, "v"),
+        ("LTRIM", keys.GAPS, "0", "1"),
+        ("PFADD", _DAY, "v"),
+        ("PFADD", _BUCKET, "v"),
+        ("EXPIREAT", _DAY, "1"),
+        ("PERSIST", _BUCKET),
+    ),
+    "api": (
+        ("SCRIPT", "LOAD", "return 1"),
+        ("EVALSHA", _NO_SCRIPT, "3", keys.CHECKPOINTS, keys.AS_OF, _DAY),
+        ("EVALSHA", _NO_SCRIPT, "1", _REQUESTS),
+        ("HLEN", keys.CHECKPOINTS),
+        ("HVALS", keys.AS_OF),
+        ("PFCOUNT", _DAY),
+        ("HGET", keys.TOKENS, "f"),
+        ("HVALS", keys.TOKENS),
+        ("EXISTS", keys.TOKENS),
+        ("INCRBY", _REQUESTS, "1"),
+        ("EXPIRE", _REQUESTS, "1"),
+    ),
+    "operator": (
+        ("INFO",),
+        ("TIME",),
+        ("CONFIG", "GET", "save"),
+        ("SCAN", "0"),
+        ("SCRIPT", "LOAD", "return 1"),
+        ("EVALSHA", _NO_SCRIPT, "1", _SCRATCH),
+        ("HGETALL", keys.CHECKPOINTS),
+        ("HGETALL", keys.AS_OF),
+        ("HGETALL", keys.DEPLOYMENT),
+        ("HSET", keys.CHECKPOINTS, "f", "v"),
+        ("HDEL", keys.AS_OF, "f"),
+        ("LRANGE", keys.ACKNOWLEDGED_GAPS, "0", "1"),
+        ("RPUSH", keys.GAPS, "v"),
+        ("LMOVE", keys.GAPS, keys.ACKNOWLEDGED_GAPS, "LEFT", "RIGHT"),
+        ("HSET", keys.TOKENS, "f", "v"),
+        ("HVALS", keys.TOKENS),
+        ("EXISTS", _DAY),
+        ("PFADD", _DAY, "v"),
+        ("EXPIREAT", _BUCKET, "1"),
+        ("PFMERGE", _SCRATCH, _DAY),
+        ("UNLINK", _SCRATCH),
+    ),
+}
+"""What each part does, as examples: one for each of its rights that would be missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """Which of a part's commands a user may not run. `unlimited` are those of an administrator."""
+
+    user: str
+    part: str
+    refused: Sequence[Command] = ()
+    unlimited: bool = False
