@@ -88,7 +88,7 @@ class Plant:
             "KAFKA_GROUP_ID": self.topic,
             "REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0",
             "HTTP_PORT": "0",
-            "HTTP_REQUESTS_PER_MINUTE": "1000000",  # the watcher never stops asking; it is counted all the same
+            "HTTP_REQUESTS_PER_MINUTE": "1000000",  # the watcher never stops asking, and is counted
             "LOG_FORMAT": "json",
             "HEADCOUNT_HOME": str(self.home / "headcount"),
             **changed,
