@@ -27,7 +27,7 @@ class Heads:
         """Take the next bytes, and count the heads that end in them; empty lines before a head are none."""
         size = len(piece) - len(_END)
         # The usual piece is one whole head.
-        if not self.open_bytes and 0 < size == piece.find(_END) and piece[0] not in _BLANK:
+        if not self.open_bytes and 0 < size == piece.find(_END):
             self.longest = size
             return 1
         return self._feed_parts(piece)

@@ -1,8 +1,8 @@
 """The server: an application on a port, behind every bound that the settings give."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -36,9 +36,11 @@ async def listening(app: web.Application, settings: Settings, tally: ConnectionT
     await runner.setup()
     try:
         door = _door(runner, settings, tally)
-        with _looking_at_the_clock(door, limits):
-            async with accepting(settings.http_host, settings.http_port, door.receive) as url:
-                yield url
+        async with (
+            _looking_at_the_clock(door, limits),
+            accepting(settings.http_host, settings.http_port, door.receive) as url,
+        ):
+            yield url
     finally:
         await runner.cleanup()
 
@@ -52,15 +54,17 @@ def _door(runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> 
     return Door(Room(limits, tally), tally, settings.trusted_proxies, build)
 
 
-@contextmanager
-def _looking_at_the_clock(door: Door, limits: Limits) -> Iterator[None]:
+@asynccontextmanager
+async def _looking_at_the_clock(door: Door, limits: Limits) -> AsyncIterator[None]:
     # One look at all connections now and then, since a timer for each would cost every request.
     interval = min(_LOOK_SECONDS, limits.shortest_seconds / _LOOKS_A_TIMEOUT)
-    looking = asyncio.create_task(_look(door, interval))
-    try:
-        yield
-    finally:
-        looking.cancel()
+    # In a group with the block: a server that no longer looks must end, not go on without its bounds.
+    async with asyncio.TaskGroup() as group:
+        looking = group.create_task(_look(door, interval))
+        try:
+            yield
+        finally:
+            looking.cancel()
 
 
 async def _look(door: Door, interval: float) -> None:
