@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -79,8 +79,10 @@ async def speaks_tls(host: str, port: int) -> bool:
             _reader, writer = await asyncio.open_connection(host, port, ssl=anybody)
     except (OSError, TimeoutError):
         return False
-    with closing(writer):
-        return True
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 def _show(built: ssl.SSLContext, settings: Settings, kind: Kind, certificate: str) -> None:

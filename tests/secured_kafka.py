@@ -8,7 +8,9 @@ from typing import Final
 
 import trustme
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
@@ -51,6 +53,12 @@ class Certificates:
     def key(self, name: str) -> Path:
         return self.folder / f"{name}.key.pem"
 
+    def encrypted_key(self, name: str, password: str) -> Path:
+        """Encrypt a key anew."""
+        path = self.folder / f"{name}.encrypted.pem"
+        path.write_bytes(_pkcs8(self.key(name), BestAvailableEncryption(password.encode())))
+        return path
+
     def both(self, name: str) -> Path:
         """Key and certificates in one file, as Kafka wants them."""
         return self.folder / f"{name}.pem"
@@ -75,14 +83,15 @@ def make_certificates(folder: Path) -> Certificates:
         leaf.private_key_pem.write_to_path(str(made.key(name)))
         for pem in leaf.cert_chain_pems:
             pem.write_to_path(str(made.certificate(name)), append=True)
-        made.both(name).write_bytes(_pkcs8(leaf) + made.certificate(name).read_bytes())
+        key = _pkcs8(made.key(name), NoEncryption())
+        made.both(name).write_bytes(key + made.certificate(name).read_bytes())
     return made
 
 
-def _pkcs8(leaf: trustme.LeafCert) -> bytes:
+def _pkcs8(path: Path, encryption: KeySerializationEncryption) -> bytes:
     """Put a key into the one form that Java reads."""
-    key = load_pem_private_key(leaf.private_key_pem.bytes(), password=None)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
 class SecuredKafka(EmbeddedKafka):

@@ -36,7 +36,9 @@ async def check_entry(settings: Settings) -> None:
         try:
             async with asyncio.timeout(ENTRY_SECONDS):
                 await _enter((host, port), _options(settings))
-        except (OSError, KafkaError, TimeoutError) as error:
+        except TimeoutError:
+            continue  # it hangs, and would do so at every probe
+        except (OSError, KafkaError) as error:
             sentence = await _refusal(settings, (host, port), error)
             if sentence:
                 raise RefusedError(sentence) from error
@@ -54,7 +56,7 @@ async def _enter(address: Address, options: Mapping[str, Any]) -> None:
         # A server that wants a login, or a certificate, shows it no sooner than at the first question.
         await connection.send(MetadataRequest([]))
     finally:
-        connection.close()
+        await connection.close()
 
 
 async def _refusal(settings: Settings, address: Address, error: BaseException) -> str | None:
@@ -107,7 +109,7 @@ async def _said_to_login(address: Address, options: Mapping[str, Any]) -> type[K
             try:
                 answer = await connection.send(SaslHandShakeRequest("PLAIN"))
             finally:
-                connection.close()
+                await connection.close()
     except (OSError, KafkaError, TimeoutError):
         return None
     said: type[KafkaError] = for_code(answer.error_code)

@@ -5,7 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
 from headcount.log.entry import check_entry
@@ -16,6 +23,11 @@ from ingest.errors import RefusedError, UnavailableError
 PARTITIONS: Final = 4
 REPLICAS: Final = 3
 MILLISECONDS_A_DAY: Final = 86_400_000
+_LACKS_RIGHT: Final = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 
 
 @asynccontextmanager
@@ -28,6 +40,10 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
     try:
         await _start(admin, settings)
         yield admin
+    except _LACKS_RIGHT as error:
+        raise RefusedError(
+            f"Kafka refuses a right: {error!r}. Which are needed is listed in docs/security.md."
+        ) from error
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
             f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error or 'it took too long'}"
