@@ -18,7 +18,7 @@ from headcount.http.tally import ConnectionTally
 from headcount.log.topics import create_topics
 from headcount.race import unless_stopped
 from headcount.rate_limiter import RedisRateLimiter
-from headcount.redis_entry import check_entry
+from headcount.redis_entry import check_entry, check_rights
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
@@ -101,9 +101,11 @@ async def serve_api(
     """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called."""
     async with api_redis(settings) as redis:
         await check_entry(redis, settings)
+        view, tokens = RedisView(redis), RedisTokenStore(redis)
+        await check_rights(view.as_of(), tokens.ping())
         app = create_app(
-            view=RedisView(redis),
-            tokens=RedisTokenStore(redis),
+            view=view,
+            tokens=tokens,
             time_zone=settings.time_zone,
             clock=utc_now,
             deadline=REQUEST_DEADLINE,

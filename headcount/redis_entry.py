@@ -1,6 +1,7 @@
 """Whether Redis lets us in: what no waiting mends is told at the start, in a sentence."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import closing
 from typing import Final
 
@@ -11,6 +12,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from headcount import tls
 from headcount.settings import Settings
 from ingest.errors import RefusedError
+from projector.errors import lacks_right, words
 
 PORT: Final = 6379
 
@@ -27,6 +29,14 @@ async def check_entry(redis: Redis, settings: Settings) -> None:
         sentence = await _refusal(settings, error)
         if sentence:
             raise RefusedError(sentence) from error
+
+
+async def check_rights(*questions: Awaitable[object]) -> None:
+    """Ask what will be asked later; raises `RefusedError` where the user may not, whatever else is wrong."""
+    for outcome in await asyncio.gather(*questions, return_exceptions=True):
+        cause = outcome.__cause__ if isinstance(outcome, Exception) else None
+        if isinstance(cause, RedisError) and lacks_right(cause):
+            raise RefusedError(f"Redis forbids it: {words(cause)}")
 
 
 async def _refusal(settings: Settings, error: RedisError) -> str | None:

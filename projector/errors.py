@@ -33,7 +33,7 @@ def is_passing(error: exceptions.RedisError) -> bool:
 
 
 def lacks_right(error: exceptions.RedisError) -> bool:
-    """Tell whether Redis' ACL forbids it to the user; of what a script may not do it says so in words alone."""
+    """Tell whether Redis' ACL forbids it to the user; of a script's call it says so in words alone."""
     return isinstance(error, exceptions.NoPermissionError) or _FORBIDDEN_TO_SCRIPT in str(error)
 
 
