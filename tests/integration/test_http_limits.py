@@ -246,10 +246,12 @@ async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connectio
 
 async def test_an_oversize_head_behind_a_request_in_work_is_refused_after_its_answer(serve: Serve) -> None:
     server = await serve(http_max_head_bytes=1_024)
-    wire = await server.connect()
+    wire, other = await server.connect(), await server.connect()
     await wire.send(GET_SLOW)
     await server.at_work.wait()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 2_000)
+    await other.send(GET)
+    await other.answer()  # so the server has read both
     server.go_on.set()
     assert (await wire.answer()).body == b"slow"
     assert (await wire.last_answer()).status == 431
