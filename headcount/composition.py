@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -38,6 +38,13 @@ REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
 """A client learns within a second that it can't be answered; longer than the API waits for Redis."""
 
 log = structlog.get_logger(__name__)
+
+Observe = Callable[[web.Application, ConnectionTally], AbstractAsyncContextManager[object]]
+
+
+def unobserved(_app: web.Application, _connections: ConnectionTally) -> AbstractAsyncContextManager[None]:
+    """Observe nothing."""
+    return nullcontext()
 
 
 def utc_now() -> datetime:
@@ -96,9 +103,16 @@ async def _start_worker(
 
 
 async def serve_api(
-    settings: Settings, stopping: asyncio.Event, *, on_listening: Callable[[str], None] | None = None
+    settings: Settings,
+    stopping: asyncio.Event,
+    *,
+    on_listening: Callable[[str], None] | None = None,
+    observe: Observe = unobserved,
 ) -> None:
-    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called."""
+    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
+
+    `observe` surrounds it, and is given the app before it runs, and the tally of its connections.
+    """
     async with api_redis(settings) as redis:
         await check_entry(redis, settings)
         view, tokens = RedisView(redis), RedisTokenStore(redis)
@@ -111,7 +125,8 @@ async def serve_api(
             deadline=REQUEST_DEADLINE,
             bounds=bounds(settings, redis),
         )
-        async with listening(app, settings, ConnectionTally()) as url:
+        connections = ConnectionTally()
+        async with observe(app, connections), listening(app, settings, connections) as url:
             log.info("listening", url=url)
             if on_listening:
                 on_listening(url)

@@ -88,6 +88,8 @@ class Plant:
             "KAFKA_GROUP_ID": self.topic,
             "REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0",
             "HTTP_PORT": "0",
+            "WORKER_METRICS_PORT": "0",
+            "API_METRICS_PORT": "0",
             "HTTP_REQUESTS_PER_MINUTE": "1000000",  # the watcher never stops asking, and is counted
             "LOG_FORMAT": "json",
             "HEADCOUNT_HOME": str(self.home / "headcount"),
