@@ -45,26 +45,24 @@ async def _refusal(settings: Settings, error: RedisError) -> str | None:
             "Redis does not accept the user and the password in REDIS_URL and REDIS_PASSWORD: correct them, "
             "or give it such a user, as in deploy/redis/users.acl."
         )
-    return (
-        tls.certificate_refusal(error, "REDIS")
-        or await _wrong_protocol(settings)
-        or tls.own_certificate_refusal(error, "REDIS")
-    )
+    return tls.certificate_refusal(error, "REDIS") or await _refusal_of_server(settings)
 
 
-async def _wrong_protocol(settings: Settings) -> str | None:
+async def _refusal_of_server(settings: Settings) -> str | None:
     url = settings.redis_url.get_secret_value()
     connection = parse_url(url)
     host, port = connection.get("host"), connection.get("port", PORT)
     if not host:
         return None  # a local socket
-    shown = f"Redis at {host}:{port}"
     if url.startswith("rediss:"):
         if await _speaks_plainly(host, port):
-            return f"{shown} speaks no TLS: begin REDIS_URL with redis://, or name its port for TLS."
-    elif await tls.speaks_tls(host, port):
-        return f"{shown} speaks TLS: begin REDIS_URL with rediss://, or name another port."
-    return None
+            return _wrong_scheme(f"{host}:{port} speaks no TLS", "redis")
+        return await tls.own_certificate_refusal(settings, "REDIS", host, port)
+    return _wrong_scheme(f"{host}:{port} speaks TLS", "rediss") if await tls.speaks_tls(host, port) else None
+
+
+def _wrong_scheme(found: str, scheme: str) -> str:
+    return f"Redis at {found}: begin REDIS_URL with {scheme}://, or name another port."
 
 
 async def _speaks_plainly(host: str, port: int) -> bool:

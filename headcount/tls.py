@@ -58,13 +58,27 @@ def certificate_refusal(error: BaseException, kind: Kind) -> str | None:
     return f"{kind.capitalize()}'s certificate is not accepted: {found.verify_message.rstrip('.')}. {advice}"
 
 
-def own_certificate_refusal(error: BaseException, kind: Kind) -> str | None:
-    """Say what the server has against our certificate, or the lack of one, where an error is about that."""
-    found = _cause_of(error, ssl.SSLError)
-    if found is None or "ALERT" not in (found.reason or ""):
+async def own_certificate_refusal(settings: Settings, kind: Kind, host: str, port: int) -> str | None:
+    """Try once more, and say it where the server goes away before it is asked anything.
+
+    That it does so for a certificate's sake is lost where the client has asked something already.
+    """
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port, ssl=context(settings, kind))
+    except (OSError, TimeoutError):
         return None
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await reader.read(1)
+    except TimeoutError:
+        return None  # it waits for a question
+    except OSError:
+        pass
+    finally:
+        await _close(writer)
     return (
-        f"{kind.capitalize()} does not accept our certificate, or wants one: {_cause(found)}. "
+        f"{kind.capitalize()} does not accept our certificate, or wants one. "
         f"Set {kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION to one that it trusts."
     )
 
@@ -79,10 +93,14 @@ async def speaks_tls(host: str, port: int) -> bool:
             _reader, writer = await asyncio.open_connection(host, port, ssl=anybody)
     except (OSError, TimeoutError):
         return False
+    await _close(writer)
+    return True
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-    return True
 
 
 def _show(built: ssl.SSLContext, settings: Settings, kind: Kind, certificate: str) -> None:

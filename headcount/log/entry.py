@@ -62,9 +62,9 @@ async def _enter(address: Address, options: Mapping[str, Any]) -> None:
 async def _refusal(settings: Settings, address: Address, error: BaseException) -> str | None:
     return (
         tls.certificate_refusal(error, "KAFKA")
-        or tls.own_certificate_refusal(error, "KAFKA")
         or _login_refusal(settings, error)
         or await _protocol_refusal(settings, address)
+        or await _certificate_refusal(settings, address)
     )
 
 
@@ -99,6 +99,12 @@ async def _protocol_refusal(settings: Settings, address: Address) -> str | None:
         return None
     server = f"{address[0]}:{address[1]}"
     return f"Kafka at {server} {found}: set KAFKA_SECURITY_PROTOCOL to {wanted}, or name another port."
+
+
+async def _certificate_refusal(settings: Settings, address: Address) -> str | None:
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    return await tls.own_certificate_refusal(settings, "KAFKA", *address)
 
 
 async def _said_to_login(address: Address, options: Mapping[str, Any]) -> type[KafkaError] | None:
