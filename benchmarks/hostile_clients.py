@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,12 +43,12 @@ class Hostile:
 
 
 async def drip_a_head(client: Hostile) -> str:
-    ending = asyncio.create_task(client.outcome())
     client.writer.write(_GET + b"X: ")
-    while not ending.done():
+    while True:
         client.writer.write(b"x")  # what was not sent, the outcome tells
-        await asyncio.wait({ending}, timeout=0.1)
-    return await ending
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                return await client.outcome()
 
 
 async def idle(client: Hostile) -> str:

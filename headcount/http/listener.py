@@ -9,7 +9,7 @@ from typing import Final
 
 from ingest.errors import RefusedError
 
-ACCEPTS_A_TURN: Final = 16
+ACCEPTS_A_TURN: Final = 8
 """asyncio's own server accepts as many as may queue before it turns to those who are already connected."""
 QUEUE: Final = 512
 _REST_SECONDS: Final = 1.0
