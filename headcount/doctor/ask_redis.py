@@ -14,6 +14,7 @@ from headcount.doctor.clock_facts import Clock
 from headcount.doctor.finding import Unknown
 from headcount.doctor.inquiry import Inquiry
 from headcount.doctor.redis_facts import RedisFacts, Server, read_server
+from headcount.redis_entry import check_entry
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.errors import RefusedError
@@ -30,8 +31,12 @@ OPTIONS: Final = (
 
 async def ask_redis(settings: Settings, inquiry: Inquiry) -> RedisFacts:
     """Gather all facts of Redis; where it does not answer at all, nothing more is asked."""
-    async with api_redis(settings) as redis:
-        reached = await inquiry.ask(_reach(redis))
+    try:
+        client = api_redis(settings)
+    except RefusedError as error:  # certificates of ours that can't be used
+        return RedisFacts.out_of_reach(Unknown(str(error)))
+    async with client as redis:
+        reached = await inquiry.ask(_reach(settings, redis))
         if isinstance(reached, Unknown):
             return RedisFacts.out_of_reach(reached)
         rights = await inquiry.ask(own_rights(settings, redis))
@@ -48,7 +53,8 @@ async def ask_redis(settings: Settings, inquiry: Inquiry) -> RedisFacts:
         )
 
 
-async def _reach(redis: Redis) -> None:
+async def _reach(settings: Settings, redis: Redis) -> None:
+    await check_entry(redis, settings)
     try:
         await redis.time()
     except NoPermissionError:

@@ -37,7 +37,7 @@ def check_persistence(facts: tuple[tuple[Persistence, Mapping[str, str]], dateti
     if options.get("save"):
         minutes = (now - persistence.saved_at).total_seconds() / 60
         return warning(
-            f"It only takes snapshots: a crash now loses {persistence.unsaved_changes} changes, the last "
+            f"It only takes snapshots: a crash now loses {persistence.unsaved_changes:,} changes, the last "
             f"{minutes:.0f} minutes. {HEALED}, tokens excepted.",
             APPEND,
         )
