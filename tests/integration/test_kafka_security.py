@@ -73,8 +73,8 @@ async def test_a_certificate_of_our_own_gets_in(kafka: SecuredKafka) -> None:
 @pytest.mark.parametrize(
     ("listener", "changed", "sentence"),
     [
-        ("MISNAMED", {}, "certificate is not accepted: IP address mismatch"),
-        ("EXPIRED", {}, "certificate is not accepted: certificate has expired. Renew it"),
+        ("MISNAMED", {}, "certificate that is not accepted: IP address mismatch"),
+        ("EXPIRED", {}, "certificate that is not accepted: certificate has expired. Renew it"),
         ("LOGIN", {"KAFKA_SSL_CA_LOCATION": ""}, "Set KAFKA_SSL_CA_LOCATION to the authority"),
         ("MUTUAL", {}, "Set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"),
         ("LOGIN", {"KAFKA_SASL_PASSWORD": "hunter2"}, "does not accept KAFKA_SASL_USERNAME"),

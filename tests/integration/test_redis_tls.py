@@ -90,8 +90,8 @@ async def test_a_certificate_of_our_own_gets_in(valkey: EmbeddedValkey, certific
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("misnamed", "certificate is not accepted: IP address mismatch"),
-        ("expired", "certificate is not accepted: certificate has expired. Renew it"),
+        ("misnamed", "certificate that is not accepted: IP address mismatch"),
+        ("expired", "certificate that is not accepted: certificate has expired. Renew it"),
     ],
 )
 async def test_a_certificate_that_is_wrong_is_told(
