@@ -55,7 +55,8 @@ def certificate_refusal(error: BaseException, kind: Kind) -> str | None:
         advice = "Renew it, or set this machine's clock."
     else:
         advice = f"Set {kind}_SSL_CA_LOCATION to the authority that issued it."
-    return f"{kind.capitalize()} shows a certificate that is not accepted: {found.verify_message.rstrip('.')}. {advice}"
+    verdict = found.verify_message.rstrip(".")
+    return f"{kind.capitalize()} shows a certificate that is not accepted: {verdict}. {advice}"
 
 
 async def own_certificate_refusal(settings: Settings, kind: Kind, host: str, port: int) -> str | None:
