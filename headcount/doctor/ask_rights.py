@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.exceptions import NoPermissionError, ResponseError
 
 from headcount.clients import api_redis
@@ -19,7 +19,7 @@ PERMITTED: Final = "OK"
 
 async def own_rights(settings: Settings, redis: Redis) -> Rights:
     """Find out what the user that we are may not do, of what its part does."""
-    user = str(await redis.acl_whoami())
+    user = await _name(settings, redis)
     if user not in COMMANDS and await _may_look(redis):
         return Rights(user=user, part=OPERATOR, unlimited=True)
     part = user if user in COMMANDS else OPERATOR
@@ -35,6 +35,13 @@ async def other_rights(redis: Redis, own: Rights | Unknown) -> Sequence[Rights] 
         return Unknown(f"the Redis user {own.user} may not ask for the rights of others.", ADMINISTRATOR)
     found = [await _rights_of(redis, part) for part in COMMANDS]
     return [rights for rights in found if rights is not None]
+
+
+async def _name(settings: Settings, redis: Redis) -> str:
+    try:
+        return str(await redis.acl_whoami())
+    except NoPermissionError:
+        return str(parse_url(settings.redis_url.get_secret_value()).get("username", "default"))
 
 
 async def _may_look(redis: Redis) -> bool:

@@ -81,7 +81,7 @@ def part_of(fact: T | Unknown, pick: Callable[[T], U]) -> U | Unknown:
 def reached(server: str, answer: Unknown | None, advice: str) -> Finding:
     """Judge whether a server answers at all: the one check for which silence is a problem."""
     if isinstance(answer, Unknown):
-        judgement = problem(f"It does not answer: {answer.reason}", answer.advice or advice)
+        judgement = problem(f"It can't be asked: {answer.reason}", answer.advice or advice)
     else:
         judgement = ok("It answers.")
     return Finding(check=server, verdict=judgement.verdict, found=judgement.found, advice=judgement.advice)

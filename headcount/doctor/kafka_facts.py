@@ -60,7 +60,7 @@ class KafkaFacts:
     @classmethod
     def out_of_reach(cls, reason: Unknown) -> "KafkaFacts":
         """Know only why there is no answer."""
-        silent = Unknown("Kafka does not answer.")
+        silent = Unknown("Kafka can't be asked.")
         return cls(
             reached=reason,
             metadata_version=silent,

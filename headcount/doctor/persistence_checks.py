@@ -16,7 +16,8 @@ HEALED: Final = "What is lost is counted again from the log by itself"
 APPEND: Final = (
     "Set appendonly to yes and appendfsync to everysec: tokens are in no log, and come back from nowhere."
 )
-MEGABYTE: Final = 1_000_000
+MEGABYTE: Final = 1_048_576
+"""As Redis counts: maxmemory 512mb is shown as 512 MB."""
 ALMOST_FULL: Final = 0.95
 NEARLY_FULL: Final = 0.8
 LARGE_SHARE: Final = 0.5

@@ -74,7 +74,7 @@ class RedisFacts:
     @classmethod
     def out_of_reach(cls, reason: Unknown) -> "RedisFacts":
         """Know only why there is no answer."""
-        silent = Unknown("Redis does not answer.")
+        silent = Unknown("Redis can't be asked.")
         return cls(
             reached=reason,
             server=silent,

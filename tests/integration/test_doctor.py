@@ -112,6 +112,18 @@ async def test_an_operator_without_a_right_learns_which(
         assert (await own_rights(settings, redis)).user == "operator"
 
 
+@pytest.mark.parametrize(("user", "verdict"), [("worker", "ok"), ("api", "unknown")])
+async def test_who_may_not_ask_for_a_name_goes_by_that_in_the_url(
+    redis_url: str, redis_client: Redis, user: str, verdict: str
+) -> None:
+    """The API's user may not even queue commands, and learns that that is why nothing can be said."""
+    url = url_as(user, redis_url)
+    found = await examined(load_settings({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
+    assert found["Redis rights"].verdict == verdict
+    assert ("multi" in found["Redis rights"].found) == (user == "api")
+    assert found["Redis sets"].verdict == "unknown"
+
+
 BAD_REDIS = {
     "appendonly": "no",
     "maxmemory-policy": "allkeys-lru",

@@ -22,7 +22,19 @@ from headcount.cli.execution import sentence_of
 from headcount.cli.tokens import parse_duration
 from ingest.errors import RefusedError, UnavailableError
 
-COMMANDS = ["run", "services", "worker", "api", "replay", "status", "tokens", "audit", "skip", "gaps"]
+COMMANDS = [
+    "doctor",
+    "run",
+    "services",
+    "worker",
+    "api",
+    "replay",
+    "status",
+    "tokens",
+    "audit",
+    "skip",
+    "gaps",
+]
 NOWHERE = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
     "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",

@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from headcount.doctor.finding import Judgement, Verdict
-from headcount.doctor.persistence_checks import check_fragmentation, check_memory, check_persistence
+from headcount.doctor.persistence_checks import (
+    MEGABYTE,
+    check_fragmentation,
+    check_memory,
+    check_persistence,
+)
 from tests.doctor_facts import NOW, OPTIONS, memory, persistence
 
 
@@ -78,5 +83,5 @@ def test_without_a_limit_memory_is_held_against_the_machines(
     ],
 )
 def test_memory_that_is_wasted_or_swapped_out_is_told(used: int, resident: int, verdict: Verdict) -> None:
-    facts = memory(used=used * 1_000_000, resident=resident * 1_000_000)
+    facts = memory(used=used * MEGABYTE, resident=resident * MEGABYTE)
     assert check_fragmentation(facts).verdict == verdict
