@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format lock clean
+.PHONY: help run test monitoring soak lint format lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,9 +20,14 @@ test: $(VENV)/.dev ## Run all tests, on a real Kafka and a real Redis (a part: P
 ifdef PYTEST_ARGS
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/faults
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/faults --ignore tests/monitoring
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/faults
 endif
+
+monitoring: $(VENV)/.dev ## Hold metrics, alert rules and dashboard against a real Prometheus
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null \
+		|| { echo "Prometheus is not installed here; on Debian: apt-get install --no-install-recommends prometheus"; exit 1; }
+	@$(BIN)/python -m pytest tests/monitoring
 
 soak: $(VENV)/.dev ## Repeat faults at random: make soak SECONDS=600 SEED=1
 	@$(BIN)/python -m tests.faults --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
