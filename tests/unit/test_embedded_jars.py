@@ -161,7 +161,7 @@ async def test_a_fetch_that_failed_goes_on_where_it_was(
 ) -> None:
     first = repository.publish("broker", b"broker")
     await store(tmp_path, repository.url, [first]).fetch(announce=announced.append)
-    repository.cut_answers = 3
+    repository.cut_answers = 4
     jars = [first, repository.publish("codec", b"codec")]
     with pytest.raises(RefusedError):
         await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
