@@ -17,6 +17,9 @@ API_TIMEOUT_SECONDS: Final = 0.8
 API_CONNECTIONS: Final = 32
 QUESTION_MILLISECONDS: Final = 5_000
 """How long Kafka may take to answer a question about topics, groups and offsets."""
+RETRY_MILLISECONDS: Final = 500
+"""Between tries, for as long as it takes: by aiokafka's default a worker that is not let in any more knocks
+thirty times a second."""
 WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
 """With them, redis-py hands out pooled connections without a look whether Redis closed them meanwhile."""
 
@@ -29,6 +32,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": "headcount",
+        "retry_backoff_ms": RETRY_MILLISECONDS,
         "security_protocol": settings.kafka_security_protocol,
     }
     if settings.kafka_security_protocol.endswith("SSL"):

@@ -22,6 +22,7 @@ from headcount.settings import Settings
 from ingest.errors import RefusedError
 
 ENTRY_SECONDS: Final = 2.0
+_OF_CLIENTS: Final = frozenset({"bootstrap_servers", "retry_backoff_ms"})
 _WELCOMES: Final = frozenset({NoError, UnsupportedSaslMechanismError})
 
 Address = tuple[str, int]
@@ -47,7 +48,9 @@ async def check_entry(settings: Settings) -> None:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    return {name: value for name, value in kafka_options(settings).items() if name != "bootstrap_servers"}
+    """Return what a single connection is made with, of what a client is."""
+    options = kafka_options(settings)
+    return {name: value for name, value in options.items() if name not in _OF_CLIENTS}
 
 
 async def _enter(address: Address, options: Mapping[str, Any]) -> None:
