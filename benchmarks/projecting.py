@@ -73,5 +73,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         "REDIS_URL": settings.redis_url.get_secret_value(),
         "RETENTION_DAYS": str(settings.retention_days),
         "BUCKET_RETENTION_DAYS": str(settings.bucket_retention_days),
+        "WORKER_METRICS_PORT": "off",
         "LOG_LEVEL": "error",
     }
