@@ -70,7 +70,7 @@ async def test_nothing_is_written_and_no_refusal_is_noted(
     """A queued command is never executed; and Redis' log of refusals is for intruders."""
     before = {key: await redis_client.dump(key) for key in await redis_client.keys()}
     await redis_client.acl_log_reset()
-    await examined(deployment.settings)
+    assert (await examined(deployment.settings))["Redis rights"].verdict == "ok"
     assert {key: await redis_client.dump(key) for key in await redis_client.keys()} == before
     assert await redis_client.acl_log() == []
 
