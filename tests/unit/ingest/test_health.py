@@ -22,10 +22,6 @@ def standing(pipeline: Pipeline) -> Mapping[Partition, str]:
     return standings(pipeline.tally.state)
 
 
-async def time_passes(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-
-
 async def hang() -> None:
     await asyncio.Event().wait()
 
@@ -35,7 +31,7 @@ async def test_a_worker_at_work_lives_and_is_ready() -> None:
     pipeline.log.append(pipeline.partitions[0], event("alice"))
     async with pipeline.worker():
         await pipeline.until_caught_up()
-        await time_passes(3 * PATIENCE)
+        await asyncio.sleep(3 * PATIENCE)
         assert stalled(pipeline) == []
         assert is_ready(pipeline.tally.state)
         assert standing(pipeline) == dict.fromkeys(pipeline.partitions, "ok")
@@ -61,9 +57,9 @@ async def test_a_loop_that_hangs_is_found() -> None:
     worker = await pipeline.start_worker()
     await pipeline.until_caught_up()
     pipeline.steps.plan("poll", hang)
-    await time_passes(PATIENCE / 2)
+    await asyncio.sleep(PATIENCE / 2)
     assert stalled(pipeline) == []
-    await time_passes(PATIENCE)
+    await asyncio.sleep(PATIENCE)
     assert "the worker's loop hangs" in stalled(pipeline)
     await worker.die()
 
@@ -73,7 +69,7 @@ async def test_a_call_that_never_returns_is_found() -> None:
     worker = await pipeline.start_worker()
     await pipeline.until_caught_up()
     pipeline.steps.plan("apply", hang)
-    await time_passes(2 * PATIENCE)
+    await asyncio.sleep(2 * PATIENCE)
     assert "the worker's loop hangs" in stalled(pipeline)
     await worker.die()
 
@@ -83,7 +79,7 @@ async def test_a_watch_that_hangs_is_found() -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
         pipeline.steps.plan("state", hang)
-        await time_passes(2 * PATIENCE)
+        await asyncio.sleep(2 * PATIENCE)
         assert stalled(pipeline) == ["the watch over the log's ends hangs"]
 
 
@@ -95,7 +91,7 @@ async def test_a_partition_whose_records_never_come_is_found_though_the_loop_tur
         pipeline.source.pause([first])  # what a fetcher does that has lost its way
         pipeline.log.append(first, event("alice"))
         pipeline.log.append(second, event("bob"))
-        await time_passes(2 * PATIENCE)
+        await asyncio.sleep(2 * PATIENCE)
         assert stalled(pipeline) == [f"{first} makes no progress, with a lag of 1"]
         pipeline.source.resume([first])
         await pipeline.until_caught_up()
@@ -106,9 +102,9 @@ async def test_a_worker_that_works_off_a_backlog_lives() -> None:
     pipeline = Pipeline(poll_records=1)
     (partition,) = pipeline.partitions
     pipeline.log.append(partition, *[event("alice")] * 10)
-    pipeline.steps.plan("apply done", *[lambda: time_passes(PATIENCE / 2)] * 20)
+    pipeline.steps.plan("apply done", *[lambda: asyncio.sleep(PATIENCE / 2)] * 20)
     async with pipeline.worker():
-        await time_passes(2 * PATIENCE)
+        await asyncio.sleep(2 * PATIENCE)
         assert pipeline.lags()[partition] > 0
         assert stalled(pipeline) == []
 
@@ -119,7 +115,7 @@ async def test_waiting_for_redis_is_no_stall_but_not_ready_either() -> None:
         await pipeline.until_caught_up()
         pipeline.log.append(pipeline.partitions[0], event("alice"))
         pipeline.steps.plan("apply", *[away] * 400)
-        await time_passes(2 * PATIENCE)
+        await asyncio.sleep(2 * PATIENCE)
         assert pipeline.users() == set()
         assert stalled(pipeline) == []
         assert not is_ready(pipeline.tally.state)
@@ -136,12 +132,14 @@ async def test_a_kafka_that_is_away_is_no_stall() -> None:
         await pipeline.until_caught_up()
         pipeline.source.pause(pipeline.partitions)
         pipeline.log.append(pipeline.partitions[0], event("alice"))
-        await time_passes(PATIENCE / 2)
+        await asyncio.sleep(PATIENCE / 2)
         pipeline.steps.plan("state", *[away] * 200)
-        await time_passes(2 * PATIENCE)
+        await asyncio.sleep(2 * PATIENCE)
         assert pipeline.tally.state.away == "away"
         assert stalled(pipeline) == []
         assert not is_ready(pipeline.tally.state)
+        await wait_until(lambda: pipeline.tally.state.away is None)
+        assert stalled(pipeline) == []  # what it could not do in the meantime is none of its faults
 
 
 async def test_a_stopped_partition_is_no_stall_and_says_why() -> None:
@@ -162,6 +160,36 @@ async def test_a_stopped_partition_is_no_stall_and_says_why() -> None:
         await wait_until(lambda: is_ready(pipeline.tally.state), message="it was tried again")
         assert stalled(pipeline) == []
     assert {first, second} == set(standing(pipeline))
+
+
+async def test_a_partition_may_be_stopped_for_long() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+
+    def refuse() -> None:
+        raise PartitionStoppedError(partition, "damaged")
+
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.steps.plan("apply", *[refuse] * 3)
+        await wait_until(lambda: standing(pipeline)[partition] == "stopped: damaged")
+        await asyncio.sleep(4)
+        assert stalls(pipeline.tally.state, now=asyncio.get_running_loop().time(), patience=3) == []
+
+
+async def test_behind_a_gap_a_partition_is_catching_up() -> None:
+    pipeline = Pipeline()
+    (partition,) = pipeline.partitions
+    pipeline.log.append(partition, event("alice"))
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    pipeline.log.append(partition, *[event("alice")] * 5)
+    pipeline.log.purge(partition, before=4)
+    pipeline.steps.plan("now", *[away] * 30)
+    async with pipeline.worker():
+        await wait_until(lambda: pipeline.tally.gaps)
+        await wait_until(lambda: pipeline.tally.state.owned[partition].checkpoint)
+        assert pipeline.tally.state.owned[partition].as_of is None
 
 
 async def test_a_partition_that_lost_its_freshness_is_catching_up() -> None:
