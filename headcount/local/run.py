@@ -87,8 +87,10 @@ async def _present(settings: Settings, demo: Demo, watch: Watch, screen: Screen)
 
 
 def _metrics(settings: Settings) -> str:
-    ports = filter(None, (worker_port_of(settings), api_port_of(settings)))
-    return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "switched off"
+    ports = [port for port in (worker_port_of(settings), api_port_of(settings)) if port]
+    if not all(port.number for port in ports):
+        return "free ports, which LOG_LEVEL=info names"
+    return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "no port: off"
 
 
 @contextmanager
