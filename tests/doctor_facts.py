@@ -61,7 +61,7 @@ def server(**changes: Any) -> Server:  # noqa: ANN401 - any field
     return replace(sound, **changes)
 
 
-def topic(*partitions: PartitionFacts, name: str = "user-activity", **options: str) -> Topic:
+def topic(*, name: str = "user-activity", **options: str) -> Topic:
     """Name options with an underscore for each full stop."""
     sound = {
         "message.timestamp.type": "LogAppendTime",
@@ -71,7 +71,7 @@ def topic(*partitions: PartitionFacts, name: str = "user-activity", **options: s
         "min.insync.replicas": "2",
     }
     changed = {option.replace("_", "."): value for option, value in options.items()}
-    return Topic(name=name, partitions=partitions or (partition(0), partition(1)), options=sound | changed)
+    return Topic(name=name, options=sound | changed)
 
 
 def partition(number: int, **changes: Any) -> PartitionFacts:  # noqa: ANN401 - any field
@@ -122,6 +122,7 @@ def kafka_facts(**changes: Any) -> KafkaFacts:  # noqa: ANN401 - any field
         metadata_version=13,
         brokers=3,
         missing=[],
+        partitions=[partition(0), partition(1)],
         topic=topic(),
         letters_topic=topic(name="user-activity.dlq"),
         workers=2,

@@ -1,6 +1,6 @@
 """Gathering what Kafka says of itself, of the two topics, and of who reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,7 +18,7 @@ from headcount.doctor.kafka_facts import KafkaFacts, PartitionFacts, Topic
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
 from headcount.status import count_workers
-from ingest.errors import RefusedError, UnavailableError
+from ingest.errors import UnavailableError
 
 METADATA: Final = 3
 """The number of the request for metadata in Kafka's protocol."""
@@ -37,12 +37,13 @@ async def ask_kafka(settings: Settings, inquiry: Inquiry) -> KafkaFacts:
         metadata_version=await inquiry.ask(_metadata_version(settings)),
         brokers=len(cluster["brokers"]),
         missing=[name for name in wanted if name not in topics],
+        partitions=_partitions(topics, settings.kafka_topic),
         topic=await inquiry.ask(_topic(settings, topics, settings.kafka_topic)),
         letters_topic=await inquiry.ask(_topic(settings, topics, dead_letter_topic(settings))),
         workers=await inquiry.ask(_workers(settings)),
         extents=await inquiry.ask(extents(settings)),
-        newest=await inquiry.ask(newest(settings)),
         letters=await inquiry.ask(waiting_letters(settings)),
+        newest=await inquiry.ask(newest(settings)),
     )
 
 
@@ -62,12 +63,10 @@ async def _cluster(settings: Settings) -> Mapping[str, Any]:
         return {"topics": await admin.describe_topics(), **await admin.describe_cluster()}
 
 
-async def _topic(settings: Settings, topics: Mapping[str, Any], name: str) -> Topic:
+def _partitions(topics: Mapping[str, Any], name: str) -> Sequence[PartitionFacts] | Unknown:
     if name not in topics:
-        raise RefusedError(f"the topic {name} is missing")
-    async with admin_client(settings) as admin:
-        options = await _options(admin, name)
-    partitions = [
+        return _missing(name)
+    return [
         PartitionFacts(
             number=each["partition"],
             has_leader=each["leader"] != NO_LEADER,
@@ -76,7 +75,17 @@ async def _topic(settings: Settings, topics: Mapping[str, Any], name: str) -> To
         )
         for each in topics[name]["partitions"]
     ]
-    return Topic(name=name, partitions=partitions, options=options)
+
+
+async def _topic(settings: Settings, topics: Mapping[str, Any], name: str) -> Topic | Unknown:
+    if name not in topics:
+        return _missing(name)
+    async with admin_client(settings) as admin:
+        return Topic(name=name, options=await _options(admin, name))
+
+
+def _missing(name: str) -> Unknown:
+    return Unknown(f"the topic {name} is missing.")
 
 
 async def _options(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
@@ -84,7 +93,8 @@ async def _options(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
     ((code, message, _type, _name, entries, *_),) = response.resources
     if code:
         raise UnavailableError(
-            f"the configuration of {name} can't be read: {message or for_code(code).__name__}"
+            f"the configuration of {name} can't be read: {message or for_code(code).__name__} "
+            "It takes the right DescribeConfigs."
         )
     return {option: value for option, value, *_ in entries if value is not None}
 

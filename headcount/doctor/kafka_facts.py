@@ -24,7 +24,6 @@ class Topic:
     """A topic and its configuration, whose values are as Kafka writes them."""
 
     name: str
-    partitions: Sequence[PartitionFacts]
     options: Mapping[str, str]
 
 
@@ -43,13 +42,15 @@ class Letters:
 class KafkaFacts:
     """`reached` tells whether Kafka answers at all; `newest` when its newest record of the topic came in.
 
-    `metadata_version` is the newest of the request that a worker's start needs. `missing` names topics.
+    `metadata_version` is the newest of the request that a worker's start needs. `missing` names topics;
+    `partitions` are those of the events' topic. What it is configured to be takes a right of its own to read.
     """
 
     reached: Unknown | None
     metadata_version: int | Unknown
     brokers: int | Unknown
     missing: Sequence[str] | Unknown
+    partitions: Sequence[PartitionFacts] | Unknown
     topic: Topic | Unknown
     letters_topic: Topic | Unknown
     workers: int | Unknown
@@ -66,6 +67,7 @@ class KafkaFacts:
             metadata_version=silent,
             brokers=silent,
             missing=silent,
+            partitions=silent,
             topic=silent,
             letters_topic=silent,
             workers=silent,

@@ -24,7 +24,7 @@ from headcount.doctor.finding import Finding, Unknown, judged, part_of, together
 def counting_findings(facts: Facts) -> Sequence[Finding]:
     """Judge how far the log is counted, and by whom."""
     counting, progress = _counting(facts), facts.redis.progress
-    partitions = part_of(facts.kafka.topic, lambda topic: len(topic.partitions))
+    partitions = part_of(facts.kafka.partitions, len)
     newest = part_of(progress, lambda known: max(known.as_of.values(), default=None))
     return [
         judged("workers", together(partitions, facts.kafka.workers), check_workers),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from headcount.doctor.finding import Judgement, ok, problem, warning
-from headcount.doctor.kafka_facts import Topic
+from headcount.doctor.kafka_facts import PartitionFacts, Topic
 from headcount.log.topics import MILLISECONDS_A_DAY
 
 WANTED_METADATA: Final = 12
@@ -89,10 +89,10 @@ def check_compaction(topic: Topic) -> Judgement:
     return ok(f"cleanup.policy of {topic.name} is {policy}.")
 
 
-def check_replication_factor(facts: tuple[Topic, int]) -> Judgement:
+def check_replication_factor(facts: tuple[tuple[Topic, Sequence[PartitionFacts]], int]) -> Judgement:
     """Look at the copies of each partition, and how many of them an acknowledged event is on."""
-    topic, brokers = facts
-    replicas = min(each.replicas for each in topic.partitions)
+    (topic, partitions), brokers = facts
+    replicas = min(each.replicas for each in partitions)
     acknowledged = int(topic.options.get("min.insync.replicas", 1))
     found = f"{topic.name} has {replicas} replicas on {brokers} brokers, min.insync.replicas {acknowledged}"
     if replicas == 1:
@@ -119,21 +119,21 @@ def _judge_single(found: str, brokers: int) -> Judgement:
     )
 
 
-def check_partition_health(topic: Topic) -> Judgement:
+def check_partition_health(partitions: Sequence[PartitionFacts]) -> Judgement:
     """Look for partitions that can't be read, or that fewer brokers hold than should."""
-    silent = [each.number for each in topic.partitions if not each.has_leader]
-    thin = [each.number for each in topic.partitions if each.in_sync < each.replicas]
+    silent = [each.number for each in partitions if not each.has_leader]
+    thin = [each.number for each in partitions if each.in_sync < each.replicas]
     if silent:
         return problem(
-            f"Partitions of {topic.name} without a leader: {_numbers(silent)}.",
+            f"Partitions without a leader: {_numbers(silent)}.",
             "Bring the brokers back that hold them: these partitions can be neither read nor written.",
         )
     if thin:
         return warning(
-            f"Partitions of {topic.name} with replicas that are behind or away: {_numbers(thin)}.",
+            f"Partitions with replicas that are behind or away: {_numbers(thin)}.",
             "Look at the brokers: until they have caught up, one more that fails may lose events.",
         )
-    return ok(f"All {len(topic.partitions)} partitions of {topic.name} have a leader and all their replicas.")
+    return ok(f"All {len(partitions)} partitions have a leader and all their replicas.")
 
 
 def _numbers(numbers: Sequence[int]) -> str:

@@ -85,14 +85,15 @@ def test_compaction_is_a_problem(policy: str, verdict: Verdict) -> None:
 def test_replicas_and_acknowledgements_are_held_against_each_other(
     replicas: int, brokers: int, acknowledged: str, verdict: Verdict
 ) -> None:
-    facts = topic(partition(0), partition(1, replicas=replicas), min_insync_replicas=acknowledged)
-    assert check_replication_factor((facts, brokers)).verdict == verdict
+    partitions = [partition(0), partition(1, replicas=replicas)]
+    facts = topic(min_insync_replicas=acknowledged)
+    assert check_replication_factor(((facts, partitions), brokers)).verdict == verdict
 
 
 def test_partitions_without_a_leader_or_behind_are_named() -> None:
     sound = partition(0)
-    assert check_partition_health(topic(sound)).verdict == "ok"
-    thin = check_partition_health(topic(sound, partition(7, in_sync=2)))
+    assert check_partition_health([sound]).verdict == "ok"
+    thin = check_partition_health([sound, partition(7, in_sync=2)])
     assert (thin.verdict, "behind or away: 7" in thin.found) == ("warning", True)
-    silent = check_partition_health(topic(sound, partition(7, in_sync=2), partition(8, has_leader=False)))
+    silent = check_partition_health([sound, partition(7, in_sync=2), partition(8, has_leader=False)])
     assert (silent.verdict, "a leader: 8" in silent.found) == ("problem", True)
