@@ -65,6 +65,12 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on(rules: list[dict[st
         assert alert["annotations"]["runbook"] == f"docs/operations.md#alert-{alert['alert'].lower()}"
 
 
+def test_the_runbook_has_a_section_for_each_alert_and_no_more(rules: list[dict[str, Any]]) -> None:
+    runbook = (ROOT / "docs/operations.md").read_text()
+    sections = re.findall(r"^### alert: (\w+)$", runbook, re.MULTILINE)
+    assert sections == [rule["alert"] for rule in rules if "alert" in rule]
+
+
 def test_every_alert_is_tested_to_fire_and_not_to_fire(rules: list[dict[str, Any]]) -> None:
     tests = [
         test
