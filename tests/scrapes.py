@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import ClientSession
-from prometheus_client import Metric
+from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
+
+from headcount.metrics.names import Metric
 
 Labels = frozenset[tuple[str, str]]
 
@@ -45,7 +47,7 @@ def read_scrape(text: str) -> Scrape:
     )
 
 
-def _full_name(family: Metric) -> str:
+def _full_name(family: Family) -> str:
     """Return the name as it was shown: the parser takes the end off a counter's."""
     return family.name + ("_total" if family.type == "counter" else "")
 
@@ -56,3 +58,12 @@ async def scrape(url: str) -> Scrape:
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/plain; version=")
         return read_scrape(await response.text())
+
+
+def assert_shows(shown: Scrape, wanted: tuple[Metric, ...]) -> None:
+    """Hold a scrape to the metrics wanted, their kinds and labels, and to no others."""
+    assert shown.kinds == {metric.name: metric.kind for metric in wanted}
+    for metric in wanted:
+        assert shown.labels.get(metric.name, frozenset(metric.labels)) == frozenset(metric.labels), (
+            metric.name
+        )
