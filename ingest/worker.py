@@ -7,14 +7,12 @@ checkpoint passes them, the checkpoint steps together with the counters, and Kaf
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.ends import EndSamples
 from ingest.errors import (
     HeadcountError,
     OutOfRangeError,
@@ -23,27 +21,20 @@ from ingest.errors import (
     UnreadableError,
 )
 from ingest.event import Event
+from ingest.lanes import Lane, Lanes
 from ingest.patience import Patience
 from ingest.ports import DeadLetters, Projection, Record, Source
 from ingest.positioning import Positioner
 from ingest.sorting import Sorter
 from ingest.stops import Stops
 from ingest.tally import Tally
+from ingest.watch import Watch
 
 BEAT_SECONDS: Final = 1.0
 LEAVE_SECONDS: Final = 3.0
 """How long a step under way may take once the stop is asked for."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Lane:
-    """The worker's place in a partition of a topic: `next` is the end of the batch that was applied last."""
-
-    next: Offset
-    topic_id: str | None
-    ends: EndSamples = field(default_factory=EndSamples)
 
 
 class Worker:
@@ -67,11 +58,12 @@ class Worker:
         self._tally = tally
         self._state = tally.state
         self._positioner = Positioner(source, projection, tally)
-        self._lanes: dict[Partition, Lane] = {}
-        self._unpositioned: set[Partition] = set()
+        self._lanes = Lanes(tally.state)
+        self._watch = Watch(
+            source, projection, lanes=self._lanes, positioner=self._positioner, state=tally.state
+        )
         self._stops = Stops()
         self._next_beat = 0.0
-        self._has_log_changed = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until the stop is asked for; then finish the batch in hand and tell Kafka."""
@@ -80,12 +72,12 @@ class Worker:
             await self._run_tasks(stopping)
         except* HeadcountError as errors:
             raise errors.exceptions[0] from None
-        await self._commit()
+        await self._watch.commit()
         log.info("stopped", records=self._tally.records, batches=self._tally.batches)
 
     async def _run_tasks(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(self._watch())
+            watch = tasks.create_task(self._watch.run())
             loop = tasks.create_task(self._loop(stopping))
             stop = tasks.create_task(stopping.wait())
             await asyncio.wait([loop, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -106,24 +98,24 @@ class Worker:
     async def _step(self) -> None:
         self._state.turn()
         self._take_assignment()
-        if self._has_log_changed:
-            self._has_log_changed = False
-            self._lose_places()
-        if self._unpositioned:
+        if self._watch.has_log_changed:
+            self._watch.has_log_changed = False
+            self._lanes.lose_all()
+        if self._lanes.seeking:
             await self._patience.insist(self._position)
         try:
             polled = await self._source.poll()
         except OutOfRangeError as error:
             log.warning("the log can't be read", cause=str(error))
             self._positioner.doubt(error.positions)
-            self._lose_places()
+            self._lanes.lose_all()
         except UnavailableError as error:
             log.warning("the log can't be read", cause=str(error))
-            self._lose_places()
+            self._lanes.lose_all()
             await asyncio.sleep(BEAT_SECONDS)
         except UnreadableError as error:
             log.warning("records can't be read", cause=str(error))
-            self._lose_places()
+            self._lanes.lose_all()
             await self._probe()
         else:
             for partition, records in polled.items():
@@ -135,47 +127,37 @@ class Worker:
         assigned = self._source.take_assignment()
         if assigned is None:
             return
-        self._lanes.clear()
+        self._lanes.assign(assigned)
         self._stops.clear()
-        self._unpositioned = set(assigned)
-        self._state.assign(assigned)
         log.info("assigned", partitions=sorted(map(str, assigned)))
 
     async def _position(self) -> None:
         self._take_assignment()  # it may have changed while we waited
-        placed = await self._positioner.place(self._unpositioned)
-        if any(lane.topic_id != self._positioner.topic_id for lane in self._lanes.values()):
-            self._lose_places()  # offsets mean nothing in another topic
+        placed = await self._positioner.place(self._lanes.seeking)
+        if not self._lanes.are_of(self._positioner.topic_id):
+            self._lanes.lose_all()
         for partition, place in placed.items():
-            self._lanes[partition] = Lane(place.offset, self._positioner.topic_id)
-            self._unpositioned.discard(partition)
-            self._state.place(partition, place.offset, place.as_of)
+            self._lanes.place(partition, place, self._positioner.topic_id)
             self._source.seek(partition, place.offset)
             self._source.resume([partition])
-
-    def _lose_places(self) -> None:
-        """Have every position sought again: records of any partition may have been lost on the way here."""
-        self._unpositioned.update(self._lanes)
-        self._state.displace(self._lanes)
-        self._lanes.clear()
 
     async def _probe(self) -> None:
         """Read one partition at a time, and stop the one whose records are damaged."""
         await self._patience.insist(self._position)
-        for partition in list(self._lanes):
+        for partition in list(self._lanes.placed):
             try:
                 polled = await self._source.poll(partition)
             except UnreadableError as error:
                 self._stop_partition(PartitionStoppedError(partition, str(error)))
             except UnavailableError:
-                self._lose_places()
+                self._lanes.lose_all()
                 return
             else:
                 for found, records in polled.items():
                     await self._take(found, records)
 
     async def _take(self, partition: Partition, records: Sequence[Record]) -> None:
-        lane = self._lanes.get(partition)
+        lane = self._lanes.placed.get(partition)
         if lane is None:
             return
         result = self._sorter.sort(partition, records, self._clock())
@@ -212,9 +194,7 @@ class Worker:
 
     async def _lose_place(self, batch: Batch, stored: Offset | None) -> None:
         """The checkpoint is not where this worker left it: drop the batch, and start from what is stored."""
-        self._lanes.pop(batch.partition, None)
-        self._unpositioned.add(batch.partition)
-        self._state.displace([batch.partition])
+        self._lanes.lose(batch.partition)
         if stored is not None and stored > batch.start:
             self._tally.refused += 1
             log.info("another worker went on", partition=str(batch.partition), checkpoint=stored)
@@ -230,18 +210,17 @@ class Worker:
 
     def _stop_partition(self, error: PartitionStoppedError) -> None:
         log.error("partition stopped", partition=str(error.partition), cause=str(error))
-        self._lanes.pop(error.partition, None)
+        self._lanes.stop(error.partition, str(error))
         self._source.pause([error.partition])
-        self._state.stop(error.partition, str(error))
         self._stops.add(error.partition, asyncio.get_running_loop().time())
 
     async def _beat(self) -> None:
         """Step every lane by nothing: finds a rollback without traffic, and keeps as-of fresh."""
         now = asyncio.get_running_loop().time()
         self._next_beat = now + BEAT_SECONDS
-        for partition, lane in list(self._lanes.items()):
+        for partition, lane in list(self._lanes.placed.items()):
             await self._apply(partition, lane, await self._end_of(partition, lane), ())
-        self._unpositioned.update(self._stops.due(now))
+        self._lanes.seeking.update(self._stops.due(now))
 
     async def _end_of(self, partition: Partition, lane: Lane) -> Offset:
         """Where the lane stands, past any control records that follow its last batch."""
@@ -250,42 +229,10 @@ class Worker:
         except UnavailableError:
             return lane.next
 
-    async def _watch(self) -> None:
-        """Look at the log's ends beside the loop, so that a slow Kafka delays nothing but as-of."""
-        self._state.watch(away=None)
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            try:
-                await self._sample()
-            except UnavailableError as error:  # the loop meets the same, and logs it
-                self._state.watch(away=str(error))
-            else:
-                self._state.watch(away=None)
-            await self._commit()
-
-    async def _sample(self) -> None:
-        # Before the question: what is published after it may be missing. And not by this machine's clock: one
-        # that is fast would have as-of promise what nobody has published yet.
-        instant = await self._projection.now()
-        state = await self._source.state()
-        self._state.reach(state.extents)
-        if not self._positioner.knows(state):
-            # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of
-            # may not pass them. Left to the loop: a step under way stands on the places it has.
-            self._has_log_changed = True
-            return
-        for partition, lane in self._lanes.items():
-            if partition in state.extents:
-                lane.ends.add(state.extents[partition].end, instant)
-
-    async def _commit(self) -> None:
-        with suppress(UnavailableError):  # only lag tools miss it
-            await self._source.commit({partition: lane.next for partition, lane in self._lanes.items()})
-
     async def _idle(self, seconds: float) -> None:
         """Wait with every partition paused, but polling: who does not poll is put out of the group."""
         self._tally.waits += 1
-        self._source.pause(self._lanes)
+        self._source.pause(self._lanes.placed)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := until - loop.time()) > 0:
@@ -293,4 +240,4 @@ class Worker:
             with suppress(UnavailableError, UnreadableError):
                 await self._source.poll()
             await asyncio.sleep(min(left, 0.01))
-        self._source.resume(self._lanes)
+        self._source.resume(self._lanes.placed)
