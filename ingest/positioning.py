@@ -61,6 +61,8 @@ class Positioner:
             placed = await self._place_known(partitions, checkpoints, state)
             self._doubted = {}
             self._told.clear()
+            if placed:
+                log.info("positioned", at={str(each): place.offset for each, place in placed.items()})
             return placed
         return {}  # what stands there now is to be read anew
 
@@ -94,7 +96,6 @@ class Positioner:
     async def _place_one(self, partition: Partition, known: Place, extent: Extent) -> Place:
         checkpoint = known.offset
         if extent.beginning <= checkpoint <= extent.end and self._doubted.get(partition) != checkpoint:
-            log.info("positioned", partition=str(partition), checkpoint=checkpoint, end=extent.end)
             return known
         await self._report_gap(partition, checkpoint, extent)
         return Place(extent.beginning, None)

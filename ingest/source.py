@@ -68,9 +68,12 @@ class KafkaSource:
 
     async def stop(self) -> None:
         # Kafka answers a leave only after a join under way, which ends when every other member has joined.
-        await leave("consumer", self._consumer.stop())
-        await self._onlooker.stop()
-        await self._client.close()
+        # All at once, for each may be let wait, and a stop has to end.
+        await asyncio.gather(
+            leave("consumer", self._consumer.stop()),
+            leave("onlooker", self._onlooker.stop()),
+            leave("client", self._client.close()),
+        )
 
     def take_assignment(self) -> frozenset[Partition] | None:
         assigned, self._listener.assigned = self._listener.assigned, None
