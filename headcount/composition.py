@@ -30,11 +30,14 @@ from ingest.worker import Worker
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
+from projector.pseudonyms import Pseudonyms
 from projector.tally import Tally as Counted
 from projector.view import RedisView
 
 REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
 """A client learns within a second that it can't be answered; longer than the API waits for Redis."""
+
+MAKE_KEY: Final = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +76,12 @@ async def _start_worker(
 ) -> Worker:
     redis = await parts.enter_async_context(worker_redis(settings))
     projection = RedisProjection(
-        redis, calendar(settings), deployment=deployment(settings), clock=utc_now, tally=counted
+        redis,
+        calendar(settings),
+        pseudonyms(settings),
+        deployment=deployment(settings),
+        clock=utc_now,
+        tally=counted,
     )
     await patience.insist(projection.claim)
     await patience.insist(create_topics, settings)
@@ -124,8 +132,22 @@ def bounds(settings: Settings, redis: Redis) -> Bounds:
 
 
 def deployment(settings: Settings) -> Deployment:
-    """Return what the counters of these settings mean."""
-    return Deployment(topic=settings.kafka_topic, time_zone=settings.time_zone.key)
+    """Return what the counters of these settings mean, as far as the settings say."""
+    return Deployment(
+        topic=settings.kafka_topic,
+        time_zone=settings.time_zone.key,
+        user_id_hash_key=pseudonyms(settings).fingerprint if settings.user_id_hash_key else None,
+    )
+
+
+def pseudonyms(settings: Settings) -> Pseudonyms:
+    """Return the pseudonyms under the settings' key; raises `RefusedError` where there is none."""
+    if settings.user_id_hash_key is None:
+        raise RefusedError(
+            "USER_ID_HASH_KEY is not set: user ids enter Redis only as hashes under this secret. "
+            f"Make one once, keep it, and give it to every worker: {MAKE_KEY}"
+        )
+    return Pseudonyms(settings.user_id_hash_key.get_secret_value())
 
 
 def calendar(settings: Settings) -> Calendar:

@@ -23,9 +23,12 @@ from redis.asyncio.connection import parse_url
 
 from headcount.secret_files import read_secrets
 from ingest.errors import RefusedError
+from projector.pseudonyms import KEY_MIN_CHARACTERS
 
 _REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
-_SECRETS: Final = frozenset({"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password"})
+_SECRETS: Final = frozenset(
+    {"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password", "user_id_hash_key"}
+)
 _SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 _CERTIFICATES: Final = ("kafka_ssl", "redis_ssl")
 _OWN_CERTIFICATE: Final = "an existing PEM file with our own certificate, and those that vouch for it"
@@ -161,6 +164,11 @@ class Settings(BaseSettings):
     stalled_after_seconds: float = Field(default=120, ge=10, le=86_400, description="10 to 86400 seconds")
     time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
         default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"
+    )
+    user_id_hash_key: SecretStr | None = Field(
+        default=None,
+        min_length=KEY_MIN_CHARACTERS,
+        description=f"a secret of at least {KEY_MIN_CHARACTERS} characters, the same for every worker",
     )
     retention_days: int = Field(default=400, ge=0, le=36_500, description="0 to 36500 days; 0 is for ever")
     bucket_retention_days: int = Field(

@@ -1,6 +1,6 @@
 -- Counts a batch of one partition and steps its checkpoint, or does nothing.
 -- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if a topic's id is given.
--- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user_id, ...]], ...] in the order of KEYS,
+-- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user, ...]], ...] in the order of KEYS,
 -- then, if they matter, the id of the topic that was read and how many of its partitions had a checkpoint.
 -- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
 -- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers

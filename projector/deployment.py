@@ -1,12 +1,19 @@
 """The deployment: what the counters in a Redis mean, so that no other deployment counts into them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from ingest.errors import RefusedError
 from projector import keys
+
+_NAMES: Final[Mapping[str, str]] = {
+    "topic": "KAFKA_TOPIC",
+    "time_zone": "TIME_ZONE",
+    "user_id_hash_key": "a USER_ID_HASH_KEY with the fingerprint",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +22,13 @@ class Deployment:
 
     topic: str
     time_zone: str
+    user_id_hash_key: str | None
+    """The key's fingerprint, None where it does not matter; users are others under another key."""
 
     async def claim(self, redis: Redis) -> None:
         """Record this deployment in an empty Redis; raises `RefusedError` where another is recorded."""
         async with redis.pipeline(transaction=True) as pipeline:
-            for field, value in asdict(self).items():
+            for field, value in self._fields().items():
                 pipeline.hsetnx(keys.DEPLOYMENT, field, value)
             pipeline.hgetall(keys.DEPLOYMENT)
             *_, recorded = await pipeline.execute()
@@ -31,9 +40,12 @@ class Deployment:
         self._compare({name.decode(): value.decode() for name, value in recorded.items()})
 
     def _compare(self, recorded: dict[str, str]) -> None:
-        for field, value in cast("dict[str, str]", asdict(self)).items():
+        for field, value in self._fields().items():
             if recorded.get(field, value) != value:
                 raise RefusedError(
-                    f"Redis counts for {field.upper()} {recorded[field]!r}, this start is for {value!r}: "
+                    f"Redis counts for {_NAMES[field]} {recorded[field]!r}, this start is for {value!r}: "
                     "give it a Redis database of its own, or set it as it was."
                 )
+
+    def _fields(self) -> dict[str, str]:
+        return {field: value for field, value in asdict(self).items() if value is not None}

@@ -10,18 +10,19 @@ import msgspec
 from ingest.event import Event
 from projector import keys
 from projector.calendar import Calendar, bucket_of
+from projector.pseudonyms import Pseudonyms
 
-UserIdsByBucket = Mapping[tuple[str, int], set[str]]
+UsersByBucket = Mapping[tuple[str, int], set[bytes]]
 _packer = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """The user ids to add to the counter `key`, which expires at that second of the epoch (0: never)."""
+    """The pseudonyms to add to the counter `key`, which expires at that second of the epoch (0: never)."""
 
     key: str
     expires_at: int
-    user_ids: set[str]
+    users: set[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,13 @@ class Fold:
 
 def pack(additions: Iterable[Addition]) -> bytes:
     """Put additions into the form that the scripts take, beside their keys."""
-    return _packer.encode([(addition.expires_at, addition.user_ids) for addition in additions])
+    return _packer.encode([(addition.expires_at, addition.users) for addition in additions])
 
 
-def fold(events: Iterable[Event], calendar: Calendar, now: datetime) -> Fold:
+def fold(events: Iterable[Event], calendar: Calendar, pseudonyms: Pseudonyms, now: datetime) -> Fold:
     """Sort events into the counters of their days and buckets; `now` is aware."""
     oldest = calendar.oldest_bucket(now)
-    buckets: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+    user_ids: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     anonymous = expired = 0
     for event in events:
         bucket = bucket_of(event.occurred_at)
@@ -50,24 +51,25 @@ def fold(events: Iterable[Event], calendar: Calendar, now: datetime) -> Fold:
         elif oldest is not None and bucket < oldest:
             expired += 1
         else:
-            buckets[event.workspace_id, bucket].add(event.user_id)
+            user_ids[event.workspace_id, bucket].add(event.user_id)
+    buckets = {place: pseudonyms.of(place[0], found) for place, found in user_ids.items()}
     return Fold([*_days(buckets, calendar), *_buckets(buckets, calendar, now)], anonymous, expired)
 
 
-def _days(buckets: UserIdsByBucket, calendar: Calendar) -> Iterable[Addition]:
+def _days(buckets: UsersByBucket, calendar: Calendar) -> Iterable[Addition]:
     """Unite buckets into days: each bucket lies wholly in one."""
     days: dict[str, Addition] = {}
-    for (workspace_id, bucket), user_ids in buckets.items():
+    for (workspace_id, bucket), users in buckets.items():
         day = calendar.day_of(bucket)
         key = keys.day(workspace_id, day)
         if key not in days:
             days[key] = Addition(key, calendar.day_expires_at(day), set())
-        days[key].user_ids.update(user_ids)
+        days[key].users.update(users)
     return days.values()
 
 
-def _buckets(buckets: UserIdsByBucket, calendar: Calendar, now: datetime) -> Iterable[Addition]:
-    for (workspace_id, bucket), user_ids in buckets.items():
+def _buckets(buckets: UsersByBucket, calendar: Calendar, now: datetime) -> Iterable[Addition]:
+    for (workspace_id, bucket), users in buckets.items():
         expires_at = calendar.bucket_expires_at(bucket)
         if expires_at == 0 or expires_at > now.timestamp():
-            yield Addition(keys.bucket(workspace_id, bucket), expires_at, user_ids)
+            yield Addition(keys.bucket(workspace_id, bucket), expires_at, users)

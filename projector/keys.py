@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import date
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # One shard for now: the hash tag keeps all keys in one slot, so that one script may touch them together.
 _PREFIX: Final = f"headcount:{SCHEMA_VERSION}:{{0}}"
@@ -36,7 +36,7 @@ They are no part of the projection, and no script touches two of them: each may 
 
 
 def day(workspace_id: str, day: date) -> str:
-    """Name the HyperLogLog of one calendar day in the deployment's time zone.
+    """Name the counter of one calendar day in the deployment's time zone.
 
     A workspace id has no colon (see `ingest.event`), so no id can forge another key.
     """
@@ -44,7 +44,7 @@ def day(workspace_id: str, day: date) -> str:
 
 
 def bucket(workspace_id: str, number: int) -> str:
-    """Name the HyperLogLog of one 15-minute bucket of UTC: `number` is the epoch's seconds // 900."""
+    """Name the counter of one 15-minute bucket of UTC: `number` is the epoch's seconds // 900."""
     return f"{_PREFIX}:bucket:{workspace_id}:{number}"
 
 

@@ -17,6 +17,7 @@ from projector.errors import errors_named
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.progress import read_progress
+from projector.pseudonyms import Pseudonyms
 from projector.server import check_server
 from projector.tally import Tally
 
@@ -28,6 +29,7 @@ class RedisProjection:
         self,
         redis: Redis,
         calendar: Calendar,
+        pseudonyms: Pseudonyms,
         *,
         deployment: Deployment,
         clock: Callable[[], datetime],
@@ -35,6 +37,7 @@ class RedisProjection:
     ) -> None:
         self._redis = redis
         self._calendar = calendar
+        self._pseudonyms = pseudonyms
         self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
@@ -89,7 +92,7 @@ class RedisProjection:
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
-        folded = fold(batch.events, self._calendar, self._clock())
+        folded = fold(batch.events, self._calendar, self._pseudonyms, self._clock())
         additions = folded.additions
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:

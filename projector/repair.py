@@ -15,6 +15,7 @@ from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
 from projector.fold import fold, pack
+from projector.pseudonyms import Pseudonyms
 
 MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 """The states that adding ends; a key that holds something else is left as it is."""
@@ -23,14 +24,17 @@ MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 class Repair:
     """Adds events that the checkpoints have passed already. `clock` gives the time of day, aware."""
 
-    def __init__(self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, redis: Redis, calendar: Calendar, pseudonyms: Pseudonyms, *, clock: Callable[[], datetime]
+    ) -> None:
         self._calendar = calendar
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._readd = redis.register_script(scripts.source(scripts.READD))
 
     async def add(self, events: Iterable[Event]) -> list[Finding]:
         """Return the counters that lacked one of these events, and those that can't take them."""
-        additions = fold(events, self._calendar, self._clock()).additions
+        additions = fold(events, self._calendar, self._pseudonyms, self._clock()).additions
         with errors_named():
             words = await self._readd(keys=[each.key for each in additions], args=[pack(additions)])
         counters = (keys.counter(addition.key) for addition in additions)

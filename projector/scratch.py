@@ -14,6 +14,7 @@ from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
 from projector.fold import Addition, fold, pack
+from projector.pseudonyms import Pseudonyms
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
@@ -29,9 +30,12 @@ class Scratch:
     Every method raises `UnavailableError` where Redis is away, short of memory, or has lost what was counted.
     """
 
-    def __init__(self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, redis: Redis, calendar: Calendar, pseudonyms: Pseudonyms, *, clock: Callable[[], datetime]
+    ) -> None:
         self._redis = redis
         self._calendar = calendar
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._began_at = clock()
         self._name = token_hex(8)
@@ -52,8 +56,8 @@ class Scratch:
     async def apply(self, batch: Batch) -> None:
         await self._check_memory()
         additions = [
-            Addition(self._key(addition.key), self._expires_at(), addition.user_ids)
-            for addition in fold(batch.events, self._calendar, self._began_at).additions
+            Addition(self._key(addition.key), self._expires_at(), addition.users)
+            for addition in fold(batch.events, self._calendar, self._pseudonyms, self._began_at).additions
         ]
         with errors_named():
             stored = await self._apply(

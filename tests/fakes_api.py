@@ -38,7 +38,9 @@ class FakeView:
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         self.asked.append((workspace_id, tuple(days)))
         as_of = await self.as_of()
-        return DailyCounts(users=[self.counts.get((workspace_id, day), 0) for day in days], as_of=as_of)
+        return DailyCounts(
+            users=[self.counts.get((workspace_id, day), 0) for day in days], as_of=as_of, standard_error=0.0
+        )
 
     async def as_of(self) -> datetime:
         await _trouble(self.error, hangs=self.hangs)

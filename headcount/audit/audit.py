@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from headcount.audit.report import Findings, Report
 from headcount.audit.scope import Scope, check_unmoved, read_scope
 from headcount.clients import worker_redis
-from headcount.composition import calendar, utc_now
+from headcount.composition import calendar, pseudonyms, utc_now
 from headcount.log.access import open_log
 from headcount.log.reader import LogReader
 from headcount.settings import Settings
@@ -20,6 +20,7 @@ from ingest.batch import Batch
 from ingest.errors import UnavailableError
 from ingest.sorting import Sorter
 from projector.calendar import Calendar
+from projector.pseudonyms import Pseudonyms
 from projector.repair import MENDED, Repair
 from projector.scratch import Scratch
 
@@ -28,7 +29,14 @@ class Audit:
     """One audit; `done` of `total` offsets of the log are read."""
 
     def __init__(
-        self, scope: Scope, *, log: LogReader, redis: Redis, sorter: Sorter, calendar: Calendar
+        self,
+        scope: Scope,
+        *,
+        log: LogReader,
+        redis: Redis,
+        sorter: Sorter,
+        calendar: Calendar,
+        pseudonyms: Pseudonyms,
     ) -> None:
         self.total = scope.size
         self.done = 0
@@ -38,10 +46,11 @@ class Audit:
         self._redis = redis
         self._sorter = sorter
         self._calendar = calendar
+        self._pseudonyms = pseudonyms
 
     async def compare(self) -> Report:
         """Find damaged counters, and write to none; raises `UnavailableError`, `UnreadableError`."""
-        scratch = Scratch(self._redis, self._calendar, clock=utc_now)
+        scratch = Scratch(self._redis, self._calendar, self._pseudonyms, clock=utc_now)
         findings = Findings(self._calendar)
         try:
             await scratch.begin(self._scope.beginnings())
@@ -57,7 +66,7 @@ class Audit:
 
     async def repair(self) -> Report:
         """Add to the counters what they lack; raises as `compare` does."""
-        repair = Repair(self._redis, self._calendar, clock=utc_now)
+        repair = Repair(self._redis, self._calendar, self._pseudonyms, clock=utc_now)
         findings = Findings(self._calendar, mended=MENDED)
         async for batch in self._batches():
             for finding in await repair.add(batch.events):
@@ -89,4 +98,5 @@ async def open_audit(settings: Settings) -> AsyncIterator[Audit]:
             redis=redis,
             sorter=Sorter(max_event_bytes=settings.max_event_bytes),
             calendar=calendar(settings),
+            pseudonyms=pseudonyms(settings),
         )

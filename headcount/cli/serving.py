@@ -76,13 +76,14 @@ def _embedded() -> Iterator[None]:
 
 async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
     with _embedded():
-        from headcount.local.servers import embedded_servers  # noqa: PLC0415 - see _embedded
+        from headcount.local.servers import embedded_servers, kept_key  # noqa: PLC0415 - see _embedded
     with occupied(settings.headcount_home):
         async with embedded_servers(settings, _tell) as ours:
             show(
                 {
                     "kafka_bootstrap_servers": ours.kafka_bootstrap_servers,
                     "redis_url": ours.redis_url.get_secret_value(),
+                    "user_id_hash_key": kept_key(ours.headcount_home).get_secret_value(),
                 }
             )
             await asyncio.Event().wait()

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +20,7 @@ from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.tally import Tally
+from tests.people import PSEUDONYMS, content, count, is_exact
 from tests.servers import Servers
 
 PARTITION = Partition("user-activity", 0)
@@ -29,8 +31,8 @@ FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retentio
 
 
 def projection_in(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
-    deployment = Deployment(topic="user-activity", time_zone="UTC")
-    return RedisProjection(redis, calendar, deployment=deployment, clock=lambda: NOW, tally=tally)
+    deployment = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
+    return RedisProjection(redis, calendar, PSEUDONYMS, deployment=deployment, clock=lambda: NOW, tally=tally)
 
 
 async def begun(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
@@ -51,32 +53,38 @@ def bucket(instant: datetime) -> str:
     return keys.bucket("acme", int(instant.timestamp()) // BUCKET_SECONDS)
 
 
-async def pfcount(redis: Redis, key: str) -> int:
-    count: int = await redis.pfcount(key)
-    return count
-
-
 async def counter_keys(redis: Redis) -> set[str]:
     found: list[bytes] = [key async for key in redis.scan_iter()]
     return {key.decode() for key in found} - {keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS}
 
 
-@pytest.mark.parametrize("people", [1, 2, 10, 300, 3_000])
-async def test_a_day_counts_what_plain_redis_counts(redis_client: Redis, people: int) -> None:
+@pytest.mark.parametrize("people", [1, 2, 10, 300, 511, 512])
+async def test_a_day_of_few_people_is_exact(redis_client: Redis, people: int) -> None:
+    projection = await begun(redis_client)
+    await projection.apply(batch(0, *(event(f"user-{number}") for number in range(people))))
+    assert await count(redis_client, TODAY) == people
+    assert await is_exact(redis_client, TODAY)
+    assert await redis_client.object("encoding", TODAY) == b"intset"
+
+
+@pytest.mark.parametrize("people", [513, 600, 3_000])
+async def test_a_day_of_many_people_counts_what_plain_redis_counts(redis_client: Redis, people: int) -> None:
     user_ids = [f"user-{number}" for number in range(people)]
     projection = await begun(redis_client)
-    await projection.apply(batch(0, *map(event, user_ids)))
+    for start, end in pairwise((0, 400, 511, 513, people)):
+        await projection.apply(batch(start, *map(event, user_ids[start:end])))
+    users = sorted(PSEUDONYMS.of("acme", user_ids))
     for start in range(0, people, 1_000):
-        await redis_client.pfadd("plain", *user_ids[start : start + 1_000])
-    assert await pfcount(redis_client, TODAY) == await pfcount(redis_client, "plain")
-    assert people > 10 or await pfcount(redis_client, TODAY) == people
+        await redis_client.pfadd("plain", *users[start : start + 1_000])
+    assert not await is_exact(redis_client, TODAY)
+    assert await content(redis_client, TODAY) == await content(redis_client, "plain")
 
 
 async def test_one_counter_takes_more_ids_than_lua_takes_arguments(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     events = [event(f"user-{number}") for number in range(20_000)]
     assert await projection.apply(batch(0, *events)) == 20_000
-    assert abs(await pfcount(redis_client, TODAY) - 20_000) < 20_000 * 0.033
+    assert abs(await count(redis_client, TODAY) - 20_000) < 20_000 * 0.033
 
 
 async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> None:
@@ -90,9 +98,7 @@ async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> Non
 async def test_any_text_is_one_user(redis_client: Redis, user_id: str) -> None:
     projection = await begun(redis_client)
     await projection.apply(batch(0, event(user_id), event(user_id), event("somebody else")))
-    assert await pfcount(redis_client, TODAY) == 2
-    await redis_client.pfadd(TODAY, user_id.encode())
-    assert await pfcount(redis_client, TODAY) == 2
+    assert await count(redis_client, TODAY) == 2
 
 
 async def test_counters_expire_with_their_retention(redis_client: Redis) -> None:
@@ -143,7 +149,7 @@ async def test_redis_may_forget_the_scripts(redis_client: Redis) -> None:
     await projection.apply(batch(0, event("alice")))
     await redis_client.script_flush()
     assert await projection.apply(batch(1, event("bob"))) == 2
-    assert await pfcount(redis_client, TODAY) == 2
+    assert await count(redis_client, TODAY) == 2
 
 
 @pytest.mark.parametrize("value", [b"a plain string", b"HYLL" + b"\xff" * 20])
@@ -191,7 +197,7 @@ async def test_a_partition_goes_on_once_the_key_is_mended(redis_client: Redis) -
         await projection.apply(batch(0, event("alice")))
     await redis_client.delete(TODAY)
     assert await projection.apply(batch(0, event("alice"))) == 1
-    assert await pfcount(redis_client, TODAY) == 1
+    assert await count(redis_client, TODAY) == 1
 
 
 async def test_a_full_redis_leaves_the_checkpoint_and_is_waited_for(

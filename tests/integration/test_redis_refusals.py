@@ -81,6 +81,7 @@ def _projection(redis: Redis) -> RedisProjection:
     return RedisProjection(
         redis,
         Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45),
-        deployment=Deployment(topic="activity", time_zone="UTC"),
+        PSEUDONYMS,
+        deployment=Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None),
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )

@@ -16,7 +16,7 @@ from tests.simulation.store import Store
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
 Script: TypeAlias = Callable[[Store, Sequence[bytes], Sequence[bytes]], Reply]
 
-_additions = msgpack.Decoder(list[tuple[int, list[str]]])
+_additions = msgpack.Decoder(list[tuple[int, list[bytes]]])
 
 
 def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
@@ -29,8 +29,8 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     if stored != start:
         return stored
     # Not strictly: the deployment may come after the counters.
-    for key, (expires_at, user_ids) in zip(counters, _additions.decode(packed), strict=False):
-        _add(store, key, expires_at, user_ids)
+    for key, (expires_at, users) in zip(counters, _additions.decode(packed), strict=False):
+        _add(store, key, expires_at, users)
     store.hset(checkpoints, partition, end)
     if instant and (before is None or int(before) < int(instant)):
         store.hset(as_of, partition, instant)
@@ -48,9 +48,9 @@ def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
         return store.hget(key, name)
 
 
-def _add(store: Store, key: bytes, expires_at: int, user_ids: Sequence[str]) -> None:
+def _add(store: Store, key: bytes, expires_at: int, users: Sequence[bytes]) -> None:
     with _named(key):
-        changed = store.pfadd(key, tuple(user_id.encode() for user_id in user_ids))
+        changed = store.pfadd(key, tuple(users))
     if changed and expires_at > 0:
         store.expireat(key, expires_at)
     elif changed:
@@ -102,7 +102,7 @@ def window(store: Store, keys: Sequence[bytes], _args: Sequence[bytes]) -> Reply
     checkpoints, as_of, *counters = keys
     counts: list[Reply] = [store.pfcount(key) for key in counters]
     instants: list[Reply] = [*store.hashes.get(as_of, {}).values()]
-    return [len(store.hashes.get(checkpoints, {})), instants, counts]
+    return [len(store.hashes.get(checkpoints, {})), instants, counts, 0]
 
 
 SCRIPTS: Final[Mapping[str, Script]] = {

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from ingest.event import decode
 from projector.fold import fold
+from tests.people import PLAIN_IDS
 from tests.simulation.activity import CALENDAR, START
 from tests.simulation.broker import Broker
 from tests.simulation.oracle import Oracle
@@ -52,11 +53,8 @@ def clean_counters(broker: Broker, now: datetime) -> Counters:
         for entry in log.held()
         if entry.record is not None and not entry.is_poison
     ]
-    folded = fold([decode(value) for value in values if value is not None], CALENDAR, now)
-    return {
-        each.key.encode(): ({user_id.encode() for user_id in each.user_ids}, each.expires_at)
-        for each in folded.additions
-    }
+    folded = fold([decode(value) for value in values if value is not None], CALENDAR, PLAIN_IDS, now)
+    return {each.key.encode(): (each.users, each.expires_at) for each in folded.additions}
 
 
 def _check_nothing_lost(oracle: Oracle, clean: Counters) -> None:

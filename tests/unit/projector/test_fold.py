@@ -14,6 +14,7 @@ from projector import keys
 from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
+from tests.people import PLAIN_IDS
 
 ZONES = ["UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"]
 FOR_EVER = 0
@@ -32,7 +33,10 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
 
 
 def counters(events: Iterable[Event], kept: Calendar) -> Mapping[str, set[str]]:
-    return {addition.key: addition.user_ids for addition in fold(events, kept, NOW).additions}
+    return {
+        addition.key: {user.decode() for user in addition.users}
+        for addition in fold(events, kept, PLAIN_IDS, NOW).additions
+    }
 
 
 EVENTS = st.lists(
@@ -79,14 +83,14 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 @given(EVENTS)
 def test_a_counter_is_named_once(events: list[Event]) -> None:
     """One addition a counter is what the script's one command a key relies on."""
-    names = [addition.key for addition in fold(events, calendar(), NOW).additions]
+    names = [addition.key for addition in fold(events, calendar(), PLAIN_IDS, NOW).additions]
     assert len(names) == len(set(names))
 
 
 @given(EVENTS)
 def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None:
     kept = calendar(retention_days=1)
-    folded = fold(events, kept, NOW)
+    folded = fold(events, kept, PLAIN_IDS, NOW)
     anonymous = [each for each in events if each.user_id is None]
     oldest = datetime(2024, 5, 16, tzinfo=UTC)
     expired = [each for each in events if each.user_id is not None and each.occurred_at < oldest]
@@ -102,7 +106,7 @@ def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None
 )
 def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime, expired: int) -> None:
     kept = calendar("Europe/Berlin", retention_days=10)
-    folded = fold([event("alice", occurred_at)], kept, NOW)
+    folded = fold([event("alice", occurred_at)], kept, PLAIN_IDS, NOW)
     assert folded.expired == expired
     assert bool(folded.additions) is not bool(expired)
 
@@ -113,7 +117,7 @@ def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime,
 def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:
     """A bucket is kept for 45 days after its end, which is at noon here."""
     occurred_at = NOW - age
-    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), NOW)
+    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), PLAIN_IDS, NOW)
     assert len(folded.additions) == expected
     assert folded.additions[0].key == keys.day("acme", occurred_at.date())
     assert folded.expired == 0
@@ -122,9 +126,11 @@ def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expect
 @given(EVENTS)
 def test_no_counter_is_written_that_has_expired_already(events: list[Event]) -> None:
     kept = calendar("Asia/Kathmandu", retention_days=2, bucket_retention_days=1)
-    for addition in fold(events, kept, NOW).additions:
+    for addition in fold(events, kept, PLAIN_IDS, NOW).additions:
         assert addition.expires_at > NOW.timestamp()
 
 
 def test_counters_kept_for_ever_have_no_expiry() -> None:
-    assert {addition.expires_at for addition in fold([event("alice")], calendar(), NOW).additions} == {0}
+    assert {
+        addition.expires_at for addition in fold([event("alice")], calendar(), PLAIN_IDS, NOW).additions
+    } == {0}
