@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from api.admission import Bounds
 from redis.asyncio import Redis
 
-from api.admission import Bounds
 from api.app import create_app
 from headcount.clients import api_redis, kafka_options, worker_redis
 from headcount.http.server import listening
@@ -21,7 +21,7 @@ from headcount.rate_limiter import RedisRateLimiter
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
-from ingest.errors import UnavailableError
+from ingest.errors import RefusedError, UnavailableError
 from ingest.patience import Patience
 from ingest.sorting import Sorter
 from ingest.source import KafkaSource

@@ -12,7 +12,7 @@ from projector import keys
 from projector.calendar import Calendar, bucket_of
 from projector.pseudonyms import Pseudonyms
 
-UsersByBucket = Mapping[tuple[str, int], set[bytes]]
+UsersByBucket = Mapping[tuple[str, int], set[str]]
 _packer = msgspec.msgpack.Encoder()
 
 
@@ -22,7 +22,7 @@ class Addition:
 
     key: str
     expires_at: int
-    users: set[bytes]
+    users: set[str]
 
 
 @dataclass(frozen=True, slots=True)

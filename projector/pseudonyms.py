@@ -30,7 +30,7 @@ class Pseudonyms:
         """Tells keys apart, and tells nothing of the key."""
         return self._hash(_FOR_FINGERPRINTS, _FINGERPRINT_BYTES).hexdigest()
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[bytes]:
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
         """Return the pseudonyms of a workspace's users."""
         workspace = self._hash(_FOR_USERS, _DIGEST_BYTES)
         workspace.update(f"{workspace_id}:".encode())  # no workspace id has a colon
@@ -40,7 +40,7 @@ class Pseudonyms:
         return hashlib.blake2b(digest_size=size, key=self._key, person=purpose)
 
 
-def _pseudonym(workspace: "hashlib.blake2b", user_id: str) -> bytes:
+def _pseudonym(workspace: "hashlib.blake2b", user_id: str) -> str:
     user = workspace.copy()
     user.update(user_id.encode())
-    return b"%d" % (int.from_bytes(user.digest()) >> 1)
+    return str(int.from_bytes(user.digest()) >> 1)

@@ -42,7 +42,7 @@ class Projected:
     def count(self, batch: Batch) -> None:
         """Count a batch wherever the checkpoint is."""
         for addition in fold(batch.events, FOR_EVER, PLAIN_IDS, NOW).additions:
-            self.counters[addition.key] |= {user.decode() for user in addition.users}
+            self.counters[addition.key] |= addition.users
         self.checkpoints[batch.partition] = batch.end
         if batch.as_of is not None:
             known = self.as_of.get(batch.partition, batch.as_of)

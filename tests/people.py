@@ -17,9 +17,9 @@ PSEUDONYMS = Pseudonyms(KEY)
 class PlainIds(Pseudonyms):
     """Keeps ids as they are, for fakes whose counters are looked into."""
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[bytes]:
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
         assert workspace_id
-        return {user_id.encode() for user_id in user_ids}
+        return set(user_ids)
 
 
 PLAIN_IDS = PlainIds(KEY)

@@ -9,10 +9,11 @@ from ingest.errors import RefusedError
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.deployment import Deployment
+from tests.people import PSEUDONYMS
 from tests.servers import Servers
 from tests.suites.projections import redis_projection
 
-OURS = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key="fingerprint")
+OURS = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
 LOG = LogState("one", {Partition("user-activity", 0): Extent(Offset(0), Offset(0))})
 
 
@@ -27,11 +28,13 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
     ("other", "words"),
     [
         (
-            Deployment(topic="another", time_zone="UTC", user_id_hash_key="fingerprint"),
+            Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint),
             "KAFKA_TOPIC 'user-activity'",
         ),
         (
-            Deployment(topic="user-activity", time_zone="Europe/Berlin", user_id_hash_key="fingerprint"),
+            Deployment(
+                topic="user-activity", time_zone="Europe/Berlin", user_id_hash_key=PSEUDONYMS.fingerprint
+            ),
             "TIME_ZONE 'UTC'",
         ),
     ],
@@ -61,11 +64,15 @@ async def test_a_redis_that_lost_everything_is_claimed_again_with_its_checkpoint
     await projection.begin(LOG)
     await OURS.check(redis_client)
     with pytest.raises(RefusedError):
-        await Deployment(topic="another", time_zone="UTC", user_id_hash_key="fingerprint").check(redis_client)
+        await Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint).check(
+            redis_client
+        )
 
 
 async def test_a_redis_that_another_took_over_is_not_counted_into(redis_client: Redis) -> None:
-    await Deployment(topic="another", time_zone="UTC", user_id_hash_key="fingerprint").claim(redis_client)
+    await Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint).claim(
+        redis_client
+    )
     with pytest.raises(RefusedError):
         await redis_projection(redis_client).begin(LOG)
     assert not await redis_client.exists(keys.CHECKPOINTS)

@@ -15,6 +15,7 @@ from ingest.ports import Extent, LogState
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
+from tests.people import PSEUDONYMS
 from tests.servers import Servers
 from tests.waiting import wait_until
 

@@ -28,6 +28,7 @@ from projector.projection import RedisProjection
 from projector.repair import Repair
 from projector.scratch import Scratch
 from projector.view import RedisView
+from tests.people import PSEUDONYMS
 from tests.fakes_api import make_token
 from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
 from tests.servers import Servers
@@ -92,8 +93,8 @@ async def work_as_worker(redis: Redis) -> None:
 
 
 def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
-    deployment = Deployment(topic="activity", time_zone="UTC")
-    return RedisProjection(redis, calendar, deployment=deployment, clock=lambda: NOW)
+    deployment = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
+    return RedisProjection(redis, calendar, PSEUDONYMS, deployment=deployment, clock=lambda: NOW)
 
 
 def a_batch(as_of: datetime | None, workspace_id: str = "acme") -> Batch:
@@ -125,7 +126,7 @@ async def work_as_operator(redis: Redis) -> None:
 
 
 async def skip(redis: Redis) -> None:
-    await Deployment(topic="activity", time_zone="UTC").check(redis)
+    await Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None).check(redis)
     projection = projection_in(redis)
     await projection.checkpoints()
     gap = Gap(partition=PARTITION, cause="skipped", checkpoint=Offset(1), extent=EXTENT)
@@ -141,7 +142,7 @@ async def look_around(redis: Redis) -> None:
 
 async def audit(redis: Redis) -> None:
     """Find a damaged counter, then mend it; once with counters that expire, once without."""
-    scratch = Scratch(redis, KEPT, clock=lambda: NOW)
+    scratch = Scratch(redis, KEPT, PSEUDONYMS, clock=lambda: NOW)
     await scratch.begin({PARTITION: Offset(0)})
     await scratch.apply(a_batch(None))
     others = Batch(
@@ -154,8 +155,8 @@ async def audit(redis: Redis) -> None:
     states = [finding.state async for finding in scratch.compare()]
     await scratch.remove()
     assert set(states) >= {"incomplete", "missing"}
-    await Repair(redis, KEPT, clock=lambda: NOW).add(others.events[:1])
-    await Repair(redis, FOR_EVER, clock=lambda: NOW).add(others.events[1:])
+    await Repair(redis, KEPT, PSEUDONYMS, clock=lambda: NOW).add(others.events[:1])
+    await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(others.events[1:])
 
 
 @asynccontextmanager

@@ -25,6 +25,9 @@ class FakeRedis:
         assert transaction
         return FakePipeline(self._server, self._way)
 
+    async def type(self, _key: str) -> bytes:
+        return b"string"  # whoever counts asks for it first; the fake has but one kind of counter
+
     async def pfcount(self, key: str) -> int:
         return await self._way.request("pfcount", lambda: self._server.store.pfcount(encode(key)))
 

@@ -16,7 +16,7 @@ from tests.simulation.store import Store
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
 Script: TypeAlias = Callable[[Store, Sequence[bytes], Sequence[bytes]], Reply]
 
-_additions = msgpack.Decoder(list[tuple[int, list[bytes]]])
+_additions = msgpack.Decoder(list[tuple[int, list[str]]])
 
 
 def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
@@ -48,9 +48,9 @@ def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
         return store.hget(key, name)
 
 
-def _add(store: Store, key: bytes, expires_at: int, users: Sequence[bytes]) -> None:
+def _add(store: Store, key: bytes, expires_at: int, users: Sequence[str]) -> None:
     with _named(key):
-        changed = store.pfadd(key, tuple(users))
+        changed = store.pfadd(key, tuple(user.encode() for user in users))
     if changed and expires_at > 0:
         store.expireat(key, expires_at)
     elif changed:

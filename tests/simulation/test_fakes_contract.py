@@ -55,7 +55,7 @@ def apply(chance: random.Random) -> Call:
     if chance.random() < 0.1:
         counters.insert(chance.randrange(len(counters) + 1), SPOILT)
     additions = [
-        Addition(counter, chance.choice([0, FAR, FAR + 900]), {b"%d" % chance.randrange(6)})
+        Addition(counter, chance.choice([0, FAR, FAR + 900]), {str(chance.randrange(6))})
         for counter in counters
     ]
     start = chance.randrange(3)

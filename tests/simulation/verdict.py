@@ -54,7 +54,10 @@ def clean_counters(broker: Broker, now: datetime) -> Counters:
         if entry.record is not None and not entry.is_poison
     ]
     folded = fold([decode(value) for value in values if value is not None], CALENDAR, PLAIN_IDS, now)
-    return {each.key.encode(): (each.users, each.expires_at) for each in folded.additions}
+    return {
+        each.key.encode(): ({user.encode() for user in each.users}, each.expires_at)
+        for each in folded.additions
+    }
 
 
 def _check_nothing_lost(oracle: Oracle, clean: Counters) -> None:

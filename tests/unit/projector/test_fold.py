@@ -33,10 +33,7 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
 
 
 def counters(events: Iterable[Event], kept: Calendar) -> Mapping[str, set[str]]:
-    return {
-        addition.key: {user.decode() for user in addition.users}
-        for addition in fold(events, kept, PLAIN_IDS, NOW).additions
-    }
+    return {addition.key: addition.users for addition in fold(events, kept, PLAIN_IDS, NOW).additions}
 
 
 EVENTS = st.lists(
