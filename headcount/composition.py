@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from api.admission import Bounds
 from redis.asyncio import Redis
 
+from api.admission import Bounds
 from api.app import create_app
 from headcount.clients import api_redis, kafka_options, worker_redis
 from headcount.http.server import listening

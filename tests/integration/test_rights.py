@@ -28,8 +28,8 @@ from projector.projection import RedisProjection
 from projector.repair import Repair
 from projector.scratch import Scratch
 from projector.view import RedisView
-from tests.people import PSEUDONYMS
 from tests.fakes_api import make_token
+from tests.people import PSEUDONYMS
 from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
 from tests.servers import Servers
 
