@@ -107,7 +107,7 @@ async def serve_api(
     """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called."""
     async with api_redis(settings) as redis:
         app = create_app(
-            view=RedisView(redis),
+            view=RedisView(redis, time_zone=settings.time_zone.key),
             tokens=RedisTokenStore(redis),
             time_zone=settings.time_zone,
             clock=utc_now,

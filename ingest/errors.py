@@ -21,6 +21,10 @@ class OutOfRangeError(UnavailableError):
         self.positions = positions
 
 
+class SupersededError(HeadcountError):
+    """Another projection of the log went live: its checkpoints are to be gone on from."""
+
+
 class UnreadableError(HeadcountError):
     """Records of some partition are damaged, too large once decompressed, or compressed in an unknown way."""
 

@@ -8,8 +8,8 @@ from datetime import datetime
 import msgspec
 
 from ingest.event import Event
-from projector import keys
 from projector.calendar import Calendar, bucket_of
+from projector.keys import Counter
 from projector.pseudonyms import Pseudonyms
 
 UsersByBucket = Mapping[tuple[str, int], set[str]]
@@ -18,9 +18,9 @@ _packer = msgspec.msgpack.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """The pseudonyms to add to the counter `key`, which expires at that second of the epoch (0: never)."""
+    """The pseudonyms to add to a counter, which expires at that second of the epoch (0: never)."""
 
-    key: str
+    counter: Counter
     expires_at: int
     users: set[str]
 
@@ -58,13 +58,13 @@ def fold(events: Iterable[Event], calendar: Calendar, pseudonyms: Pseudonyms, no
 
 def _days(buckets: UsersByBucket, calendar: Calendar) -> Iterable[Addition]:
     """Unite buckets into days: each bucket lies wholly in one."""
-    days: dict[str, Addition] = {}
+    days: dict[Counter, Addition] = {}
     for (workspace_id, bucket), users in buckets.items():
         day = calendar.day_of(bucket)
-        key = keys.day(workspace_id, day)
-        if key not in days:
-            days[key] = Addition(key, calendar.day_expires_at(day), set())
-        days[key].users.update(users)
+        counter = Counter(workspace_id, day)
+        if counter not in days:
+            days[counter] = Addition(counter, calendar.day_expires_at(day), set())
+        days[counter].users.update(users)
     return days.values()
 
 
@@ -72,4 +72,4 @@ def _buckets(buckets: UsersByBucket, calendar: Calendar, now: datetime) -> Itera
     for (workspace_id, bucket), users in buckets.items():
         expires_at = calendar.bucket_expires_at(bucket)
         if expires_at == 0 or expires_at > now.timestamp():
-            yield Addition(keys.bucket(workspace_id, bucket), expires_at, users)
+            yield Addition(Counter(workspace_id, bucket), expires_at, users)

@@ -15,6 +15,7 @@ from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
 from projector.fold import fold, pack
+from projector.progress import read_progress
 from projector.pseudonyms import Pseudonyms
 
 MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
@@ -27,6 +28,7 @@ class Repair:
     def __init__(
         self, redis: Redis, calendar: Calendar, pseudonyms: Pseudonyms, *, clock: Callable[[], datetime]
     ) -> None:
+        self._redis = redis
         self._calendar = calendar
         self._pseudonyms = pseudonyms
         self._clock = clock
@@ -35,11 +37,12 @@ class Repair:
     async def add(self, events: Iterable[Event]) -> list[Finding]:
         """Return the counters that lacked one of these events, and those that can't take them."""
         additions = fold(events, self._calendar, self._pseudonyms, self._clock()).additions
+        keyspace = keys.generation((await read_progress(self._redis)).generation)
+        names = [keyspace.key(addition.counter) for addition in additions]
         with errors_named():
-            words = await self._readd(keys=[each.key for each in additions], args=[pack(additions)])
-        counters = (keys.counter(addition.key) for addition in additions)
+            words = await self._readd(keys=names, args=[pack(additions)])
         return [
-            Finding(counter, word.decode())
-            for counter, word in zip(counters, words, strict=True)
-            if counter and word != b"whole"
+            Finding(addition.counter, word.decode())
+            for addition, word in zip(additions, words, strict=True)
+            if word != b"whole"
         ]

@@ -1,9 +1,10 @@
 """The scratch projection: the log projected once more, beside the live counters, to hold those against it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from secrets import token_hex
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -13,7 +14,8 @@ from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
-from projector.fold import Addition, fold, pack
+from projector.fold import fold, pack
+from projector.progress import read_progress
 from projector.pseudonyms import Pseudonyms
 
 LIFETIME: Final = timedelta(hours=6)
@@ -38,7 +40,7 @@ class Scratch:
         self._pseudonyms = pseudonyms
         self._clock = clock
         self._began_at = clock()
-        self._name = token_hex(8)
+        self._keyspace = keys.scratch(token_hex(8))
         self._ends: dict[Partition, Offset] = {}
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._compare = redis.register_script(scripts.source(scripts.COMPARE))
@@ -50,18 +52,17 @@ class Scratch:
         self._ends = dict(beginnings)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
         with errors_named():
-            await self._redis.hset(self._key(keys.CHECKPOINTS), mapping=checkpoints)
-            await self._redis.expireat(self._key(keys.CHECKPOINTS), self._expires_at())
+            await self._redis.hset(self._keyspace.checkpoints, mapping=checkpoints)
+            await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
 
     async def apply(self, batch: Batch) -> None:
         await self._check_memory()
-        additions = [
-            Addition(self._key(addition.key), self._expires_at(), addition.users)
-            for addition in fold(batch.events, self._calendar, self._pseudonyms, self._began_at).additions
-        ]
+        folded = fold(batch.events, self._calendar, self._pseudonyms, self._began_at)
+        additions = [replace(addition, expires_at=self._expires_at()) for addition in folded.additions]
+        names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
-                keys=[self._key(keys.CHECKPOINTS), self._key(keys.AS_OF), *(each.key for each in additions)],
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, *names],
                 args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
             )
         if stored is None or int(stored) != batch.end:
@@ -70,40 +71,40 @@ class Scratch:
 
     async def compare(self) -> AsyncIterator[Finding]:
         """Hold every live counter against the scratch; yield each that is not the same."""
-        async for page in self._pages(keys.every()):
-            pairs = list(self._pairs(page))
-            for (key, live), state in zip(pairs, await self._states(pairs), strict=True):
-                # A missing counter is met at its scratch key, every other one at its own.
-                if state != "whole" and (state == "missing") == (key != live):
-                    finding = Finding(cast("keys.Counter", keys.counter(live)), state)
-                    if not self._is_past(finding):
-                        yield finding
+        live = keys.generation((await read_progress(self._redis)).generation)
+        for keyspace in (live, self._keyspace):
+            async for counters in self._pages(keyspace):
+                for counter, state in zip(counters, await self._states(live, counters), strict=True):
+                    # A missing counter is met among the scratch's, every other one among the live ones.
+                    if state != "whole" and (state == "missing") == (keyspace != live):
+                        finding = Finding(counter, state)
+                        if not self._is_past(finding):
+                            yield finding
         await self._check_whole()
 
     async def remove(self) -> None:
-        async for page in self._pages(keys.every(self._name)):
+        async for page in self._keys(self._keyspace):
             with errors_named():
                 await self._redis.unlink(*page)
 
-    async def _pages(self, pattern: str) -> AsyncIterator[list[str]]:
+    async def _pages(self, keyspace: keys.Keyspace) -> AsyncIterator[list[keys.Counter]]:
+        async for page in self._keys(keyspace):
+            if counters := [counter for key in page if (counter := keyspace.counter(key))]:
+                yield counters
+
+    async def _keys(self, keyspace: keys.Keyspace) -> AsyncIterator[list[str]]:
         cursor: int | None = None
         while cursor != 0:
             with errors_named():
-                answer: Any = await self._redis.scan(cursor or 0, match=pattern, count=PAGE)
+                answer: Any = await self._redis.scan(cursor or 0, match=keyspace.every, count=PAGE)
             cursor, page = answer
             if page:
                 yield [key.decode() for key in page]
 
-    def _pairs(self, page: list[str]) -> Iterator[tuple[str, str]]:
-        for key in page:
-            live = keys.unscratched(self._name, key) or key
-            if keys.counter(live):
-                yield key, live
-
-    async def _states(self, pairs: list[tuple[str, str]]) -> list[State]:
-        compared = [each for _, live in pairs for each in (live, self._key(live))]
+    async def _states(self, live: keys.Keyspace, counters: list[keys.Counter]) -> list[State]:
+        compared = [space.key(counter) for counter in counters for space in (live, self._keyspace)]
         with errors_named():
-            words = await self._compare(keys=[self._key("union"), *compared])
+            words = await self._compare(keys=[self._keyspace.union, *compared])
         return [word.decode() for word in words]
 
     def _is_past(self, finding: Finding) -> bool:
@@ -128,13 +129,10 @@ class Scratch:
     async def _check_whole(self) -> None:
         """Redis may have been put back to an older state while it was compared."""
         with errors_named():
-            stored = await self._redis.hgetall(self._key(keys.CHECKPOINTS))
+            stored = await self._redis.hgetall(self._keyspace.checkpoints)
         ends = {str(partition).encode(): str(end).encode() for partition, end in self._ends.items()}
         if stored != ends:
             raise _lost()
-
-    def _key(self, key: str) -> str:
-        return keys.scratch(self._name, key)
 
     def _expires_at(self) -> int:
         return int((self._began_at + LIFETIME).timestamp())

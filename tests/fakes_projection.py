@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Checkpoints, DeadLetter, Gap, LogState
+from projector import keys
 from projector.calendar import Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
@@ -42,7 +43,7 @@ class Projected:
     def count(self, batch: Batch) -> None:
         """Count a batch wherever the checkpoint is."""
         for addition in fold(batch.events, FOR_EVER, PLAIN_IDS, NOW).additions:
-            self.counters[addition.key] |= addition.users
+            self.counters[keys.FIRST.key(addition.counter)] |= addition.users
         self.checkpoints[batch.partition] = batch.end
         if batch.as_of is not None:
             known = self.as_of.get(batch.partition, batch.as_of)

@@ -93,7 +93,7 @@ class Oracle:
         return [record for record in self._gone if record.partition == partition.number]
 
     async def _compare_checkpoints(self, records: Records, verdict: Verdict) -> None:
-        stored = await self._redis.hgetall(keys.CHECKPOINTS)
+        stored = await self._redis.hgetall(keys.FIRST.checkpoints)
         for partition, found in records.items():
             end = found[-1].offset + 1 if found else 0
             checkpoint = int(stored.get(str(partition).encode(), -1))
@@ -112,7 +112,7 @@ class Oracle:
         """Hold exact counters against the log itself, so that a mistake of both projections would show."""
         exact = [(each, users) for each, users in self._users.items() if users <= set(SMALL_USERS)]
         for (workspace, day), users in exact:
-            counted = await count(self._redis, keys.day(workspace, day))
+            counted = await count(self._redis, keys.FIRST.day(workspace, day))
             if counted == 0 and (utc_now().date() - day).days > self._settings.retention_days > 0:
                 continue
             verdict.lost += max(0, len(users) - counted)
@@ -151,7 +151,7 @@ async def read_log(settings: Settings, topic: str) -> Records:
 
 async def read_counters(redis: Redis) -> dict[bytes, tuple[bytes, int]]:
     """Read every counter, and when it expires."""
-    prefix = keys.CHECKPOINTS.rpartition(":")[0]
+    prefix = keys.FIRST.checkpoints.rpartition(":")[0]
     names = [
         name
         for kind in ("day", "bucket")

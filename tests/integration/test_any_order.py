@@ -29,7 +29,7 @@ from tests.people import PSEUDONYMS, as_stored, content, count, is_exact
 NOW = datetime(2024, 5, 17, 12, tzinfo=UTC)
 CALENDAR = Calendar(time_zone=ZoneInfo("America/St_Johns"), retention_days=0, bucket_retention_days=0)
 PARTITIONS = [Partition("user-activity", number) for number in range(2)]
-DAY = keys.day("acme", NOW.date())
+DAY = keys.FIRST.day("acme", NOW.date())
 EXACT = 512
 USERS = [f"user-{number}" for number in range(40)]
 ON_REDIS = settings(
@@ -98,7 +98,7 @@ async def project(redis: Redis, reading: Reading) -> Mapping[bytes, bytes]:
 
 
 async def counters(redis: Redis) -> Mapping[bytes, bytes]:
-    names = [key async for key in redis.scan_iter() if keys.counter(key.decode())]
+    names = [key async for key in redis.scan_iter() if keys.FIRST.counter(key.decode())]
     return await as_stored(redis, names)
 
 
@@ -119,7 +119,7 @@ async def test_the_counts_are_those_of_the_people(redis_client: Redis, events: S
     for event in events:
         day = event.occurred_at.astimezone(CALENDAR.time_zone).date()
         assert event.user_id is not None
-        people.setdefault(keys.day(event.workspace_id, day), set()).add(event.user_id)
+        people.setdefault(keys.FIRST.day(event.workspace_id, day), set()).add(event.user_id)
     for key, user_ids in people.items():
         assert await count(redis_client, key) == len(user_ids)
 
@@ -155,7 +155,7 @@ async def test_days_are_unions_of_their_buckets(redis_client: Redis) -> None:
     found = await project(redis_client, Reading([(PARTITIONS[0], events)]))
     buckets = [key for key in found if b":bucket:" in key]
     assert len(buckets) == 96
-    day = keys.day("acme", first.astimezone(CALENDAR.time_zone).date())
+    day = keys.FIRST.day("acme", first.astimezone(CALENDAR.time_zone).date())
     assert [key for key in found if b":day:" in key] == [day.encode()]
     await redis_client.sunionstore("united", buckets)
     assert await content(redis_client, "united") == await content(redis_client, day)

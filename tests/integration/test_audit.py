@@ -55,7 +55,7 @@ async def test_damage_is_found_without_a_write_and_mended_on_request(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     """A deleted and an incomplete counter are byte-equal again; a key that is something else stays."""
-    day, bucket = keys.day("acme", DAY), keys.bucket("acme", int(NOON.timestamp()) // 900)
+    day, bucket = keys.FIRST.day("acme", DAY), keys.FIRST.bucket("acme", int(NOON.timestamp()) // 900)
     whole = await contents(redis_client)
     await redis_client.delete(day, bucket)
     await redis_client.sadd(bucket, *PSEUDONYMS.of("acme", ["user-1"]))

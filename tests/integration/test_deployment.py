@@ -75,7 +75,7 @@ async def test_a_redis_that_another_took_over_is_not_counted_into(redis_client: 
     )
     with pytest.raises(RefusedError):
         await redis_projection(redis_client).begin(LOG)
-    assert not await redis_client.exists(keys.CHECKPOINTS)
+    assert not await redis_client.exists(keys.FIRST.checkpoints)
 
 
 async def test_a_redis_that_evicts_is_refused(embedded_valkey: Servers[EmbeddedValkey]) -> None:

@@ -101,7 +101,7 @@ async def count_users(redis: Redis) -> int:
     today = utc_now().date()
     async with redis.pipeline(transaction=False) as pipeline:
         for number in range(WORKSPACES):
-            pipeline.scard(keys.day(f"w-{number}", today))
+            pipeline.scard(keys.FIRST.day(f"w-{number}", today))
         counts: Sequence[int] = await pipeline.execute()
     return sum(counts)
 

@@ -25,7 +25,7 @@ from tests.servers import Servers
 
 PARTITION = Partition("user-activity", 0)
 NOW = datetime.now(UTC).replace(microsecond=0)
-TODAY = keys.day("acme", NOW.date())
+TODAY = keys.FIRST.day("acme", NOW.date())
 KEPT = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
 FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 
@@ -50,12 +50,12 @@ def batch(start: int, *events: Event) -> Batch:
 
 
 def bucket(instant: datetime) -> str:
-    return keys.bucket("acme", int(instant.timestamp()) // BUCKET_SECONDS)
+    return keys.FIRST.bucket("acme", int(instant.timestamp()) // BUCKET_SECONDS)
 
 
 async def counter_keys(redis: Redis) -> set[str]:
     found: list[bytes] = [key async for key in redis.scan_iter()]
-    return {key.decode() for key in found} - {keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS}
+    return {key.decode() for key in found if keys.FIRST.counter(key.decode())}
 
 
 @pytest.mark.parametrize("people", [1, 2, 10, 300, 511, 512])
@@ -117,7 +117,7 @@ async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
     ages = [timedelta(days=days) for days in (0, 44, 46, 399, 402)]
     events = [event("alice", NOW - age) for age in ages]
     await projection.apply(batch(0, *events, event(None)))
-    kept = {keys.day("acme", (NOW - age).date()) for age in ages[:4]}
+    kept = {keys.FIRST.day("acme", (NOW - age).date()) for age in ages[:4]}
     assert await counter_keys(redis_client) == kept | {bucket(NOW), bucket(NOW - ages[1])}
     assert tally == Tally(counted=4, anonymous=1, expired=1)
 
@@ -140,7 +140,7 @@ async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redi
 async def test_what_keeps_the_place_never_expires(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await projection.apply(Batch(partition=PARTITION, start=Offset(0), end=Offset(1), as_of=NOW))
-    for key in (keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT):
+    for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT):
         assert await redis_client.ttl(key) == -1
 
 
@@ -157,7 +157,7 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
     redis_client: Redis, value: bytes
 ) -> None:
     projection = await begun(redis_client)
-    wrong = keys.day("other", NOW.date())
+    wrong = keys.FIRST.day("other", NOW.date())
     await redis_client.set(wrong, value)
     with pytest.raises(PartitionStoppedError) as caught:
         await projection.apply(batch(0, event("alice"), event("bob", workspace_id="other")))
@@ -167,7 +167,7 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
     assert await redis_client.get(wrong) == value
 
 
-@pytest.mark.parametrize("wrong", [keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT])
+@pytest.mark.parametrize("wrong", [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT])
 async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is_written(
     redis_client: Redis, wrong: str
 ) -> None:
@@ -178,15 +178,15 @@ async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is
     with pytest.raises(PartitionStoppedError, match=f"at {re.escape(wrong)}"):
         await projection.apply(step)
     assert await redis_client.exists(TODAY) == 0
-    places = {keys.CHECKPOINTS: {str(PARTITION).encode(): b"0"}, keys.AS_OF: {}}
+    places = {keys.FIRST.checkpoints: {str(PARTITION).encode(): b"0"}, keys.FIRST.as_of: {}}
     for key in places.keys() - {wrong}:
         assert await redis_client.hgetall(key) == places[key]
 
 
 async def test_a_place_that_can_not_be_read_is_waited_for_and_named(redis_client: Redis) -> None:
     projection = await begun(redis_client)
-    await redis_client.set(keys.AS_OF, "a plain string")
-    with pytest.raises(UnavailableError, match=re.escape(keys.AS_OF)):
+    await redis_client.set(keys.FIRST.as_of, "a plain string")
+    with pytest.raises(UnavailableError, match=re.escape(keys.FIRST.as_of)):
         await projection.checkpoints()
 
 

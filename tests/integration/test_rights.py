@@ -34,8 +34,8 @@ from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users
 from tests.servers import Servers
 
 NOW: Final = datetime.now(UTC)
-TODAY: Final = keys.day("acme", NOW.date())
-BUCKET: Final = keys.bucket("acme", 1)
+TODAY: Final = keys.FIRST.day("acme", NOW.date())
+BUCKET: Final = keys.FIRST.bucket("acme", 1)
 PARTITION: Final = Partition("activity", 0)
 EXTENT: Final = Extent(Offset(0), Offset(9))
 KEPT: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
@@ -89,7 +89,7 @@ async def work_as_worker(redis: Redis) -> None:
     await projection.rewind(PARTITION, expected=Offset(1), to=Offset(0), gap=gap)
     others = projection_in(redis, FOR_EVER)
     await others.checkpoints()
-    assert await others.apply(a_batch(NOW, "others")) == 1
+    assert await others.apply(a_batch(NOW, "others", people=513)) == 1
 
 
 def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
@@ -97,8 +97,8 @@ def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
     return RedisProjection(redis, calendar, PSEUDONYMS, deployment=deployment, clock=lambda: NOW)
 
 
-def a_batch(as_of: datetime | None, workspace_id: str = "acme") -> Batch:
-    events = [Event(workspace_id, NOW, "message", "anna")]
+def a_batch(as_of: datetime | None, workspace_id: str = "acme", *, people: int = 1) -> Batch:
+    events = [Event(workspace_id, NOW, "message", f"anna-{number}") for number in range(people)]
     return Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events, as_of=as_of)
 
 
@@ -107,7 +107,9 @@ async def work_as_api(redis: Redis) -> None:
     token, *_ = await tokens.list()
     await tokens.find(token.digest)
     await tokens.ping()
-    assert (await RedisView(redis).daily_counts("acme", [NOW.date(), date(2020, 1, 1)])).users == [1, 0]
+    view = RedisView(redis)
+    assert (await view.daily_counts("acme", [NOW.date(), date(2020, 1, 1)])).users == [1, 0]
+    assert (await view.daily_counts("others", [NOW.date()])).standard_error > 0
     assert (await RedisRateLimiter(redis, per_minute=9).count(token.id, NOW)).used == 1
 
 
@@ -149,7 +151,11 @@ async def audit(redis: Redis) -> None:
         partition=PARTITION,
         start=Offset(1),
         end=Offset(2),
-        events=[Event("acme", NOW, "message", "bert"), Event("new", NOW, "message", "carl")],
+        events=[
+            Event("acme", NOW, "message", "bert"),
+            Event("new", NOW, "message", "carl"),
+            *a_batch(None, "others", people=514).events,
+        ],
     )
     await scratch.apply(others)
     states = [finding.state async for finding in scratch.compare()]
@@ -157,6 +163,7 @@ async def audit(redis: Redis) -> None:
     assert set(states) >= {"incomplete", "missing"}
     await Repair(redis, KEPT, PSEUDONYMS, clock=lambda: NOW).add(others.events[:1])
     await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(others.events[1:])
+    await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(a_batch(None, "large", people=513).events)
 
 
 @asynccontextmanager
@@ -222,7 +229,6 @@ HARMFUL: Final = (
     "SAVE",
     "GET another-applications-key",
     f"SET {TODAY} 0",
-    f"DEL {TODAY}",
     f"RENAME {TODAY} {BUCKET}",
     f"RESTORE {TODAY} 0 x",
     f"DEL {keys.TOKENS}",
@@ -235,25 +241,27 @@ ANOTHERS: Final = {
         f"HSET {keys.TOKENS} x y",
         f"PFCOUNT {TODAY}",
         f"GET {TODAY}",
+        f"SDIFF {TODAY} {BUCKET}",
         "CONFIG GET *",
         "SCAN 0",
     ),
     "api": (
         f"PFADD {TODAY} x",
         f"PFADD {keys.REQUESTS}:x x",
-        f"HSET {keys.CHECKPOINTS} x 1",
+        f"HSET {keys.FIRST.checkpoints} x 1",
         f"HSET {keys.TOKENS} x y",
         f"HDEL {keys.TOKENS} x",
         f"INCRBY {TODAY} 1",
         f"EXPIRE {TODAY} 1",
+        f"DEL {TODAY}",
         f"HGETALL {keys.DEPLOYMENT}",
         f"LRANGE {keys.GAPS} 0 -1",
         "INFO",
         "SCAN 0",
     ),
     "operator": (
-        f"HSET {keys.AS_OF} x 1",
-        f"HDEL {keys.CHECKPOINTS} x",
+        f"HSET {keys.FIRST.as_of} x 1",
+        f"HDEL {keys.FIRST.checkpoints} x",
         f"PFMERGE {TODAY} {BUCKET}",
         f"HDEL {keys.TOKENS} x",
     ),
@@ -292,10 +300,9 @@ async def send(redis: Redis, command: str) -> object:
     ("user", "key", "call"),
     [
         ("api", TODAY, "redis.call('PFADD', KEYS[1], 'x')"),
-        ("api", keys.CHECKPOINTS, "redis.call('HSET', KEYS[1], 'x', 1)"),
+        ("api", keys.FIRST.checkpoints, "redis.call('HSET', KEYS[1], 'x', 1)"),
         ("worker", TODAY, "redis.call('PFCOUNT', KEYS[1])"),
-        ("worker", TODAY, "redis.call('DEL', KEYS[1])"),
-        ("operator", TODAY, "redis.call('DEL', KEYS[1])"),
+        ("api", TODAY, "redis.call('DEL', KEYS[1])"),
     ],
 )
 async def test_a_script_may_do_no_more_than_who_runs_it(

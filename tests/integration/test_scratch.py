@@ -28,8 +28,8 @@ NOW = datetime.now(UTC)
 """Redis' own clock is the real one, and lets keys expire by it."""
 DAY = keys.Counter("acme", NOW.date())
 BUCKET = keys.Counter("acme", bucket_of(NOW))
-DAY_KEY = keys.day("acme", NOW.date())
-BUCKET_KEY = keys.bucket("acme", bucket_of(NOW))
+DAY_KEY = keys.FIRST.day("acme", NOW.date())
+BUCKET_KEY = keys.FIRST.bucket("acme", bucket_of(NOW))
 FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 
 
@@ -99,9 +99,9 @@ async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
     await redis_client.delete(DAY_KEY)
     await redis_client.set(BUCKET_KEY, "no counter")
     others = {day: keys.Counter("acme", date(2021, 3, day)) for day in (1, 2, 3)}
-    await redis_client.rpush(keys.day("acme", date(2021, 3, 1)), "x")
-    await redis_client.set(keys.day("acme", date(2021, 3, 2)), "no counter")
-    await redis_client.pfadd(keys.day("acme", date(2021, 3, 3)), "x")
+    await redis_client.rpush(keys.FIRST.day("acme", date(2021, 3, 1)), "x")
+    await redis_client.set(keys.FIRST.day("acme", date(2021, 3, 2)), "no counter")
+    await redis_client.pfadd(keys.FIRST.day("acme", date(2021, 3, 3)), "x")
     scratch = await begun(redis_client)
     await scratch.apply(batch_of(range(9)))
     assert await found_by(scratch) == {
@@ -116,7 +116,7 @@ async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
 async def test_more_counters_than_a_page_are_all_looked_at(redis_client: Redis) -> None:
     days = [date(2021, 1, 1) + timedelta(days=each) for each in range(500)]
     for day in days:
-        await redis_client.pfadd(keys.day("acme", day), "x")
+        await redis_client.pfadd(keys.FIRST.day("acme", day), "x")
     assert {finding.counter.period for finding in await found_by(await begun(redis_client))} == set(days)
 
 
@@ -137,7 +137,7 @@ async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) ->
     scratch = await begun(redis_client)
     await scratch.apply(batch_of(range(20)))
     assert await found_by(scratch) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
-    added = {key for key in await redis_client.keys(keys.every()) if key not in before}
+    added = {key for key in await redis_client.keys(keys.scratch("*").every) if key not in before}
     assert len(added) == 3
     assert all([await redis_client.expiretime(cast("str", key)) > NOW.timestamp() for key in added])
     await scratch.remove()
@@ -182,7 +182,7 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
     """Byte for byte: nothing has asked for a count, so that none is cached."""
     await count(redis_client, batch_of(range(5_000)))
     clean = {key: await redis_client.get(key) for key in (DAY_KEY, BUCKET_KEY)}
-    checkpoint = await redis_client.dump(keys.CHECKPOINTS)
+    checkpoint = await redis_client.dump(keys.FIRST.checkpoints)
     await redis_client.delete(*clean)
     await redis_client.pfadd(BUCKET_KEY, *PSEUDONYMS.of("acme", (f"user-{number}" for number in range(100))))
     repair = Repair(redis_client, FOR_EVER, PSEUDONYMS, clock=now)
@@ -190,7 +190,7 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
     assert await repair.add(batch.events) == [Finding(DAY, "missing"), Finding(BUCKET, "incomplete")]
     assert await repair.add(batch.events) == []
     assert {key: await redis_client.get(key) for key in clean} == clean
-    assert await redis_client.dump(keys.CHECKPOINTS) == checkpoint
+    assert await redis_client.dump(keys.FIRST.checkpoints) == checkpoint
 
 
 async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:

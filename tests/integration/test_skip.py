@@ -57,7 +57,7 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
     assert (skipped.exit_code, skipped.stderr) == (0, "")
     assert skipped.text.startswith(f"{deployment.settings.kafka_topic}:0 goes on at 7.")
     await deployment.count()
-    assert await count(redis_client, keys.day("acme", utc_now().date())) == 3
+    assert await count(redis_client, keys.FIRST.day("acme", utc_now().date())) == 3
 
     (gap,) = (await deployment.headcount("status", "--json")).json["gaps"]
     assert (gap["cause"], gap["partition"], gap["checkpoint"], gap["beginning"]) == ("skipped", 0, 2, 7)

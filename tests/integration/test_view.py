@@ -159,7 +159,7 @@ async def test_a_key_that_is_no_counter_is_no_number(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     await catch_up_with_all(projection)
-    await redis_client.set(keys.day("acme", WINDOW[3]), "x")
+    await redis_client.set(keys.FIRST.day("acme", WINDOW[3]), "x")
     with pytest.raises(ViewUnavailableError):
         await view.daily_counts("acme", WINDOW)
 

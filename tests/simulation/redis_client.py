@@ -28,6 +28,17 @@ class FakeRedis:
     async def type(self, _key: str) -> bytes:
         return b"string"  # whoever counts asks for it first; the fake has but one kind of counter
 
+    async def hgetall(self, key: str) -> dict[bytes, bytes]:
+        return await self._way.request(
+            "hgetall", lambda: dict(self._server.store.hashes.get(encode(key), {}))
+        )
+
+    async def hmget(self, key: str, names: Sequence[str]) -> list[bytes | None]:
+        store = self._server.store
+        return await self._way.request(
+            "hmget", lambda: [store.hget(encode(key), encode(name)) for name in names]
+        )
+
     async def pfcount(self, key: str) -> int:
         return await self._way.request("pfcount", lambda: self._server.store.pfcount(encode(key)))
 

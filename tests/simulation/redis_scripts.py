@@ -24,6 +24,8 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     partition, start, end, instant, packed, *known = args
     deployment = counters.pop() if known else None
     stored, before = _hget(store, checkpoints, partition), _hget(store, as_of, partition)
+    if deployment is not None and not _is_live(store, deployment, known[0]):
+        return b"SUPERSEDED"
     if deployment is not None and not _is_known(store, checkpoints, deployment, known):
         return None
     if stored != start:
@@ -38,9 +40,13 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
 
 
 def _is_known(store: Store, checkpoints: bytes, deployment: bytes, known: Sequence[bytes]) -> bool:
-    topic_id, partitions = known
+    _, topic_id, partitions = known
     there = len(store.hashes.get(checkpoints, {}))
     return _hget(store, deployment, b"topic_id") == topic_id and there >= int(partitions)
+
+
+def _is_live(store: Store, deployment: bytes, generation: bytes) -> bool:
+    return (_hget(store, deployment, b"generation") or b"0") == generation
 
 
 def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
@@ -68,8 +74,8 @@ def _named(key: bytes) -> Iterator[None]:
 
 def restart(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     checkpoints, as_of, gaps, deployment = keys
-    topic_id, most_gaps, number_of_gaps, *rest = args
-    if store.hget(deployment, b"topic_id") == topic_id:
+    generation, topic_id, most_gaps, number_of_gaps, *rest = args
+    if not _is_live(store, deployment, generation) or store.hget(deployment, b"topic_id") == topic_id:
         return None
     found, places = rest[: int(number_of_gaps)], rest[int(number_of_gaps) :]
     for gap in found:
@@ -85,8 +91,10 @@ def restart(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply
 
 def rewind(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     checkpoints, as_of, gaps, deployment = keys
-    partition, expected, to, gap, most_gaps, *topic_id = args
-    if topic_id and store.hget(deployment, b"topic_id") != topic_id[0]:
+    partition, expected, to, gap, most_gaps, *known = args
+    if known and not (
+        _is_live(store, deployment, known[0]) and store.hget(deployment, b"topic_id") == known[1]
+    ):
         return None
     if store.hget(checkpoints, partition) != expected:
         return None
@@ -98,8 +106,10 @@ def rewind(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     return None
 
 
-def window(store: Store, keys: Sequence[bytes], _args: Sequence[bytes]) -> Reply:
-    checkpoints, as_of, *counters = keys
+def window(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+    deployment, checkpoints, as_of, *counters = keys
+    if not _is_live(store, deployment, args[0]):
+        return None
     counts: list[Reply] = [store.pfcount(key) for key in counters]
     instants: list[Reply] = [*store.hashes.get(as_of, {}).values()]
     return [len(store.hashes.get(checkpoints, {})), instants, counts, 0]

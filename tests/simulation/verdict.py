@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from ingest.event import decode
+from projector import keys
 from projector.fold import fold
 from tests.people import PLAIN_IDS
 from tests.simulation.activity import CALENDAR, START
@@ -55,7 +56,7 @@ def clean_counters(broker: Broker, now: datetime) -> Counters:
     ]
     folded = fold([decode(value) for value in values if value is not None], CALENDAR, PLAIN_IDS, now)
     return {
-        each.key.encode(): ({user.encode() for user in each.users}, each.expires_at)
+        keys.FIRST.key(each.counter).encode(): ({user.encode() for user in each.users}, each.expires_at)
         for each in folded.additions
     }
 

@@ -33,7 +33,10 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
 
 
 def counters(events: Iterable[Event], kept: Calendar) -> Mapping[str, set[str]]:
-    return {addition.key: addition.users for addition in fold(events, kept, PLAIN_IDS, NOW).additions}
+    return {
+        keys.FIRST.key(addition.counter): addition.users
+        for addition in fold(events, kept, PLAIN_IDS, NOW).additions
+    }
 
 
 EVENTS = st.lists(
@@ -50,8 +53,8 @@ EVENTS = st.lists(
 def test_an_event_counts_in_its_day_and_in_its_bucket() -> None:
     bucket = int(NOW.timestamp()) // BUCKET_SECONDS
     assert counters([event("alice"), event("bob"), event("alice")], calendar()) == {
-        keys.day("acme", NOW.date()): {"alice", "bob"},
-        keys.bucket("acme", bucket): {"alice", "bob"},
+        keys.FIRST.day("acme", NOW.date()): {"alice", "bob"},
+        keys.FIRST.bucket("acme", bucket): {"alice", "bob"},
     }
 
 
@@ -65,8 +68,8 @@ def test_every_event_is_in_the_counters_of_its_day_and_bucket_and_in_no_other(
         if each.user_id is not None:
             day = each.occurred_at.astimezone(ZoneInfo(zone)).date()
             bucket = int(each.occurred_at.timestamp()) // BUCKET_SECONDS
-            expected.setdefault(keys.day(each.workspace_id, day), set()).add(each.user_id)
-            expected.setdefault(keys.bucket(each.workspace_id, bucket), set()).add(each.user_id)
+            expected.setdefault(keys.FIRST.day(each.workspace_id, day), set()).add(each.user_id)
+            expected.setdefault(keys.FIRST.bucket(each.workspace_id, bucket), set()).add(each.user_id)
     assert counters(events, calendar(zone)) == expected
 
 
@@ -80,7 +83,9 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 @given(EVENTS)
 def test_a_counter_is_named_once(events: list[Event]) -> None:
     """One addition a counter is what the script's one command a key relies on."""
-    names = [addition.key for addition in fold(events, calendar(), PLAIN_IDS, NOW).additions]
+    names = [
+        keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), PLAIN_IDS, NOW).additions
+    ]
     assert len(names) == len(set(names))
 
 
@@ -116,7 +121,7 @@ def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expect
     occurred_at = NOW - age
     folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), PLAIN_IDS, NOW)
     assert len(folded.additions) == expected
-    assert folded.additions[0].key == keys.day("acme", occurred_at.date())
+    assert folded.additions[0].counter == keys.Counter("acme", occurred_at.date())
     assert folded.expired == 0
 
 
