@@ -19,6 +19,7 @@ from ingest.errors import (
     HeadcountError,
     OutOfRangeError,
     PartitionStoppedError,
+    SupersededError,
     UnavailableError,
     UnreadableError,
 )
@@ -199,6 +200,9 @@ class Worker:
                 await self._lose_place(batch, stored)
         except PartitionStoppedError as error:
             self._stop_partition(error)
+        except SupersededError as error:
+            log.info("other counters are live", cause=str(error))
+            self._lose_places()
 
     async def _apply_batch(self, batch: Batch) -> Offset | None:
         started = asyncio.get_running_loop().time()

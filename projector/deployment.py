@@ -28,7 +28,7 @@ class Deployment:
     async def claim(self, redis: Redis) -> None:
         """Record this deployment in an empty Redis; raises `RefusedError` where another is recorded."""
         async with redis.pipeline(transaction=True) as pipeline:
-            for field, value in self._fields().items():
+            for field, value in self.fields().items():
                 pipeline.hsetnx(keys.DEPLOYMENT, field, value)
             pipeline.hgetall(keys.DEPLOYMENT)
             *_, recorded = await pipeline.execute()
@@ -40,12 +40,13 @@ class Deployment:
         self._compare({name.decode(): value.decode() for name, value in recorded.items()})
 
     def _compare(self, recorded: dict[str, str]) -> None:
-        for field, value in self._fields().items():
+        for field, value in self.fields().items():
             if recorded.get(field, value) != value:
                 raise RefusedError(
                     f"Redis counts for {_NAMES[field]} {recorded[field]!r}, this start is for {value!r}: "
                     "give it a Redis database of its own, or set it as it was."
                 )
 
-    def _fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, str]:
+        """Return what is recorded."""
         return {field: value for field, value in asdict(self).items() if value is not None}

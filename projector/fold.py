@@ -10,7 +10,7 @@ import msgspec
 from ingest.event import Event
 from projector.calendar import Calendar, bucket_of
 from projector.keys import Counter
-from projector.pseudonyms import Pseudonyms
+from projector.people import Naming
 
 UsersByBucket = Mapping[tuple[str, int], set[str]]
 _packer = msgspec.msgpack.Encoder()
@@ -39,7 +39,7 @@ def pack(additions: Iterable[Addition]) -> bytes:
     return _packer.encode([(addition.expires_at, addition.users) for addition in additions])
 
 
-def fold(events: Iterable[Event], calendar: Calendar, pseudonyms: Pseudonyms, now: datetime) -> Fold:
+def fold(events: Iterable[Event], calendar: Calendar, people: Naming, now: datetime) -> Fold:
     """Sort events into the counters of their days and buckets; `now` is aware."""
     oldest = calendar.oldest_bucket(now)
     user_ids: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
@@ -52,7 +52,7 @@ def fold(events: Iterable[Event], calendar: Calendar, pseudonyms: Pseudonyms, no
             expired += 1
         else:
             user_ids[event.workspace_id, bucket].add(event.user_id)
-    buckets = {place: pseudonyms.of(place[0], found) for place, found in user_ids.items()}
+    buckets = {place: people.of(place[0], found) for place, found in user_ids.items()}
     return Fold([*_days(buckets, calendar), *_buckets(buckets, calendar, now)], anonymous, expired)
 
 

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
-from projector.errors import words
+from projector.errors import errors_named, words
 from projector.gaps import GapReport, decode
 
 
@@ -46,10 +46,21 @@ async def read_progress(redis: Redis) -> Progress:
     return Progress(
         generation,
         topic_id.decode() if topic_id else None,
-        {_partition(field): Offset(int(value)) for field, value in checkpoints.items()},
+        _offsets(checkpoints),
         {_partition(field): datetime.fromtimestamp(int(value) / 1000, UTC) for field, value in as_of.items()},
         list(map(decode, gaps)),
     )
+
+
+async def read_checkpoints(redis: Redis, keyspace: keys.Keyspace) -> Mapping[Partition, Offset]:
+    """Read those of any projection, live or not; raises `UnavailableError`."""
+    with errors_named():
+        found: dict[Any, Any] = await redis.hgetall(keyspace.checkpoints)
+    return _offsets(found)
+
+
+def _offsets(checkpoints: Mapping[bytes, bytes]) -> Mapping[Partition, Offset]:
+    return {_partition(field): Offset(int(value)) for field, value in checkpoints.items()}
 
 
 async def _read(redis: Redis, keyspace: keys.Keyspace) -> Any:  # noqa: ANN401 - replies

@@ -16,6 +16,7 @@ from projector.deployment import Deployment
 from projector.errors import errors_named
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
+from projector.people import People, read_people
 from projector.progress import read_progress
 from projector.pseudonyms import Pseudonyms
 from projector.server import check_server
@@ -41,6 +42,7 @@ class RedisProjection:
         self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
+        self._people = People(pseudonyms)
         self._generation = 0
         self._known: tuple[str, int] | tuple[()] = ()
         """What was read last: the topic whose checkpoints there are, and how many. Others are left alone."""
@@ -63,6 +65,7 @@ class RedisProjection:
         progress = await read_progress(self._redis)
         with errors_named():
             await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
+        self._people = await read_people(self._redis, self._pseudonyms)
         self._generation = progress.generation
         self._known = (progress.topic_id or "", len(progress.checkpoints))
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
@@ -103,7 +106,7 @@ class RedisProjection:
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
-        folded = fold(batch.events, self._calendar, self._pseudonyms, self._clock())
+        folded = fold(batch.events, self._calendar, self._people, self._clock())
         additions = folded.additions
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:

@@ -15,6 +15,7 @@ from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
 from projector.fold import fold, pack
+from projector.people import read_people
 from projector.progress import read_progress
 from projector.pseudonyms import Pseudonyms
 
@@ -36,7 +37,8 @@ class Repair:
 
     async def add(self, events: Iterable[Event]) -> list[Finding]:
         """Return the counters that lacked one of these events, and those that can't take them."""
-        additions = fold(events, self._calendar, self._pseudonyms, self._clock()).additions
+        people = await read_people(self._redis, self._pseudonyms)
+        additions = fold(events, self._calendar, people, self._clock()).additions
         keyspace = keys.generation((await read_progress(self._redis)).generation)
         names = [keyspace.key(addition.counter) for addition in additions]
         with errors_named():

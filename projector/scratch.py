@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any, Final
 
@@ -12,16 +12,17 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys, scripts
 from projector.calendar import Calendar
+from projector.comparison import Comparison
 from projector.errors import errors_named
-from projector.finding import Finding, State
+from projector.finding import Finding
 from projector.fold import fold, pack
+from projector.pages import remove_all
+from projector.people import People, read_people
 from projector.progress import read_progress
 from projector.pseudonyms import Pseudonyms
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
-PAGE: Final = 200
-"""How many keys Redis looks at in one go: it serves nobody else meanwhile."""
 FULLEST: Final = 0.9
 """The share of its memory from which on Redis is left to its worker."""
 
@@ -41,15 +42,16 @@ class Scratch:
         self._clock = clock
         self._began_at = clock()
         self._keyspace = keys.scratch(token_hex(8))
+        self._people = People(pseudonyms)
         self._ends: dict[Partition, Offset] = {}
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
-        self._compare = redis.register_script(scripts.source(scripts.COMPARE))
 
     async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts."""
         if not beginnings:
             return  # there is no empty hash
         self._ends = dict(beginnings)
+        self._people = await read_people(self._redis, self._pseudonyms)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
         with errors_named():
             await self._redis.hset(self._keyspace.checkpoints, mapping=checkpoints)
@@ -57,7 +59,7 @@ class Scratch:
 
     async def apply(self, batch: Batch) -> None:
         await self._check_memory()
-        folded = fold(batch.events, self._calendar, self._pseudonyms, self._began_at)
+        folded = fold(batch.events, self._calendar, self._people, self._began_at)
         additions = [replace(addition, expires_at=self._expires_at()) for addition in folded.additions]
         names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
@@ -72,50 +74,13 @@ class Scratch:
     async def compare(self) -> AsyncIterator[Finding]:
         """Hold every live counter against the scratch; yield each that is not the same."""
         live = keys.generation((await read_progress(self._redis)).generation)
-        for keyspace in (live, self._keyspace):
-            async for counters in self._pages(keyspace):
-                for counter, state in zip(counters, await self._states(live, counters), strict=True):
-                    # A missing counter is met among the scratch's, every other one among the live ones.
-                    if state != "whole" and (state == "missing") == (keyspace != live):
-                        finding = Finding(counter, state)
-                        if not self._is_past(finding):
-                            yield finding
+        comparison = Comparison(self._redis, self._calendar, live, self._keyspace, clock=self._clock)
+        async for finding in comparison.differences():
+            yield finding
         await self._check_whole()
 
     async def remove(self) -> None:
-        async for page in self._keys(self._keyspace):
-            with errors_named():
-                await self._redis.unlink(*page)
-
-    async def _pages(self, keyspace: keys.Keyspace) -> AsyncIterator[list[keys.Counter]]:
-        async for page in self._keys(keyspace):
-            if counters := [counter for key in page if (counter := keyspace.counter(key))]:
-                yield counters
-
-    async def _keys(self, keyspace: keys.Keyspace) -> AsyncIterator[list[str]]:
-        cursor: int | None = None
-        while cursor != 0:
-            with errors_named():
-                answer: Any = await self._redis.scan(cursor or 0, match=keyspace.every, count=PAGE)
-            cursor, page = answer
-            if page:
-                yield [key.decode() for key in page]
-
-    async def _states(self, live: keys.Keyspace, counters: list[keys.Counter]) -> list[State]:
-        compared = [space.key(counter) for counter in counters for space in (live, self._keyspace)]
-        with errors_named():
-            words = await self._compare(keys=[self._keyspace.union, *compared])
-        return [word.decode() for word in words]
-
-    def _is_past(self, finding: Finding) -> bool:
-        """Tell whether a missing counter was right to go: its time ran out while the log was read."""
-        period = finding.counter.period
-        expires_at = (
-            self._calendar.day_expires_at(period)
-            if isinstance(period, date)
-            else self._calendar.bucket_expires_at(period)
-        )
-        return finding.state == "missing" and 0 < expires_at <= self._clock().timestamp()
+        await remove_all(self._redis, self._keyspace)
 
     async def _check_memory(self) -> None:
         with errors_named():

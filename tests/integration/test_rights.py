@@ -163,7 +163,8 @@ async def audit(redis: Redis) -> None:
     assert set(states) >= {"incomplete", "missing"}
     await Repair(redis, KEPT, PSEUDONYMS, clock=lambda: NOW).add(others.events[:1])
     await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(others.events[1:])
-    await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(a_batch(None, "large", people=513).events)
+    large = a_batch(None, "large", people=513)
+    await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(large.events)
 
 
 @asynccontextmanager

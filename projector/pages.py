@@ -1,0 +1,30 @@
+"""Going through the keys of a projection, a page at a time: Redis serves nobody else meanwhile."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from projector.errors import errors_named
+from projector.keys import Keyspace
+
+PAGE: Final = 200
+"""How many keys Redis looks at in one go."""
+
+
+async def keys_of(redis: Redis, keyspace: Keyspace) -> AsyncIterator[list[str]]:
+    """Yield every key once or more often, in pages that are never empty; raises `UnavailableError`."""
+    cursor: int | None = None
+    while cursor != 0:
+        with errors_named():
+            answer: Any = await redis.scan(cursor or 0, match=keyspace.every, count=PAGE)
+        cursor, page = answer
+        if page:
+            yield [key.decode() for key in page]
+
+
+async def remove_all(redis: Redis, keyspace: Keyspace) -> None:
+    """Remove a projection; raises `UnavailableError`."""
+    async for page in keys_of(redis, keyspace):
+        with errors_named():
+            await redis.unlink(*page)
