@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import audit, dead_letters, describe, gaps, replay, serving, skip, status, tokens
+from headcount.cli import audit, dead_letters, describe, gaps, replay, serving, skip, status, tokens, verify
 
 app = typer.Typer(
     name="headcount",
@@ -25,6 +25,7 @@ app.command()(serving.api)
 app.command()(replay.replay)
 app.command()(status.status)
 app.command()(audit.audit)
+app.command()(verify.verify)
 app.command()(skip.skip)
 app.command()(describe.describe)
 app.add_typer(tokens.app, name="tokens")

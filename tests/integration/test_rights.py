@@ -120,6 +120,7 @@ async def work_as_operator(redis: Redis) -> None:
     await tokens.find(token.digest)
     await tokens.revoke(token.id, NOW)
     await read_progress(redis)
+    assert (await RedisView(redis).daily_counts("others", [NOW.date()])).users
     await skip(redis)
     await acknowledge(redis, 1)
     await read_acknowledged(redis)

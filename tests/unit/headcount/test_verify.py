@@ -122,12 +122,10 @@ def test_more_users_than_are_collected_are_counted_once_each(monkeypatch: pytest
 
 
 def test_a_full_disk_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct_users, "_SETUP", ("PRAGMA temp_store = FILE", *distinct_users._SETUP[1:]))
-    with DistinctUsers() as users:
-        users._database.execute("PRAGMA temp.max_page_count = 20")
-        with pytest.raises(UnavailableError, match="SQLITE_TMPDIR names a folder"):
-            for number in range(20):
-                users.add(TODAY, [f"user-{number}-{each}" for each in range(2_000)])
+    monkeypatch.setattr(distinct_users, "_SETUP", (*distinct_users._SETUP, "PRAGMA temp.max_page_count = 20"))
+    everybody = [f"user-{number}" for number in range(distinct_users.BATCH)]
+    with DistinctUsers() as users, pytest.raises(UnavailableError, match="SQLITE_TMPDIR names a folder"):
+        users.add(TODAY, everybody)
 
 
 def test_an_exact_counter_may_be_off_by_nobody() -> None:
@@ -143,7 +141,7 @@ def test_an_exact_counter_may_be_off_by_nobody() -> None:
 @pytest.mark.parametrize(
     ("answered", "within"), [(9_756, False), (9_757, True), (10_243, True), (10_244, False)]
 )
-def test_an_estimate_may_be_off_by_three_standard_errors(answered: int, within: bool) -> None:  # noqa: FBT001
+def test_an_estimate_may_be_off_by_three_standard_errors(*, answered: int, within: bool) -> None:
     (day,) = judge({TODAY: 10_000}, {TODAY: Answer(answered, ESTIMATE)}, lost_until=None)
     assert (day.bound_percent, day.within) == (2.44, within)
 
@@ -171,7 +169,7 @@ def day_of(day: date, exact: int, answered: int, *, percent: float | None, bound
     ],
 )
 def test_what_the_log_may_have_lost_excuses_an_answer_above_the_recount_and_no_other(
-    lost: date | None, answered: int, within: bool | None
+    *, lost: date | None, answered: int, within: bool | None
 ) -> None:
     (day,) = judge({TODAY: 4}, {TODAY: Answer(answered, EXACT)}, lost_until=lost)
     assert day.within is within
@@ -181,7 +179,7 @@ def test_what_the_log_may_have_lost_excuses_an_answer_above_the_recount_and_no_o
     ("verdicts", "whole"),
     [([True, True], True), ([True, None], None), ([None, False, True], False)],
 )
-def test_one_day_outside_decides_the_whole(verdicts: list[bool | None], whole: bool | None) -> None:
+def test_one_day_outside_decides_the_whole(*, verdicts: list[bool | None], whole: bool | None) -> None:
     days = [
         Day(day=TODAY, exact=1, answered=1, error=0, error_percent=0, bound_percent=0, within=each)
         for each in verdicts
