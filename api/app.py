@@ -11,6 +11,8 @@ from api.access import Access, Limit, Route, add_routes
 from api.admission import Admission, Bounds
 from api.authentication import TokenStore
 from api.contract import WEEKLY_DATA_PATH
+from api.description.document import LIVEZ_PATH, OPENAPI_PATH, READYZ_PATH
+from api.description.endpoint import get_openapi
 from api.health import get_livez, get_readyz
 from api.middlewares import answer_errors, keep_deadline, tell_allowance
 from api.resources import ADMISSION, CLOCK, DEADLINE, TIME_ZONE, TOKENS, VIEW
@@ -19,8 +21,9 @@ from projector.view import View
 
 ROUTES: Final = (
     Route(WEEKLY_DATA_PATH, get_weekly_data, Access.TOKEN, Limit.BY_TOKEN),
-    Route("/livez", get_livez, Access.PUBLIC, Limit.NONE),
-    Route("/readyz", get_readyz, Access.PUBLIC, Limit.NONE),
+    Route(LIVEZ_PATH, get_livez, Access.PUBLIC, Limit.NONE),
+    Route(READYZ_PATH, get_readyz, Access.PUBLIC, Limit.NONE),
+    Route(OPENAPI_PATH, get_openapi, Access.PUBLIC, Limit.NONE),
 )
 
 

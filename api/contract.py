@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final, NewType, TypedDict
+from typing import Annotated, Final, NewType, TypedDict
 from zoneinfo import ZoneInfo
 
+from msgspec import Meta
 from multidict import MultiMapping
 
 from api.errors import StartMalformedError, StartMissingError
@@ -17,7 +18,7 @@ WEEKLY_DATA_PATH: Final = "/api/v1/engagement-dashboard/users/chat-busier/weekly
 Window = NewType("Window", tuple[date, ...])
 """The days of an answer, newest first. Eight, but for a window that reaches out of the years 1 to 9999."""
 
-_WINDOW_DAYS: Final = 8
+WINDOW_DAYS: Final = 8
 
 _match_iso_instant = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z", re.ASCII).fullmatch
 
@@ -41,17 +42,17 @@ class Start:
 class Row(TypedDict):
     """One day of the answer. The order of the keys is the contract's."""
 
-    users: int
-    day: int
-    month: int
-    year: int
+    users: Annotated[int, Meta(ge=1)]
+    day: Annotated[int, Meta(ge=1, le=31)]
+    month: Annotated[int, Meta(ge=1, le=12)]
+    year: Annotated[int, Meta(ge=1, le=9999)]
 
 
 class WeeklyData(TypedDict):
     """The answer's body. The array is named `month`, although it is a week."""
 
-    month: list[Row]
-    success: bool
+    month: Annotated[list[Row], Meta(max_length=WINDOW_DAYS)]
+    success: Annotated[bool, Meta(extra_json_schema={"const": True})]
 
 
 def parse_window(query: MultiMapping[str], time_zone: ZoneInfo) -> Window:
@@ -80,7 +81,7 @@ def parse_start(query: MultiMapping[str]) -> Start:
 def window_ending_at(start: Start, time_zone: ZoneInfo) -> Window:
     """Name the calendar day of `start` in the zone and the seven before it, both ends included."""
     last = start.instant.astimezone(time_zone).toordinal() - start.cycles * _CYCLE_DAYS
-    ordinals = range(last, last - _WINDOW_DAYS, -1)
+    ordinals = range(last, last - WINDOW_DAYS, -1)
     return Window(tuple(date.fromordinal(day) for day in ordinals if _is_date(day)))
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from aiohttp import web
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 FRESH_FOR: Final = timedelta(seconds=10)
 """Ten times what a worker that keeps up needs; a take-over from one that died lasts longer, and shows."""
 
-_OK: Final = "ok"
+OK: Final = "ok"
 _PROBLEMS: Final[Mapping[type[Exception], str]] = {
     CatchingUpError: "catching up with the log; answers come back by themselves",
     ViewUnavailableError: "unavailable: Redis does not answer, or can't",
@@ -29,9 +29,28 @@ _PROBLEMS: Final[Mapping[type[Exception], str]] = {
 }
 
 
+class Liveness(TypedDict):
+    """That the process is alive."""
+
+    alive: bool
+
+
+class Readiness(TypedDict):
+    """Whether the API can answer: of each part, and of how old the counters are, `ok` or what is wrong."""
+
+    ready: bool
+    counters: str
+    tokens: str
+    freshness: str
+    as_of: str | None
+
+
+ALIVE: Final[Liveness] = {"alive": True}
+
+
 async def get_livez(_request: web.Request) -> web.Response:
     """Answer as long as the event loop turns; nothing outside the process is asked."""
-    return json_response({"alive": True})
+    return json_response(ALIVE)
 
 
 async def get_readyz(request: web.Request) -> web.Response:
@@ -45,23 +64,32 @@ async def get_readyz(request: web.Request) -> web.Response:
     (as_of, counters), (_, tokens) = await asyncio.gather(
         _ask(app[VIEW].as_of(), patience), _ask(app[TOKENS].ping(), patience)
     )
-    ready = counters == tokens == _OK
-    body = {
-        "ready": ready,
+    body = readiness(counters=counters, tokens=tokens, as_of=as_of, now=app[CLOCK]())
+    return json_response(body, status=HTTPStatus.OK if body["ready"] else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def readiness(*, counters: str, tokens: str, as_of: datetime | None, now: datetime) -> Readiness:
+    """Put together what was found out of each part: `OK`, or what is wrong with it."""
+    return {
+        "ready": counters == tokens == OK,
         "counters": counters,
         "tokens": tokens,
-        "freshness": _freshness(as_of, app[CLOCK]()),
+        "freshness": _freshness(as_of, now),
         "as_of": None if as_of is None else render_instant(as_of),
     }
-    return json_response(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def problem(error: Exception) -> str:
+    """Say what is wrong with a part that raised one of the errors that are known here."""
+    return next(words for kind, words in _PROBLEMS.items() if isinstance(error, kind))
 
 
 async def _ask(check: Awaitable[T], patience: float) -> tuple[T | None, str]:
     try:
         async with asyncio.timeout(patience):
-            return await check, _OK
-    except tuple(_PROBLEMS) as problem:
-        return None, next(words for kind, words in _PROBLEMS.items() if isinstance(problem, kind))
+            return await check, OK
+    except tuple(_PROBLEMS) as error:
+        return None, problem(error)
 
 
 def _freshness(as_of: datetime | None, now: datetime) -> str:
@@ -69,7 +97,7 @@ def _freshness(as_of: datetime | None, now: datetime) -> str:
         return "unknown"
     age = now - as_of
     if age <= FRESH_FOR:
-        return _OK
+        return OK
     return (
         f"stale: nothing was counted for {age.total_seconds():.0f} s; is a worker running, and Kafka there?"
     )

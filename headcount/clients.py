@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from aiokafka.helpers import create_ssl_context
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from headcount import tls
 from headcount.settings import Settings
 
 WORKER_TIMEOUT_SECONDS: Final = 5.0
@@ -22,15 +22,17 @@ WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
-    """Return aiokafka's options for the addresses and the security of every client of ours."""
+    """Return aiokafka's options for the addresses and the security of every client of ours.
+
+    Raises `RefusedError` for certificates that can't be used.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": "headcount",
         "security_protocol": settings.kafka_security_protocol,
     }
     if settings.kafka_security_protocol.endswith("SSL"):
-        location = settings.kafka_ssl_ca_location
-        options["ssl_context"] = create_ssl_context(cafile=str(location) if location else None)
+        options["ssl_context"] = tls.context(settings, "KAFKA")
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_sasl_password
         options |= {
@@ -44,11 +46,7 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
 def worker_redis(settings: Settings) -> Redis:
     """Return the worker's client: it tries nothing again, since its caller does."""
     return Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_timeout=WORKER_TIMEOUT_SECONDS,
-        socket_connect_timeout=WORKER_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        maint_notifications_config=WITHOUT_NOTIFICATIONS,
+        settings.redis_url.get_secret_value(), **_redis_options(settings, WORKER_TIMEOUT_SECONDS)
     )
 
 
@@ -58,9 +56,19 @@ def api_redis(settings: Settings) -> Redis:
         settings.redis_url.get_secret_value(),
         max_connections=API_CONNECTIONS,
         timeout=API_TIMEOUT_SECONDS,
-        socket_timeout=API_TIMEOUT_SECONDS,
-        socket_connect_timeout=API_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        maint_notifications_config=WITHOUT_NOTIFICATIONS,
+        **_redis_options(settings, API_TIMEOUT_SECONDS),
     )
     return Redis.from_pool(pool)
+
+
+def _redis_options(settings: Settings, timeout: float) -> dict[str, Any]:
+    url, password = settings.redis_url.get_secret_value(), settings.redis_password
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "retry": Retry(NoBackoff(), 0),
+        "maint_notifications_config": WITHOUT_NOTIFICATIONS,
+        "driver_info": None,  # to tell its name needs a right that Redis 7.0 does not know
+        **({"password": password.get_secret_value()} if password else {}),
+        **(tls.redis_options(settings) if url.startswith("rediss:") else {}),
+    }

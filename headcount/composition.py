@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from headcount.http.tally import ConnectionTally
 from headcount.log.topics import create_topics
 from headcount.race import unless_stopped
 from headcount.rate_limiter import RedisRateLimiter
+from headcount.redis_entry import check_entry, check_rights
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
@@ -40,6 +41,13 @@ REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
 MAKE_KEY: Final = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
 log = structlog.get_logger(__name__)
+
+Observe = Callable[[web.Application, ConnectionTally], AbstractAsyncContextManager[object]]
+
+
+def unobserved(_app: web.Application, _connections: ConnectionTally) -> AbstractAsyncContextManager[None]:
+    """Observe nothing."""
+    return nullcontext()
 
 
 def utc_now() -> datetime:
@@ -83,6 +91,7 @@ async def _start_worker(
         clock=utc_now,
         tally=counted,
     )
+    await check_entry(redis, settings)
     await patience.insist(projection.claim)
     await patience.insist(create_topics, settings)
     dead_letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
@@ -102,19 +111,31 @@ async def _start_worker(
 
 
 async def serve_api(
-    settings: Settings, stopping: asyncio.Event, *, on_listening: Callable[[str], None] | None = None
+    settings: Settings,
+    stopping: asyncio.Event,
+    *,
+    on_listening: Callable[[str], None] | None = None,
+    observe: Observe = unobserved,
 ) -> None:
-    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called."""
+    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
+
+    `observe` surrounds it, and is given the app before it runs, and the tally of its connections.
+    """
     async with api_redis(settings) as redis:
+        await check_entry(redis, settings)
+        view = RedisView(redis, time_zone=settings.time_zone.key)
+        tokens = RedisTokenStore(redis)
+        await check_rights(view.as_of(), tokens.ping())
         app = create_app(
-            view=RedisView(redis, time_zone=settings.time_zone.key),
-            tokens=RedisTokenStore(redis),
+            view=view,
+            tokens=tokens,
             time_zone=settings.time_zone,
             clock=utc_now,
             deadline=REQUEST_DEADLINE,
             bounds=bounds(settings, redis),
         )
-        async with listening(app, settings, ConnectionTally()) as url:
+        connections = ConnectionTally()
+        async with observe(app, connections), listening(app, settings, connections) as url:
             log.info("listening", url=url)
             if on_listening:
                 on_listening(url)

@@ -50,7 +50,7 @@ class Status:
 async def read_status(settings: Settings) -> Status:
     """Ask Kafka and Redis once each; raises `UnavailableError`."""
     async with admin_client(settings) as admin:
-        workers = await _count_workers(admin, settings.kafka_group_id)
+        workers = await count_workers(admin, settings.kafka_group_id)
     async with open_log(settings, settings.kafka_topic) as log:
         ends = {partition: extent.end for partition, extent in log.extents.items()}
     async with api_redis(settings) as redis:
@@ -101,7 +101,8 @@ def _partition_status(partition: Partition, end: Offset, progress: Progress) -> 
     )
 
 
-async def _count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:
+async def count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:
+    """Return how many members a consumer group has."""
     try:
         (response,) = await admin.describe_consumer_groups([group_id])
     except GroupCoordinatorNotAvailableError:

@@ -71,7 +71,7 @@ class _InstantOnly(msgspec.Struct):
 Fields = Mapping[str, type | tuple[type, ...]]
 """The types that a field may have; one that may be null may be absent too."""
 
-FIELDS: Final[Fields] = {
+_FIELDS: Final[Fields] = {
     "workspace_id": str,
     "occurred_at": str,
     "type": str,
@@ -120,7 +120,7 @@ def malformed_workspace_id() -> NotAnEventError:
 def _explain(value: bytes, error: Exception) -> NotAnEventError:
     """Sort a decoding error into its reason; only bad values pay for this second look."""
     document = parsed(value)
-    flaw = flaw_in(document, FIELDS)
+    flaw = flaw_in(document, _FIELDS)
     if flaw and isinstance(document, dict) and "specversion" in document:
         # Some producers leave it out, and no other sign is safe: an event may have a field of that name.
         return NotAnEventError(flaw.reason, f"{flaw}; a CloudEvent has to say so in a content-type header")

@@ -36,8 +36,8 @@ def _standing(state: PartitionState) -> str:
     if state.checkpoint is None:
         return "no place yet: the checkpoint is being looked up"
     if state.as_of is None:
-        left = "an unknown number" if state.lag is None else f"{state.lag:,}"
-        return f"catching up: {left} of offsets to go; the API answers 503 until then"
+        left = "offsets" if state.lag is None else f"{state.lag:,} offsets"
+        return f"catching up: {left} to go; the API answers 503 until then"
     return OK
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from redis import exceptions
 
-from ingest.errors import UnavailableError
+from ingest.errors import RefusedError, UnavailableError
 
 PASSING_TYPES: Final = (
     exceptions.ConnectionError,  # also: loading, wrong password while one is being rotated
@@ -18,6 +18,10 @@ PASSING_TYPES: Final = (
     exceptions.TryAgainError,
     exceptions.NoPermissionError,
 )
+_FORBIDDEN_TO_SCRIPT: Final = "ACL failure in script"
+_RIGHTS: Final = (
+    "Give the user in REDIS_URL its rights, as in deploy/redis/users.acl; ACL LOG tells which one."
+)
 _has_passing_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPLICAS) ").search
 """Finds codes that redis-py gives no type; in front of a pipeline's errors it puts words of its own."""
 _has_refusal_code = re.compile(r"^(?:MISCONF|NOREPLICAS) ").search
@@ -25,7 +29,12 @@ _has_refusal_code = re.compile(r"^(?:MISCONF|NOREPLICAS) ").search
 
 def is_passing(error: exceptions.RedisError) -> bool:
     """Tell whether the same call may succeed once time or an operator has helped the server."""
-    return isinstance(error, PASSING_TYPES) or _has_passing_code(str(error)) is not None
+    return isinstance(error, PASSING_TYPES) or lacks_right(error) or _has_passing_code(str(error)) is not None
+
+
+def lacks_right(error: exceptions.RedisError) -> bool:
+    """Tell whether Redis' ACL forbids it to the user; of a script's call it says so in words alone."""
+    return isinstance(error, exceptions.NoPermissionError) or _FORBIDDEN_TO_SCRIPT in str(error)
 
 
 def refuses_writes(error: exceptions.RedisError) -> bool:
@@ -36,7 +45,19 @@ def refuses_writes(error: exceptions.RedisError) -> bool:
 
 def words(error: exceptions.RedisError) -> str:
     """Say what happened: redis-py's repr has no message, and its message no kind."""
-    return f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {error}"
+    return f"{said}. {_RIGHTS}" if lacks_right(error) else said
+
+
+@contextmanager
+def refusing_without_rights() -> Iterator[None]:
+    """Raise `RefusedError` where the user lacks a right: at the start nobody is waiting for us."""
+    try:
+        yield
+    except exceptions.RedisError as error:
+        if lacks_right(error):
+            raise RefusedError(f"Redis forbids it: {words(error)}") from error
+        raise
 
 
 @contextmanager

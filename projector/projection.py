@@ -13,7 +13,7 @@ from ingest.ports import Checkpoints, Gap, LogState
 from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.deployment import Deployment
-from projector.errors import errors_named
+from projector.errors import errors_named, refusing_without_rights
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.people import People, read_people
@@ -52,7 +52,7 @@ class RedisProjection:
 
     async def claim(self) -> None:
         """Make this Redis the deployment's own; raises `RefusedError` where it is another's, or won't do."""
-        with errors_named():
+        with errors_named(), refusing_without_rights():
             await check_server(self._redis)
             await self._deployment.claim(self._redis)
 

@@ -63,7 +63,7 @@ async def redis_as(redis_url: str, redis_client: Redis) -> AsyncIterator[Callabl
     async with AsyncExitStack() as clients:
 
         def make(user: str) -> Redis:
-            client = Redis.from_url(url_as(user, redis_url))
+            client = Redis.from_url(url_as(user, redis_url), driver_info=None)
             clients.push_async_callback(client.aclose)
             return client
 

@@ -158,14 +158,14 @@ class Deployment:
             raise result.exception
         return Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
-    async def program(self, *arguments: str) -> Ended:
+    async def program(self, *arguments: str, user: str = "operator") -> Ended:
         """Run the command line in a process of its own, which takes most of a second to start."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "headcount",
             *arguments,
-            env={"PATH": os.environ["PATH"], **self._environment_of("operator")},
+            env={"PATH": os.environ["PATH"], **self._environment_of(user)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

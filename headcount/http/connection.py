@@ -86,7 +86,7 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         self._waiting -= 1
-        if not self._waiting and not self._heads.is_open:
+        if not self._waiting and not self._heads.open_bytes:
             self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
         # aiohttp's own, from before the middlewares. In two steps, since the second takes ten times as long.
         if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
@@ -139,7 +139,7 @@ class Connection(web.RequestHandler):
         if self._ended:
             return False
         heads = self._heads.feed(data)
-        if self._heads.longest > self._limits.head_bytes:
+        if self._is_too_large(heads):
             self.end(Cause.HEAD_TOO_LARGE)
         elif self._waiting + heads > self._limits.pipelined_requests:
             self.end(Cause.PIPELINING)
@@ -147,9 +147,15 @@ class Connection(web.RequestHandler):
             self._await_rest(heads)
         return not self._ended
 
+    def _is_too_large(self, heads: int) -> bool:
+        # While a request is in work, what seems to be the next head can be that request's body: aiohttp can
+        # tell, and has bounds of its own.
+        at_rest = self._waiting + heads == 0
+        return max(self._heads.longest, self._heads.open_bytes * at_rest) > self._limits.head_bytes
+
     def _await_rest(self, heads: int) -> None:
         self._waiting += heads
-        if not self._heads.is_open:
+        if not self._heads.open_bytes:
             self._due = inf if heads else self._due
         elif heads or self._due == inf or self._cause is not Cause.HEAD_TIMEOUT:
             self._expect(Cause.HEAD_TIMEOUT, self._limits.head_seconds)

@@ -1,8 +1,9 @@
 """The door: each new connection is let in or sent away here, before anything is built for it."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
-from typing import cast
+from contextlib import suppress
 
 from headcount.http.addresses import Network, Origin, origin_of
 from headcount.http.answers import bytes_of
@@ -11,10 +12,10 @@ from headcount.http.room import Room
 from headcount.http.tally import Cause, ConnectionTally
 
 Build = Callable[[Callable[[Connection], None]], Connection]
-"""Makes the connection's protocol; the argument is what it calls once it is lost."""
+"""Makes a connection's protocol; the argument is what it calls once it is lost."""
 
 
-class Doorkeeper:
+class Door:
     """Knows who is inside, and ends what takes too long there."""
 
     def __init__(
@@ -25,19 +26,23 @@ class Doorkeeper:
         self._trusted_proxies = trusted_proxies
         self._build = build
         self._inside: dict[Connection, Origin | None] = {}
+        self._entering: set[asyncio.Task[None]] = set()
 
-    def receive(self, transport: asyncio.Transport) -> None:
-        """Hand the transport over to a new connection, or end it with an answer."""
-        origin = origin_of(transport.get_extra_info("peername")[0], self._trusted_proxies)
+    def receive(self, client: socket.socket, address: str) -> None:
+        """Serve a client that has just connected, or send it away."""
+        client.setblocking(False)  # noqa: FBT003  the standard library's own signature
+        origin = origin_of(address, self._trusted_proxies)
         refusal = self._room.refusal(origin)
         if refusal is not None:
-            self._send_away(transport, refusal)
+            self._send_away(client, refusal)
             return
         connection = self._build(self._let_out)
+        # Counted before the loop turns again: who comes next is to find the room taken.
         self._room.enter(origin)
         self._inside[connection] = origin
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
+        entering = asyncio.create_task(self._enter(connection, client))
+        self._entering.add(entering)
+        entering.add_done_callback(self._entering.discard)
 
     def end_overdue(self, now: float) -> None:
         """End the connections whose clients have not done in time what is due of them."""
@@ -46,20 +51,18 @@ class Doorkeeper:
             if cause is not None:
                 connection.end(cause)
 
-    def _send_away(self, transport: asyncio.Transport, cause: Cause) -> None:
+    async def _enter(self, connection: Connection, client: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
+        except OSError:
+            client.close()
+            self._let_out(connection)
+
+    def _send_away(self, client: socket.socket, cause: Cause) -> None:
         self._tally.refused[cause] += 1
-        transport.write(bytes_of(cause))
-        transport.close()
+        # No transport, no task, no waiting: sending a client away must cost less than coming.
+        with client, suppress(OSError):
+            client.send(bytes_of(cause))
 
     def _let_out(self, connection: Connection) -> None:
         self._room.leave(self._inside.pop(connection))
-
-
-class Door(asyncio.Protocol):
-    """Stands in for the connection until it is decided whether there is to be one."""
-
-    def __init__(self, keeper: Doorkeeper) -> None:
-        self._keeper = keeper
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._keeper.receive(cast("asyncio.Transport", transport))

@@ -1,9 +1,8 @@
 """The server: an application on a port, behind every bound that the settings give."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -11,13 +10,13 @@ from aiohttp import web
 
 from headcount.http.bodies import refuse_bodies
 from headcount.http.connection import Connection
-from headcount.http.door import Door, Doorkeeper
+from headcount.http.door import Door
 from headcount.http.limits import Limits
+from headcount.http.listener import accepting
 from headcount.http.requirements import require_c_parser, require_open_files
 from headcount.http.room import Room
 from headcount.http.tally import ConnectionTally
 from headcount.settings import Settings
-from ingest.errors import RefusedError
 
 SHUTDOWN_SECONDS: Final = 5
 _LOOKS_A_TIMEOUT: Final = 4
@@ -32,64 +31,44 @@ async def listening(app: web.Application, settings: Settings, tally: ConnectionT
     """
     require_c_parser()
     require_open_files(settings.http_max_connections)
+    limits = Limits.of(settings)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        async with _bound(_doorkeeper(runner, settings, tally), settings) as url:
+        door = _door(runner, settings, tally)
+        async with (
+            _looking_at_the_clock(door, limits),
+            accepting(settings.http_host, settings.http_port, door.receive) as url,
+        ):
             yield url
     finally:
         await runner.cleanup()
 
 
-def _doorkeeper(runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> Doorkeeper:
+def _door(runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> Door:
     limits = Limits.of(settings)
     server = runner.server
     assert server is not None  # noqa: S101  it is there once the runner is set up
     server.request_handler = refuse_bodies(server.request_handler, limits, tally)
     build = partial(Connection, server, limits, tally)
-    return Doorkeeper(Room(limits, tally), tally, settings.trusted_proxies, build)
+    return Door(Room(limits, tally), tally, settings.trusted_proxies, build)
 
 
 @asynccontextmanager
-async def _bound(keeper: Doorkeeper, settings: Settings) -> AsyncIterator[str]:
-    server = await _bind(keeper, settings)
-    try:
-        with _looking_at_the_clock(keeper, Limits.of(settings)):
-            host, port = server.sockets[0].getsockname()[:2]
-            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    finally:
-        server.close()
-
-
-async def _bind(keeper: Doorkeeper, settings: Settings) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.create_server(partial(Door, keeper), settings.http_host, settings.http_port)
-    except OSError as error:
-        raise RefusedError(
-            f"HTTP_PORT {settings.http_port} on {settings.http_host} can't be listened on: {_cause(error)}. "
-            "Free it, or set HTTP_PORT to another one."
-        ) from error
-
-
-@contextmanager
-def _looking_at_the_clock(keeper: Doorkeeper, limits: Limits) -> Iterator[None]:
+async def _looking_at_the_clock(door: Door, limits: Limits) -> AsyncIterator[None]:
     # One look at all connections now and then, since a timer for each would cost every request.
     interval = min(_LOOK_SECONDS, limits.shortest_seconds / _LOOKS_A_TIMEOUT)
-    looking = asyncio.create_task(_look(keeper, interval))
-    try:
-        yield
-    finally:
-        looking.cancel()
+    # In a group with the block: a server that no longer looks must end, not go on without its bounds.
+    async with asyncio.TaskGroup() as group:
+        looking = group.create_task(_look(door, interval))
+        try:
+            yield
+        finally:
+            looking.cancel()
 
 
-async def _look(keeper: Doorkeeper, interval: float) -> None:
+async def _look(door: Door, interval: float) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(interval)
-        keeper.end_overdue(loop.time())
-
-
-def _cause(error: OSError) -> str:
-    """Say it as the system does; asyncio's own words around it name the address again."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+        door.end_overdue(loop.time())

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import ClientSession
 
 from headcount.clients import api_redis
-from headcount.composition import check_port, serve_api, serve_worker, utc_now
+from headcount.composition import check_port, serve_api, utc_now
 from headcount.local.demo import USER_ID, WORKSPACE_ID, Demo, demo_token
 from headcount.local.home import occupied, write_private
 from headcount.local.running import running
@@ -19,6 +19,9 @@ from headcount.local.screen import Screen
 from headcount.local.servers import embedded_servers
 from headcount.local.watch import Watch
 from headcount.log.topics import create_topics
+from headcount.metrics.api_port import api_port
+from headcount.metrics.port import api_port_of, check_ports, worker_port_of
+from headcount.metrics.worker_port import serve_measured_worker
 from headcount.replay.live import DAYS, Bookmark, LiveReplay
 from headcount.replay.publisher import open_publisher
 from headcount.replay.week import load_week
@@ -32,6 +35,7 @@ RUN_FILE: Final = "run.json"
 async def run(settings: Settings, screen: Screen) -> None:
     """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
     await check_port(settings)  # now, and not when the servers are up
+    await check_ports(settings)
     with occupied(settings.headcount_home) as home:
         (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
         screen.say("Starting Kafka and Valkey ...")
@@ -44,8 +48,12 @@ async def _run_on(settings: Settings, screen: Screen) -> None:
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tally = Tally()
     async with (
-        running(partial(serve_api, settings, on_listening=listening.set_result)),
-        running(partial(serve_worker, settings, tally=tally)),
+        running(
+            partial(
+                serve_api, settings, on_listening=listening.set_result, observe=partial(api_port, settings)
+            )
+        ),
+        running(partial(serve_measured_worker, settings, tally=tally)),
         open_publisher(settings) as publisher,
     ):
         demo = await _demo(settings, await listening)
@@ -71,10 +79,16 @@ async def _present(settings: Settings, demo: Demo, watch: Watch, screen: Screen)
             kafka=settings.kafka_bootstrap_servers,
             topic=settings.kafka_topic,
             redis=settings.redis_url.get_secret_value(),
+            metrics=_metrics(settings),
             run_file=run_file,
         )
         with screen.flowing() as show:
             await watch.follow(show, screen.refresh_seconds)
+
+
+def _metrics(settings: Settings) -> str:
+    ports = filter(None, (worker_port_of(settings), api_port_of(settings)))
+    return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "switched off"
 
 
 @contextmanager

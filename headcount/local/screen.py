@@ -30,7 +30,8 @@ To try next, in another terminal:
   date -u +%Y-%m-%dT%H:%M%tdevelopers%tyou > you.tsv && {program} replay you.tsv
 
 The last line publishes an event of your own: today counts one person more. {run_file} holds the
-addresses and the token for scripts, while this runs. Ctrl-C stops everything; what was counted stays.
+addresses and the token for scripts, while this runs. Metrics of worker and API for Prometheus are at
+{metrics}. Ctrl-C stops everything; what was counted stays.
 """
 
 
@@ -70,11 +71,17 @@ class Screen:
         """Print as it is: no line is broken, no word is coloured."""
         self._console.print(text, soft_wrap=True, markup=False, highlight=False)
 
-    def block(self, *, curl: str, kafka: str, topic: str, redis: str, run_file: Path) -> None:
+    def block(self, *, curl: str, kafka: str, topic: str, redis: str, metrics: str, run_file: Path) -> None:
         """Print what can be done now, with lines that can be copied."""
         self.say(
             _BLOCK.format(
-                curl=curl, kafka=kafka, topic=topic, redis=redis, run_file=run_file, program=_program()
+                curl=curl,
+                kafka=kafka,
+                topic=topic,
+                redis=redis,
+                metrics=metrics,
+                run_file=run_file,
+                program=_program(),
             )
         )
 

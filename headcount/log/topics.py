@@ -5,9 +5,17 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
+from headcount.log.entry import check_entry
 from headcount.settings import Settings
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.errors import RefusedError, UnavailableError
@@ -15,21 +23,41 @@ from ingest.errors import RefusedError, UnavailableError
 PARTITIONS: Final = 4
 REPLICAS: Final = 3
 MILLISECONDS_A_DAY: Final = 86_400_000
+_LACKS_RIGHT: Final = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open an admin client, raising `UnavailableError` where Kafka is out of reach."""
+    """Open an admin client.
+
+    Raises `UnavailableError` where Kafka is out of reach, `RefusedError` where it does not let us in.
+    """
     admin = AIOKafkaAdminClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
     try:
-        await admin.start()
+        await _start(admin, settings)
         yield admin
+    except _LACKS_RIGHT as error:
+        raise RefusedError(
+            f"Kafka refuses a right: {error!r}. Which are needed is listed in docs/security.md."
+        ) from error
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
             f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error or 'it took too long'}"
         ) from error
     finally:
         await admin.close()
+
+
+async def _start(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+    try:
+        await admin.start()
+    except KafkaError:
+        await check_entry(settings)
+        raise
 
 
 async def create_topics(settings: Settings) -> None:

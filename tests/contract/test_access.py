@@ -43,9 +43,9 @@ async def test_every_route_that_is_not_public_refuses_strangers(app: web.Applica
                 assert response.status == 401
 
 
-async def test_only_the_health_paths_are_public(app: web.Application) -> None:
+async def test_only_the_health_paths_and_the_description_are_public(app: web.Application) -> None:
     public = {route.path for route in decisions(app) if route.access is Access.PUBLIC}
-    assert public == {"/livez", "/readyz"}
+    assert public == {"/livez", "/readyz", "/openapi.json"}
 
 
 async def test_only_public_routes_are_not_limited(app: web.Application) -> None:

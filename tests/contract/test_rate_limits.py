@@ -1,24 +1,15 @@
-"""The rate limits, row by row of the contract: bodies, headers, the order of the checks, who is exempt."""
+"""The limit of a token, row by row of the contract: bodies, headers, order of the checks, who is exempt."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.errors import RateLimitUnavailableError, TokensUnavailableError
-from api.resources import ADMISSION
+from api.errors import RateLimitUnavailableError
 from projector.view import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
-from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTokens, FakeView, login, make_token
+from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, RESET, enter, limits, told, too_many
+from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTokens, FakeView
 
-pytestmark = pytest.mark.usefixtures("headers")  # a store without any token calls none unknown
-
-PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
-ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"
-
-EMPTY = b'{"month":[],"success":true}'
-NOT_LOGGED_IN = b'{"status":"error","message":"You must be logged in to do this."}'
 NOT_PERMITTED = (
     b'{"success":false,"error":'
     b'"User does not have the permissions required for this action [error-unauthorized]"}'
@@ -28,52 +19,6 @@ UNCOUNTED = (
     b'{"success":false,"error":'
     b'"Requests can\'t be counted at the moment, please try again later [error-rate-limit-unavailable]"}'
 )
-
-RESET = 1_684_521_060_000
-"""18:31:00 of the day that the clock shows, in milliseconds: the end of the minute."""
-
-Told = tuple[int, Mapping[str, str], bytes]
-
-
-def too_many(seconds: int) -> bytes:
-    return (
-        b'{"success":false,"error":"Error, too many requests. Please slow down. You must wait %d seconds '
-        b'before trying this endpoint again. [error-too-many-requests]"}' % seconds
-    )
-
-
-def limits(limit: int, remaining: int, reset: int = RESET) -> dict[str, str]:
-    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-    return dict(zip(names, map(str, (limit, remaining, reset)), strict=True))
-
-
-async def told(client: Client, headers: Mapping[str, str], path: str = ASKED) -> Told:
-    """Ask; of the answer's headers return those of the limit."""
-    async with client.get(path, headers=headers) as response:
-        assert response.headers["Content-Type"] == "application/json"
-        shown = {
-            name: value
-            for name, value in response.headers.items()
-            if name.startswith("X-RateLimit") or name == "Retry-After"
-        }
-        return response.status, shown, await response.read()
-
-
-async def fail(client: Client, times: int, *, address: str = "203.0.113.7") -> list[int]:
-    """Try so many unknown tokens from an address; return the statuses."""
-    sent = [login("mallory", f"guess-{number}") | come_from(address) for number in range(times)]
-    return [(await told(client, headers))[0] for headers in sent]
-
-
-def come_from(address: str) -> dict[str, str]:
-    return {"X-Forwarded-For": address}
-
-
-def enter(tokens: FakeTokens, *permissions: str, user_id: str = "alice") -> dict[str, str]:
-    """Add a token, and return what logs in with it."""
-    token, secret = make_token(user_id=user_id, permissions=permissions)
-    tokens.kept[token.digest] = token
-    return login(user_id, secret)
 
 
 async def test_every_answer_says_what_is_left(bounded_client: Client, headers: dict[str, str]) -> None:
@@ -162,15 +107,6 @@ async def test_without_a_limit_nothing_is_said_of_one(client: Client, headers: d
     assert await told(client, headers) == (200, {}, EMPTY)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz"])
-async def test_whoever_watches_over_the_process_is_never_refused(bounded_client: Client, path: str) -> None:
-    await fail(bounded_client, 9)
-    for _ in range(9):
-        status, shown, _ = await told(bounded_client, come_from("203.0.113.7"), path)
-        assert status != 429
-        assert shown == {}
-
-
 async def test_what_can_not_be_counted_is_not_answered(
     bounded_client: Client, view: FakeView, limiter: FakeLimiter, headers: dict[str, str]
 ) -> None:
@@ -185,118 +121,3 @@ async def test_a_limiter_that_hangs_hangs_no_request(
     limiter.hangs = True
     status, shown, _ = await told(bounded_client, headers)
     assert (status, shown) == (503, {"Retry-After": "1"})
-
-
-async def test_an_address_that_fails_too_often_is_told_to_wait(bounded_client: Client) -> None:
-    guess = login("mallory", "guess") | come_from("203.0.113.7")
-    assert await fail(bounded_client, 2) == [401, 401]
-    refused = (429, {"Retry-After": "60"} | limits(2, 0), too_many(60))
-    assert await told(bounded_client, guess) == refused
-    assert await told(bounded_client, come_from("203.0.113.7")) == refused
-
-
-async def test_a_new_minute_is_a_new_start(bounded_client: Client, clock: FakeClock) -> None:
-    assert await fail(bounded_client, 3) == [401, 401, 429]
-    clock.now += timedelta(minutes=1)
-    assert await fail(bounded_client, 3) == [401, 401, 429]
-
-
-async def test_other_addresses_do_not_notice(bounded_client: Client) -> None:
-    await fail(bounded_client, 9, address="203.0.113.7")
-    assert await fail(bounded_client, 1, address="203.0.113.8") == [401]
-
-
-async def test_a_network_of_64_bits_is_one_address(bounded_client: Client) -> None:
-    assert await fail(bounded_client, 1, address="2001:db8:0:1::1") == [401]
-    assert await fail(bounded_client, 2, address="2001:db8:0:1:ffff::2") == [401, 429]
-    assert await fail(bounded_client, 1, address="2001:db8:0:2::1") == [401]
-
-
-async def test_a_flood_of_guesses_costs_the_store_one_look_at_its_tokens(
-    bounded_client: Client, tokens: FakeTokens, headers: dict[str, str]
-) -> None:
-    await fail(bounded_client, 50)
-    assert (len(tokens.asked), tokens.lists) == (2, 1)
-
-
-async def test_a_valid_token_is_let_in_from_an_address_that_fails(
-    bounded_client: Client, headers: dict[str, str]
-) -> None:
-    """Behind one address may be a company with one broken client."""
-    await fail(bounded_client, 9)
-    for remaining in (2, 1):
-        assert await told(bounded_client, headers | come_from("203.0.113.7")) == (
-            200,
-            limits(3, remaining),
-            EMPTY,
-        )
-
-
-async def test_a_new_token_is_let_in_once_the_list_of_tokens_is_old(
-    bounded_client: Client, tokens: FakeTokens, clock: FakeClock, headers: dict[str, str]
-) -> None:
-    await fail(bounded_client, 9)
-    new = enter(tokens, "view-engagement-dashboard") | come_from("203.0.113.7")
-    assert (await told(bounded_client, new))[0] == 429
-    clock.now += timedelta(seconds=10)
-    assert (await told(bounded_client, new))[0] == 200
-
-
-async def test_a_token_revoked_a_moment_ago_is_let_in_from_nowhere(
-    bounded_client: Client, tokens: FakeTokens, headers: dict[str, str]
-) -> None:
-    await fail(bounded_client, 9)
-    known = headers | come_from("203.0.113.7")
-    assert (await told(bounded_client, known))[0] == 200
-    tokens.kept = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.kept.items()}
-    assert (await told(bounded_client, known))[0] == 429
-    assert (await told(bounded_client, headers | come_from("203.0.113.8")))[0] == 401
-
-
-async def test_while_tokens_can_not_be_checked_nobody_is_called_wrong(
-    bounded_client: Client, tokens: FakeTokens, headers: dict[str, str]
-) -> None:
-    assert await fail(bounded_client, 2) == [401, 401]
-    tokens.error = TokensUnavailableError()
-    assert await fail(bounded_client, 1) == [503]
-
-
-async def test_a_store_that_lost_all_tokens_calls_nobody_wrong(
-    bounded_client: Client, tokens: FakeTokens, headers: dict[str, str]
-) -> None:
-    await fail(bounded_client, 2)
-    tokens.kept.clear()
-    assert await fail(bounded_client, 1) == [503]
-
-
-async def test_what_was_wrong_is_counted_by_kind_and_told_to_nobody(
-    bounded_client: Client, tokens: FakeTokens, headers: dict[str, str]
-) -> None:
-    expired, expired_secret = make_token(expires_at=NOW)
-    revoked, revoked_secret = make_token()
-    tokens.kept |= {expired.digest: expired, revoked.digest: replace(revoked, revoked_at=NOW)}
-    attempts = [
-        {},
-        login("alice", "unknown"),
-        login("alice", expired_secret),
-        login("alice", revoked_secret),
-        headers | {"X-User-Id": "bob"},
-    ]
-    for number, attempt in enumerate(attempts):
-        wrong = await told(bounded_client, attempt | come_from(f"203.0.113.{number}"))
-        assert wrong == (401, {}, NOT_LOGGED_IN)
-    refusals = bounded_client.app[ADMISSION].refusals
-    kinds = ("missing", "unknown", "expired", "revoked", "wrong-user")
-    assert refusals.failed_logins == dict.fromkeys(kinds, 1)
-    assert not refusals.rate_limited
-
-
-async def test_refusals_are_counted_by_what_was_exceeded(
-    bounded_client: Client, headers: dict[str, str]
-) -> None:
-    await fail(bounded_client, 4)
-    for _ in range(6):
-        await told(bounded_client, headers)
-    refusals = bounded_client.app[ADMISSION].refusals
-    assert refusals.rate_limited == {"address": 2, "token": 3}
-    assert refusals.failed_logins == {"unknown": 4}

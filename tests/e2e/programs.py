@@ -15,7 +15,11 @@ from typing import Any, Final, TypeVar
 ROOT: Final = Path(__file__).parents[2]
 STOP_SECONDS: Final = 10.0
 
-_OURS: Final = ("HEADCOUNT_", "KAFKA_", "REDIS_", "HTTP_PORT", "HTTP_HOST", "LOG_", "TIME_ZONE", "RETENTION_")
+_OURS: Final = (
+    "HEADCOUNT_", "KAFKA_", "REDIS_", "HTTP_", "METRICS_", "WORKER_", "API_",
+    "LOG_", "TIME_ZONE", "RETENTION_",
+)  # fmt: skip
+_FREE_PORTS: Final = {"HTTP_PORT": "0", "WORKER_METRICS_PORT": "0", "API_METRICS_PORT": "0"}
 _INTERVAL_SECONDS: Final = 0.05
 
 T = TypeVar("T")
@@ -79,9 +83,9 @@ def started(
 
 
 def plain_environ(**settings: str) -> dict[str, str]:
-    """Return this environment without what configures Headcount, and with the settings."""
+    """Return this environment without what configures Headcount, with free ports, and with the settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return kept | settings
+    return kept | _FREE_PORTS | settings
 
 
 def get(url: str, headers: Mapping[str, str]) -> tuple[int, Any]:

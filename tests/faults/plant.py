@@ -11,7 +11,7 @@ from uuid import uuid4
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from redis.asyncio import Redis
 
-from api.authentication import BYPASS_RATE_LIMIT, VIEW_ENGAGEMENT_DASHBOARD
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.tokens import Token, mint
 from headcount.composition import utc_now
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
@@ -90,6 +90,9 @@ class Plant:
             "USER_ID_HASH_KEY": KEY,
             "REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0",
             "HTTP_PORT": "0",
+            "WORKER_METRICS_PORT": "0",
+            "API_METRICS_PORT": "0",
+            "HTTP_REQUESTS_PER_MINUTE": "1000000",  # the watcher never stops asking, and is counted
             "LOG_FORMAT": "json",
             "HEADCOUNT_HOME": str(self.home / "headcount"),
             **changed,
@@ -160,7 +163,7 @@ class Plant:
             self._secrets[workspace] = mint(
                 workspace_id=workspace,
                 user_id=USER,
-                permissions=[VIEW_ENGAGEMENT_DASHBOARD, BYPASS_RATE_LIMIT],
+                permissions=[VIEW_ENGAGEMENT_DASHBOARD],
                 created_at=utc_now(),
             )
         await self.keep_tokens()

@@ -118,24 +118,24 @@ async def test_an_answer_in_work_is_sent_before_a_slow_head_ends_the_connection(
 
 
 async def test_no_bound_ends_a_request_in_work(serve: Serve) -> None:
-    server = await serve(
-        http_head_timeout_seconds=0.1, http_keep_alive_seconds=0.1, http_write_timeout_seconds=0.1
-    )
+    server = await serve(http_head_timeout_seconds=0.1, http_write_timeout_seconds=0.1)
     wire, other = await server.connect(), await server.connect()
     await wire.send(GET_SLOW)
     assert (await other.last_answer()).status == 408  # connected later, and already overdue
     server.go_on.set()
     assert (await wire.answer()).body == b"slow"
+    await wire.send(GET)
+    assert (await wire.answer()).body == b"quick"
 
 
-async def test_an_idle_connection_is_closed(serve: Serve) -> None:
+async def test_idle_connections_are_closed(serve: Serve) -> None:
     server = await serve(http_keep_alive_seconds=0.2)
-    wire = await server.connect()
-    for _ in range(3):
+    wires = [await server.connect() for _ in range(3)]
+    for wire in wires * 2:
         await wire.send(GET)
         assert (await wire.answer()).body == b"quick"
-    assert await wire.rest() == b""
-    assert server.tally == ConnectionTally(open=0, refused=Counter({Cause.IDLE: 1}))
+    assert await asyncio.gather(*(wire.rest() for wire in wires)) == [b"", b"", b""]
+    assert server.tally == ConnectionTally(open=0, refused=Counter({Cause.IDLE: 3}))
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,7 @@ async def test_too_many_headers_are_refused(serve: Serve) -> None:
         b"Content-Length: 2\r\n\r\n{}",
         b"Content-Length: 1000000000\r\n\r\n{",
         b"Transfer-Encoding: chunked\r\n\r\n",
+        b"Content-Length: 100000\r\n\r\n" + b"x" * 90_000,
         b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
     ],
 )
@@ -233,8 +234,41 @@ async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connectio
     await server.at_work.wait()
     await wire.send(GET * 3)
     await wait_until(lambda: server.tally.refused[Cause.PIPELINING], message="the flood was noticed")
+    other = await server.connect()
+    for _ in range(5):  # it goes on, and is no longer listened to
+        await wire.send(GET * 20)
+        await other.send(GET)
+        await other.answer()
     server.go_on.set()
     assert (await wire.last_answer()).body == b"slow"
+    assert server.tally.refused == {Cause.PIPELINING: 1}
+
+
+async def test_an_oversize_head_behind_a_request_in_work_is_refused_after_its_answer(serve: Serve) -> None:
+    server = await serve(http_max_head_bytes=1_024)
+    wire, other = await server.connect(), await server.connect()
+    await wire.send(GET_SLOW)
+    await server.at_work.wait()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 2_000)
+    await other.send(GET)
+    await other.answer()  # so the server has read both
+    server.go_on.set()
+    assert (await wire.answer()).body == b"slow"
+    assert (await wire.last_answer()).status == 431
+    assert server.tally.refused == {Cause.HEAD_TOO_LARGE: 1}
+
+
+async def test_a_connection_that_was_refused_does_not_wait_for_an_answer_that_never_comes(
+    serve: Serve,
+) -> None:
+    server = await serve(http_write_timeout_seconds=0.2, http_max_pipelined_requests=1)
+    wire = await server.connect()
+    await wire.send(GET_SLOW)
+    await server.at_work.wait()
+    await wire.send(GET)
+    assert await wire.rest() == b""
+    await wait_until(lambda: server.tally.open == 0, message="the connection was lost")
+    server.go_on.set()  # or the end would wait for the handler
 
 
 async def test_one_address_can_take_only_its_share_and_others_are_served(serve: Serve) -> None:
@@ -289,18 +323,14 @@ async def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
     assert len(await wire.rest()) < len(LARGE)
 
 
-async def test_a_client_that_does_read_gets_all_of_a_large_answer(serve: Serve) -> None:
-    server = await serve(http_keep_alive_seconds=0.1)
-    wire = await server.connect()
+async def test_a_client_that_reads_gets_all_of_a_large_answer_and_another_one(serve: Serve) -> None:
+    server = await serve(http_head_timeout_seconds=2, http_write_timeout_seconds=1.5)
+    wire, other = await server.connect(), await server.connect()
     await wire.send(GET_LARGE)
     assert (await wire.answer()).body == LARGE
-
-
-async def test_refusals_are_not_waited_for_either(serve: Serve) -> None:
-    server = await serve(http_write_timeout_seconds=0.3)
-    wire = await server.connect()
-    await wire.send(GET_LARGE + b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000)
-    await wait_until(lambda: server.tally.open == 0, message="the connection was dropped")
+    assert (await other.last_answer()).status == 408  # by now the large answer would have been overdue
+    await wire.send(GET)
+    assert (await wire.answer()).body == b"quick"
 
 
 @pytest.mark.parametrize(

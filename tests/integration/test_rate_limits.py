@@ -113,6 +113,10 @@ async def test_a_valid_token_is_let_in_amid_a_flood_until_it_is_revoked(
     assert (await ask(api, headers)).status == 429
 
 
+async def test_a_limit_of_0_is_none_and_asks_redis_nothing(redis_client: Redis) -> None:
+    assert bounds(load_settings({"HTTP_REQUESTS_PER_MINUTE": "0"}), redis_client).requests is None
+
+
 async def test_a_count_names_the_token_by_its_public_id_and_goes_by_itself(
     redis_as: RedisAs, redis_client: Redis
 ) -> None:

@@ -53,7 +53,7 @@ class Guarded:
 
     @asynccontextmanager
     async def client(self, user: str = "administrator") -> AsyncIterator[Redis]:
-        async with Redis.from_url(url_as(user, self.url)) as client:
+        async with Redis.from_url(url_as(user, self.url), driver_info=None) as client:
             yield client
 
 
@@ -141,6 +141,7 @@ async def look_around(redis: Redis) -> None:
     await redis.info()
     await redis.time()
     await redis.config_get("maxmemory-policy")
+    await redis.acl_whoami()
 
 
 async def audit(redis: Redis) -> None:

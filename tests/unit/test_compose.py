@@ -22,7 +22,8 @@ VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVICES: Final = ("kafka", "valkey", "worker", "api")
 OURS: Final = ("worker", "api")
 PARTS: Final = (*OURS, "operator")
-HAS_EXACT_VERSION: Final = re.compile(r"^[\w./-]+:\d+\.\d+\.\d+[\w.-]*$").match
+MONITORING: Final = ("prometheus", "grafana")
+HAS_EXACT_VERSION: Final = re.compile(r"^[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*$").match
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +59,17 @@ def test_nothing_but_these_four_is_run_unless_asked_for(compose: Compose) -> Non
     assert {name for name, each in compose["services"].items() if "profiles" not in each} == set(SERVICES)
 
 
+def test_monitoring_is_run_only_when_asked_for(compose: Compose) -> None:
+    assert all(compose["services"][name]["profiles"] == ["monitoring"] for name in MONITORING)
+
+
 def test_commands_are_run_as_a_user_of_their_own(compose: Compose) -> None:
     operator = compose["services"]["operator"]
     assert (operator["profiles"], operator["restart"]) == (["operator"], "no")
     assert operator.keys().isdisjoint({"ports", "volumes"})
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "operator"])
+@pytest.mark.parametrize("service", [*SERVICES, *MONITORING, "operator"])
 def test_every_image_is_of_an_exact_version(compose: Compose, service: str) -> None:
     assert HAS_EXACT_VERSION(compose["services"][service]["image"])
 
@@ -87,13 +92,13 @@ def test_kafka_is_the_version_that_is_embedded(compose: Compose) -> None:
     assert compose["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "operator"])
+@pytest.mark.parametrize("service", [*SERVICES, *MONITORING, "operator"])
 def test_no_container_runs_as_root(compose: Compose, service: str) -> None:
     user = compose["services"][service].get("user", instructions("USER")[-1])
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "operator"])
+@pytest.mark.parametrize("service", [*SERVICES, *MONITORING, "operator"])
 def test_every_container_is_confined(compose: Compose, service: str) -> None:
     definition = compose["services"][service]
     assert definition["read_only"] is True
@@ -103,7 +108,7 @@ def test_every_container_is_confined(compose: Compose, service: str) -> None:
     assert definition.keys().isdisjoint({"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"})
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *MONITORING])
 def test_every_container_tells_its_health_and_stops_cleanly(compose: Compose, service: str) -> None:
     definition = compose["services"][service]
     assert {"test", "interval", "timeout", "retries", "start_period"} <= definition["healthcheck"].keys()
@@ -114,7 +119,9 @@ def test_every_container_tells_its_health_and_stops_cleanly(compose: Compose, se
 
 def test_only_kafka_and_the_api_are_published_and_only_to_this_machine(compose: Compose) -> None:
     published = {name: each["ports"] for name, each in compose["services"].items() if "ports" in each}
+    watching = {name: published.pop(name) for name in MONITORING}
     assert published == {"kafka": ["127.0.0.1:9092:19092"], "api": ["127.0.0.1:8080:8080"]}
+    assert watching == {"prometheus": ["127.0.0.1:9090:9090"], "grafana": ["127.0.0.1:3000:3000"]}
 
 
 def test_valkey_can_be_reached_by_worker_and_api_alone(compose: Compose) -> None:

@@ -19,7 +19,7 @@ from ingest.sorting import Sorter
 from tests.fakes_log import FakeRecord
 
 FOLDER = Path("docs/descriptions")
-FILES = {"event": "event.schema.json", "asyncapi": "asyncapi.json"}
+FILES = {"event": "event.schema.json", "asyncapi": "asyncapi.json", "openapi": "openapi.json"}
 ASYNCAPI = asyncapi_document("user-activity")
 MESSAGES = ASYNCAPI["components"]["messages"]
 LETTER = DeadLetter(

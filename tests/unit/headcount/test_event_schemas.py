@@ -25,6 +25,10 @@ STRANGE_INSTANTS = [
     "9999-12-31T23:59:59.9999999Z",
     "2024-05-17T12:00:00+0000",
     "2024-05-17T12:00:00.Z",
+    "2024-05-17T12:00:00,5Z",
+    "2024-13-17T12:00:00Z",
+    "2024-05-17T12:60:00Z",
+    "2024-05-17T12:00:00+24:00",
     "2024-05-17T24:00:00Z",
     "2024-05-17T12:00:00Z\n",
 ]
@@ -143,6 +147,13 @@ def test_a_binary_cloud_event_is_valid_exactly_if_it_is_read(
 def test_an_instant_that_can_be_no_event_is_not_valid(occurred_at: str) -> None:
     document = {"workspace_id": "acme", "occurred_at": occurred_at, "type": "message"}
     assert not validator("Event").is_valid(document)
+
+
+@pytest.mark.parametrize("occurred_at", STRANGE_INSTANTS[1:])
+def test_its_pattern_alone_says_so_but_for_the_lengths_of_months(occurred_at: str) -> None:
+    """Many validators leave a format unchecked."""
+    unchecked = jsonschema_rs.Draft202012Validator(schema("Event"), validate_formats=False)
+    assert not unchecked.is_valid({"workspace_id": "acme", "occurred_at": occurred_at, "type": "message"})
 
 
 @pytest.mark.parametrize("occurred_at", ["2024-05-17 12:00:00Z", "0001-06-01T00:00:00Z"])

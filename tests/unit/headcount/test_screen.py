@@ -38,12 +38,18 @@ def test_no_line_is_broken_or_changed(written: io.StringIO, *, terminal: bool) -
 
 def test_the_block_holds_what_was_given(written: io.StringIO) -> None:
     screen(written, terminal=False).block(
-        curl="curl -s URL", kafka="k:1", topic="t", redis="redis://r:2/0", run_file=Path("home/run.json")
+        curl="curl -s URL",
+        kafka="k:1",
+        topic="t",
+        redis="redis://r:2/0",
+        metrics="http://m:3/metrics",
+        run_file=Path("home/run.json"),
     )
     block = written.getvalue()
     assert "\n  curl -s URL\n" in block
     assert "\n  export KAFKA_BOOTSTRAP_SERVERS=k:1 KAFKA_TOPIC=t REDIS_URL=redis://r:2/0\n" in block
     assert "home/run.json holds the" in block
+    assert "\nhttp://m:3/metrics. " in block
 
 
 def test_a_flow_is_a_line_each_where_there_is_no_terminal(written: io.StringIO) -> None:

@@ -15,6 +15,8 @@ from projector.errors import is_passing, refuses_writes
         exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
         exceptions.ReadOnlyError("You can't write against a read only replica."),
         exceptions.MasterDownError("Link with MASTER is down"),
+        exceptions.NoPermissionError("User worker has no permissions to run the 'time' command"),
+        exceptions.ResponseError("ACL failure in script: No permissions to access a key (at headcount:1)"),
         exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
         exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
         exceptions.ResponseError("BUSY Redis is busy running a script."),

@@ -1,0 +1,88 @@
+"""The OpenAPI 3.1 document."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Final
+
+from api.contract import WEEKLY_DATA_PATH
+from api.description.examples import livez_examples, openapi_examples, readyz_examples, weekly_data_examples
+from api.description.responses import (
+    Example,
+    allowance_headers,
+    as_of_header,
+    responses,
+    wait_header,
+    without_content,
+)
+from api.description.schemas import Document, schemas
+from api.description.start import start_parameter
+
+LIVEZ_PATH: Final = "/livez"
+READYZ_PATH: Final = "/readyz"
+OPENAPI_PATH: Final = "/openapi.json"
+
+_AUTH_TOKEN: Final = {"type": "apiKey", "in": "header", "name": "x-auth-token", "description": "The token."}
+_USER_ID: Final = {"type": "apiKey", "in": "header", "name": "x-user-id", "description": "Whose token it is."}
+_COUNTED: Final = (
+    HTTPStatus.OK,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""The answers to requests that a rate limit may have counted."""
+
+
+def openapi_document() -> Document:
+    """Describe every route, with an example of each answer that it has."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Headcount",
+            "version": version("headcount"),
+            "description": "Live counts of the distinct people active in a chat workspace.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            WEEKLY_DATA_PATH: _weekly_data(),
+            LIVEZ_PATH: _open_path("livez", "Whether the process lives", livez_examples()),
+            READYZ_PATH: _open_path("readyz", "Whether it can answer, and why not", readyz_examples()),
+            OPENAPI_PATH: _open_path("openapi", "This document", openapi_examples()),
+        },
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {"authToken": _AUTH_TOKEN, "userId": _USER_ID},
+        },
+    }
+
+
+def _weekly_data() -> Document:
+    allowance = allowance_headers(*_COUNTED)
+    wait = wait_header()
+    headers = allowance | {
+        HTTPStatus.OK: as_of_header() | allowance[HTTPStatus.OK],
+        HTTPStatus.TOO_MANY_REQUESTS: wait | allowance[HTTPStatus.TOO_MANY_REQUESTS],
+        HTTPStatus.SERVICE_UNAVAILABLE: wait | allowance[HTTPStatus.SERVICE_UNAVAILABLE],
+    }
+    operation = {
+        "summary": "How many people were active on each of eight days",
+        "description": (
+            "Newest first; a day without anybody is left out. The workspace is the token's, which needs the"
+            " permission view-engagement-dashboard."
+        ),
+        "security": [{"authToken": [], "userId": []}],
+        "parameters": [start_parameter()],
+    }
+    return _path("weekly-data", operation, responses(weekly_data_examples(), headers))
+
+
+def _open_path(name: str, summary: str, examples: Mapping[str, Example]) -> Document:
+    return _path(name, {"summary": summary, "security": []}, responses(examples, {}))
+
+
+def _path(name: str, operation: Document, answers: Document) -> Document:
+    return {
+        "get": {"operationId": name, **operation, "responses": answers},
+        "head": {"operationId": f"{name}-head", **operation, "responses": without_content(answers)},
+    }

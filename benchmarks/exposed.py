@@ -1,0 +1,107 @@
+"""An API process of its own on loopback, with counters and a token to ask it with."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.tokens import mint
+from headcount.clients import api_redis, worker_redis
+from headcount.composition import calendar, deployment, pseudonyms, utc_now
+from headcount.embedded import EmbeddedValkey
+from headcount.settings import Settings
+from headcount.token_store import RedisTokenStore
+from ingest.batch import Batch, Offset, Partition
+from ingest.ports import Extent, LogState
+from projector.projection import RedisProjection
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """Where the API listens, and what an honest client sends with a request."""
+
+    port: int
+    headers: Mapping[str, str]
+
+
+@asynccontextmanager
+async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed, Redis]]:
+    """Start a Valkey and an API for the block; the latter's settings come from `environment`."""
+    with TemporaryDirectory(prefix="headcount-benchmark-") as folder:
+        valkey = EmbeddedValkey(home=Path(folder))
+        await valkey.start()
+        try:
+            settings = Settings(redis_url=SecretStr(valkey.url))
+            async with worker_redis(settings) as redis:
+                await _count_nobody(settings, redis)
+                port = _free_port()
+                own = {"REDIS_URL": valkey.url, "HTTP_PORT": str(port), "API_METRICS_PORT": "off"}
+                async with _api({**environment, **own}, port):
+                    yield Exposed(port, await _log_in(settings)), redis
+        finally:
+            await valkey.stop()
+
+
+async def _count_nobody(settings: Settings, redis: Redis) -> None:
+    """Have the projection of an empty log, caught up."""
+    projection = RedisProjection(
+        redis, calendar(settings), pseudonyms(settings), deployment=deployment(settings), clock=utc_now
+    )
+    await projection.claim()
+    partition, start = Partition(settings.kafka_topic, 0), Offset(0)
+    await projection.begin(LogState("benchmark", {partition: Extent(start, start)}))
+    await projection.apply(Batch(partition=partition, start=start, end=start, as_of=utc_now()))
+
+
+async def _log_in(settings: Settings) -> Mapping[str, str]:
+    token, secret = mint(
+        workspace_id="benchmark",
+        user_id="honest",
+        permissions=[VIEW_ENGAGEMENT_DASHBOARD],
+        created_at=utc_now(),
+    )
+    async with api_redis(settings) as redis:
+        await RedisTokenStore(redis).add(token)
+    return {"x-auth-token": secret, "x-user-id": token.user_id}
+
+
+@asynccontextmanager
+async def _api(environment: Mapping[str, str], port: int) -> AsyncIterator[None]:
+    command = (sys.executable, "-m", "headcount", "api")
+    api = await asyncio.create_subprocess_exec(
+        *command, env={"PATH": os.environ["PATH"], "LOG_LEVEL": "error", **environment}
+    )
+    try:
+        await _listens(port, api)
+        yield
+    finally:
+        if api.returncode is None:
+            api.send_signal(signal.SIGTERM)
+        await api.wait()
+
+
+async def _listens(port: int, api: asyncio.subprocess.Process) -> None:
+    while api.returncode is None:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise RuntimeError("the API did not start; it says why above")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

@@ -1,0 +1,1 @@
+"""What worker and API tell Prometheus, on ports of their own."""

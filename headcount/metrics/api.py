@@ -1,0 +1,74 @@
+"""The API's metrics, in the library's own form: it adds up several processes through shared files."""
+
+from typing import Any, Final, get_args
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics
+
+from api.errors import LimitedBy, LoginFailure
+from api.refusals import Refusals
+from headcount.http.tally import Cause, ConnectionTally
+from headcount.metrics import names
+from headcount.metrics.build import build
+from headcount.metrics.mirror import Mirror
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5)
+"""Around a deadline of 0.9 s, finely."""
+
+
+class ApiMetrics:
+    """All of `names.API`, of one process. The tallies belong to whoever counts them up."""
+
+    def __init__(
+        self, registry: CollectorRegistry, *, refusals: Refusals, connections: ConnectionTally
+    ) -> None:
+        # They would be a second series for each counter, which nothing asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+        self._connections = connections
+        self._seconds = Histogram(
+            names.HTTP_REQUEST_SECONDS.name,
+            names.HTTP_REQUEST_SECONDS.meaning,
+            names.HTTP_REQUEST_SECONDS.labels,
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        # "live" sums leave out processes that have ended.
+        self._open = Gauge(
+            names.HTTP_CONNECTIONS.name,
+            names.HTTP_CONNECTIONS.meaning,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._mirrors = _mirrors(registry, refusals, connections)
+        _show_build(registry)
+
+    def note_request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer; `route` is a pattern, of which there are few."""
+        self._seconds.labels(route, status).observe(seconds)
+
+    def follow(self) -> None:
+        """Take over what the tallies have counted."""
+        self._open.set(self._connections.open)
+        for mirror in self._mirrors:
+            mirror.follow()
+
+
+def _mirrors(
+    registry: CollectorRegistry, refusals: Refusals, connections: ConnectionTally
+) -> tuple[Mirror[Any], ...]:
+    return (
+        Mirror(names.AUTHENTICATION_FAILURES, refusals.failed_logins, get_args(LoginFailure), registry),
+        Mirror(names.RATE_LIMITED, refusals.rate_limited, get_args(LimitedBy), registry),
+        Mirror(names.HTTP_CONNECTIONS_REFUSED, connections.refused, Cause, registry),
+    )
+
+
+def _show_build(registry: CollectorRegistry) -> None:
+    # "max" is one value for all processes: it is 1 in each.
+    info = Gauge(
+        names.BUILD_INFO.name,
+        names.BUILD_INFO.meaning,
+        names.BUILD_INFO.labels,
+        multiprocess_mode="max",
+        registry=registry,
+    )
+    info.labels(*build()).set(1)

@@ -1,0 +1,71 @@
+"""The API together with its port for metrics."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from api.resources import ADMISSION
+from headcount.http.tally import ConnectionTally
+from headcount.metrics.api import ApiMetrics
+from headcount.metrics.port import Port, api_port_of, open_port
+from headcount.metrics.requests import measuring
+from headcount.metrics.sharing import shared
+from headcount.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+FOLLOW_SECONDS: Final = 1.0
+"""How old other processes' tallies may be in a scrape of this one."""
+
+
+def api_port(
+    settings: Settings, app: web.Application, connections: ConnectionTally
+) -> AbstractAsyncContextManager[str | None]:
+    """Measure the app, which must not run yet, and serve its metrics as long as the block, yielding the URL.
+
+    Nothing is measured if the port is off.
+    """
+    port = api_port_of(settings)
+    return nullcontext() if port is None else _serving(port, app, connections)
+
+
+@asynccontextmanager
+async def _serving(port: Port, app: web.Application, connections: ConnectionTally) -> AsyncIterator[str]:
+    registry = CollectorRegistry()
+    metrics = ApiMetrics(registry, refusals=app[ADMISSION].refusals, connections=connections)
+    # The outermost: what the other middlewares make of an error is the answer.
+    app.middlewares.insert(0, measuring(metrics))
+    with shared(registry, os.environ) as shown:
+        shower = web.Application()
+        shower.add_routes([_metrics_route(metrics, shown)])
+        async with open_port(port, shower) as url:
+            log.info("metrics can be read", url=f"{url}/metrics")
+            following = asyncio.create_task(_follow(metrics))
+            try:
+                yield url
+            finally:
+                following.cancel()
+                metrics.follow()
+
+
+def _metrics_route(metrics: ApiMetrics, shown: CollectorRegistry) -> web.RouteDef:
+    render = make_aiohttp_handler(shown)
+
+    async def get_metrics(request: web.Request) -> web.StreamResponse:
+        metrics.follow()
+        return await render(request)
+
+    return web.get("/metrics", get_metrics)
+
+
+async def _follow(metrics: ApiMetrics) -> None:
+    while True:
+        metrics.follow()
+        await asyncio.sleep(FOLLOW_SECONDS)

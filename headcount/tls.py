@@ -1,0 +1,136 @@
+"""TLS: whom we trust, what we show of ourselves, and what stands against a certificate or a port."""
+
+import asyncio
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from headcount.settings import Settings
+from ingest.errors import RefusedError
+
+Kind = Literal["KAFKA", "REDIS"]
+E = TypeVar("E", bound=BaseException)
+
+PROBE_SECONDS: Final = 2.0
+_WRONG_NAME: Final = frozenset({62, 64})
+_WRONG_TIME: Final = frozenset({9, 10})
+
+
+def context(settings: Settings, kind: Kind) -> ssl.SSLContext:
+    """Build what a client needs; raises `RefusedError` for files that do not hold what they should."""
+    authorities = _location(settings, kind, "ca")
+    try:
+        built = ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise RefusedError(
+            f"{kind}_SSL_CA_LOCATION {authorities!r} can't be used: {_cause(error)}. "
+            "Wanted are certificates as PEM."
+        ) from error
+    if certificate := _location(settings, kind, "certificate"):
+        _show(built, settings, kind, certificate)
+    return built
+
+
+def redis_options(settings: Settings) -> dict[str, Any]:
+    """Return redis-py's options; raises as `context` does."""
+    context(settings, "REDIS")  # redis-py builds its own at each connection, and would fail there
+    return {
+        "ssl_ca_certs": _location(settings, "REDIS", "ca"),
+        "ssl_certfile": _location(settings, "REDIS", "certificate"),
+        "ssl_keyfile": _location(settings, "REDIS", "key"),
+        "ssl_password": "",  # without one, OpenSSL asks at the terminal
+    }
+
+
+def certificate_refusal(error: BaseException, kind: Kind) -> str | None:
+    """Say what is wrong with the server's certificate, where that is what an error is about."""
+    found = _cause_of(error, ssl.SSLCertVerificationError)
+    if found is None:
+        return None
+    if found.verify_code in _WRONG_NAME:
+        setting = "KAFKA_BOOTSTRAP_SERVERS" if kind == "KAFKA" else "REDIS_URL"
+        advice = f"Name it in {setting} as its certificate does, or have one made out to that name."
+    elif found.verify_code in _WRONG_TIME:
+        advice = "Renew it, or set this machine's clock."
+    else:
+        advice = f"Set {kind}_SSL_CA_LOCATION to the authority that issued it."
+    verdict = found.verify_message.rstrip(".")
+    return f"{kind.capitalize()} shows a certificate that is not accepted: {verdict}. {advice}"
+
+
+async def own_certificate_refusal(settings: Settings, kind: Kind, host: str, port: int) -> str | None:
+    """Try once more, and say it where the server goes away before it is asked anything.
+
+    That it does so for a certificate's sake is lost where the client has asked something already.
+    """
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port, ssl=context(settings, kind))
+    except (OSError, TimeoutError):
+        return None
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await reader.read(1)
+    except TimeoutError:
+        return None  # it waits for a question
+    except OSError:
+        pass
+    finally:
+        await _close(writer)
+    return (
+        f"{kind.capitalize()} does not accept our certificate, or wants one. "
+        f"Set {kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION to one that it trusts."
+    )
+
+
+async def speaks_tls(host: str, port: int) -> bool:
+    """Tell whether whoever listens there answers a TLS handshake; nothing is sent, nobody is trusted."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _reader, writer = await asyncio.open_connection(host, port, ssl=anybody)
+    except (OSError, TimeoutError):
+        return False
+    await _close(writer)
+    return True
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+def _show(built: ssl.SSLContext, settings: Settings, kind: Kind, certificate: str) -> None:
+    password = settings.kafka_ssl_key_password if kind == "KAFKA" else None
+    try:
+        # Never None: OpenSSL would ask for it at the terminal.
+        secret = password.get_secret_value() if password else ""
+        built.load_cert_chain(certificate, _location(settings, kind, "key"), secret)
+    except OSError as error:
+        encrypted = (
+            ", and KAFKA_SSL_KEY_PASSWORD if that is encrypted" if kind == "KAFKA" else ", unencrypted"
+        )
+        raise RefusedError(
+            f"{kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION can't be used: {_cause(error)}. "
+            f"Wanted are a certificate and its own private key as PEM{encrypted}."
+        ) from error
+
+
+def _location(settings: Settings, kind: Kind, name: str) -> str | None:
+    location: Path | None = getattr(settings, f"{kind.lower()}_ssl_{name}_location")
+    return str(location) if location else None
+
+
+def _cause(error: OSError) -> str:
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return (reason or "no PEM").replace("_", " ").lower()
+
+
+def _cause_of(error: BaseException | None, kind: type[E]) -> E | None:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error

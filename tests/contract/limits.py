@@ -1,0 +1,48 @@
+"""What the tests of the API's rate limits ask, and what they expect to be told."""
+
+from collections.abc import Mapping
+
+from tests.contract.conftest import Client
+from tests.fakes_api import FakeTokens, login, make_token
+
+PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
+ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"
+
+EMPTY = b'{"month":[],"success":true}'
+NOT_LOGGED_IN = b'{"status":"error","message":"You must be logged in to do this."}'
+
+RESET = 1_684_521_060_000
+"""18:31:00 of the day that the clock shows, in milliseconds: the end of the minute."""
+
+Told = tuple[int, Mapping[str, str], bytes]
+
+
+def too_many(seconds: int) -> bytes:
+    return (
+        b'{"success":false,"error":"Error, too many requests. Please slow down. You must wait %d seconds '
+        b'before trying this endpoint again. [error-too-many-requests]"}' % seconds
+    )
+
+
+def limits(limit: int, remaining: int, reset: int = RESET) -> dict[str, str]:
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+    return dict(zip(names, map(str, (limit, remaining, reset)), strict=True))
+
+
+async def told(client: Client, headers: Mapping[str, str], path: str = ASKED) -> Told:
+    """Ask; of the answer's headers return those of the limit."""
+    async with client.get(path, headers=headers) as response:
+        assert response.headers["Content-Type"] == "application/json"
+        shown = {
+            name: value
+            for name, value in response.headers.items()
+            if name.startswith("X-RateLimit") or name == "Retry-After"
+        }
+        return response.status, shown, await response.read()
+
+
+def enter(tokens: FakeTokens, *permissions: str, user_id: str = "alice") -> dict[str, str]:
+    """Add a token, and return what logs in with it."""
+    token, secret = make_token(user_id=user_id, permissions=permissions)
+    tokens.kept[token.digest] = token
+    return login(user_id, secret)

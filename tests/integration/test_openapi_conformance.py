@@ -1,0 +1,93 @@
+"""The running API against its own description: schemathesis asks whatever that allows, and what not."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+import schemathesis
+from redis.asyncio import Redis
+from schemathesis import Case
+
+from api.description.document import openapi_document
+from headcount.composition import serve_api
+from headcount.settings import Settings, load_settings
+from headcount.token_store import RedisTokenStore
+from ingest.batch import Batch, Offset, Partition
+from ingest.ports import Extent, LogState
+from tests.fakes_api import make_token
+from tests.redis_users import url_as
+from tests.suites.projections import an_event, redis_projection
+
+PARTITION = Partition("user-activity", 0)
+MANY = "1000000"
+USER = "alice"
+
+CONFIG = schemathesis.Config.from_dict(
+    {"generation": {"max-examples": 50, "deterministic": True, "database": "none"}}
+)
+
+description = schemathesis.openapi.from_dict(openapi_document(), config=CONFIG)
+
+
+@description.parametrize()
+def test_every_answer_is_as_described(case: Case[Any], url: str, secret: str) -> None:
+    case.call_and_validate(base_url=url, headers={"x-auth-token": secret, "x-user-id": USER})
+
+
+@pytest.fixture(scope="module")
+def secret(redis_url: str) -> str:
+    """Count somebody today, and log alice in; return her token."""
+    return asyncio.run(_prepare(redis_url))
+
+
+@pytest.fixture(scope="module")
+def url(redis_url: str, secret: str) -> Iterator[str]:
+    """Run the API as it is, on a port and with real limits, which nobody reaches."""
+    settings = load_settings(
+        {
+            "REDIS_URL": url_as("api", redis_url),
+            "HTTP_PORT": "0",
+            "HTTP_REQUESTS_PER_MINUTE": MANY,
+            "HTTP_FAILED_LOGINS_PER_MINUTE": MANY,
+        }
+    )
+    with _served(settings) as url:
+        yield url
+
+
+async def _prepare(redis_url: str) -> str:
+    token, secret = make_token(user_id=USER)
+    now = datetime.now(UTC)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushdb()
+        await RedisTokenStore(redis).add(token)
+        projection = redis_projection(redis)
+        await projection.begin(LogState("one", {PARTITION: Extent(Offset(0), Offset(1))}))
+        events = [an_event(USER, now)]
+        await projection.apply(
+            Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events, as_of=now)
+        )
+    return secret
+
+
+@contextmanager
+def _served(settings: Settings) -> Iterator[str]:
+    """Serve in a thread: what asks has no event loop."""
+    urls: SimpleQueue[str] = SimpleQueue()
+    loops: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
+    stopping = asyncio.Event()
+
+    async def serve() -> None:
+        loops.put(asyncio.get_running_loop())
+        await serve_api(settings, stopping, on_listening=urls.put)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    yield urls.get(timeout=10)
+    loops.get().call_soon_threadsafe(stopping.set)
+    thread.join(10)

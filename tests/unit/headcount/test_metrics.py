@@ -1,0 +1,274 @@
+"""The metrics: what is shown is what is documented, and no client can add to it."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from api.app import create_app
+from api.contract import WEEKLY_DATA_PATH
+from headcount.http.tally import Cause, ConnectionTally
+from headcount.metrics import names
+from headcount.metrics.api_port import api_port
+from headcount.metrics.port import check_ports
+from headcount.metrics.worker_port import worker_port
+from headcount.settings import Settings, load_settings
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import RefusedError
+from ingest.event import Event
+from ingest.ports import Extent
+from ingest.tally import Tally
+from projector.tally import Tally as Counted
+from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
+from tests.scrapes import Scrape, scrape
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics-reference.md"
+SETTINGS = load_settings(
+    {"REDIS_URL": "redis://127.0.0.1:1/0", "WORKER_METRICS_PORT": "0", "API_METRICS_PORT": "0"}
+)
+PARTITION = Partition("user-activity", 3)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredApi:
+    """A running API, and the address of its metrics."""
+
+    client: TestClient[web.Request, web.Application]
+    tokens: FakeTokens
+    connections: ConnectionTally
+    metrics_url: str
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[MeasuredApi]:
+    tokens, connections = FakeTokens(), ConnectionTally()
+    app = create_app(
+        view=FakeView(),
+        tokens=tokens,
+        time_zone=ZoneInfo("UTC"),
+        clock=lambda: NOW,
+        deadline=timedelta(minutes=1),
+    )
+    async with api_port(SETTINGS, app, connections) as url, TestClient(TestServer(app)) as client:
+        assert url
+        yield MeasuredApi(client, tokens, connections, url)
+
+
+def documented() -> list[tuple[str, str, tuple[str, ...], str]]:
+    rows = re.findall(
+        r"^\| `(headcount_\w+)` \| (\w+) \| (.+?) \| .+? \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    return [
+        (name, kind, tuple(re.findall(r"`(\w+)`", labels)), meaning) for name, kind, labels, meaning in rows
+    ]
+
+
+def assert_shows(shown: Scrape, wanted: tuple[names.Metric, ...]) -> None:
+    assert shown.kinds == {metric.name: metric.kind for metric in wanted}
+    for metric in wanted:
+        assert shown.labels.get(metric.name, frozenset(metric.labels)) == frozenset(metric.labels), (
+            metric.name
+        )
+
+
+async def busy_worker() -> tuple[Tally, Counted]:
+    """Return the tallies of a worker that owns a partition and has counted a batch."""
+    tally, counted = Tally(), Counted(counted=3, anonymous=2, expired=1)
+    tally.state.assign([PARTITION])
+    tally.state.place(PARTITION, Offset(5), None)
+    tally.state.reach({PARTITION: Extent(Offset(0), Offset(20))})
+    batch = Batch(partition=PARTITION, start=Offset(5), end=Offset(9), as_of=NOW)
+    tally.state.step(batch)
+    event = Event(workspace_id="acme", occurred_at=NOW - timedelta(seconds=3), type="message")
+    tally.note_batch([event] * 4, seconds=0.02, now=NOW)
+    tally.dead_letters["not-json"] = 7
+    tally.gaps["retention"] = 1
+    tally.records = 11
+    return tally, counted
+
+
+def test_the_document_lists_every_metric_as_it_is() -> None:
+    every = dict.fromkeys((*names.WORKER, *names.API))
+    assert documented() == [(each.name, each.kind, each.labels, each.meaning) for each in every]
+
+
+async def test_a_worker_shows_exactly_what_is_documented() -> None:
+    tally, counted = await busy_worker()
+    async with worker_port(SETTINGS, tally, counted) as url:
+        shown = await scrape(str(url))
+    assert_shows(shown, names.WORKER)
+
+
+async def test_a_worker_shows_what_it_has_counted() -> None:
+    tally, counted = await busy_worker()
+    async with worker_port(SETTINGS, tally, counted) as url:
+        shown = await scrape(str(url))
+    assert shown.value("headcount_records_total") == 11
+    results = {"counted": 3, "anonymous": 2, "expired": 1}
+    assert all(shown.value("headcount_events_total", result=key) == n for key, n in results.items())
+    assert shown.value("headcount_dead_letters_total", reason="not-json") == 7
+    assert shown.value("headcount_dead_letters_total", reason="too-large") == 0
+    assert shown.value("headcount_gaps_total", cause="retention") == 1
+    assert shown.value("headcount_partition_lag_records", partition="3") == 11
+    assert shown.value("headcount_partition_as_of_timestamp_seconds", partition="3") == NOW.timestamp()
+    assert shown.value("headcount_partition_catching_up", partition="3") == 0
+    assert shown.value("headcount_partition_stopped", partition="3") == 0
+    assert shown.value("headcount_waiting") == 0
+
+
+async def test_histograms_hold_in_each_bucket_what_is_in_the_smaller_ones() -> None:
+    tally, counted = await busy_worker()
+    async with worker_port(SETTINGS, tally, counted) as url:
+        shown = await scrape(str(url))
+    ages = {
+        le: shown.value("headcount_event_age_seconds_bucket", le=le) for le in ("2.5", "5.0", "60.0", "+Inf")
+    }
+    assert ages == {"2.5": 0, "5.0": 4, "60.0": 4, "+Inf": 4}
+    assert shown.value("headcount_event_age_seconds_count") == 4
+    assert shown.value("headcount_event_age_seconds_sum") == 12
+    assert shown.value("headcount_apply_seconds_sum") == 0.02
+
+
+async def test_trouble_shows() -> None:
+    tally, counted = await busy_worker()
+    tally.state.assign([PARTITION])
+    tally.state.stop(PARTITION, "a counter has the wrong type")
+    tally.state.waiting_for = "Redis"
+    async with worker_port(SETTINGS, tally, counted) as url:
+        shown = await scrape(str(url))
+    assert shown.value("headcount_partition_stopped", partition="3") == 1
+    assert shown.value("headcount_partition_catching_up", partition="3") == 1
+    assert shown.value("headcount_partition_as_of_timestamp_seconds", partition="3") is None
+    assert shown.value("headcount_waiting") == 1
+
+
+async def test_a_worker_without_redis_shows_everything_but_its_memory() -> None:
+    async with worker_port(SETTINGS, Tally(), Counted()) as url:
+        shown = await scrape(str(url))
+    assert_shows(shown, names.WORKER)
+    assert shown.value("headcount_redis_memory_used_bytes") is None
+    assert shown.value("headcount_batches_total") == 0
+
+
+async def test_the_api_shows_exactly_what_is_documented(api: MeasuredApi) -> None:
+    await api.client.get("/livez")
+    assert_shows(await scrape(api.metrics_url), names.API)
+
+
+async def test_every_label_is_there_before_anything_happened(api: MeasuredApi) -> None:
+    shown = await scrape(api.metrics_url)
+    kinds = ("missing", "unknown", "expired", "revoked", "wrong-user")
+    assert all(shown.value("headcount_authentication_failures_total", kind=kind) == 0 for kind in kinds)
+    assert all(shown.value("headcount_rate_limited_total", by=by) == 0 for by in ("token", "address"))
+    causes = [shown.value("headcount_http_connections_refused_total", cause=cause) for cause in Cause]
+    assert causes == [0] * len(Cause)
+
+
+async def test_answers_are_timed_by_route_and_status(api: MeasuredApi) -> None:
+    token, secret = make_token()
+    await api.tokens.add(token)
+    query = {"start": "2023-05-19T00:00:00.000Z"}
+    await api.client.get(WEEKLY_DATA_PATH, params=query, headers=login(token.user_id, secret))
+    await api.client.get(WEEKLY_DATA_PATH, params=query)
+    await api.client.get(WEEKLY_DATA_PATH, params=query)
+    count = "headcount_http_request_seconds_count"
+    shown = await scrape(api.metrics_url)
+    assert shown.value(count, route=WEEKLY_DATA_PATH, status="200") == 1
+    assert shown.value(count, route=WEEKLY_DATA_PATH, status="401") == 2
+    assert shown.value("headcount_authentication_failures_total", kind="missing") == 2
+
+
+async def test_no_client_adds_a_label(api: MeasuredApi) -> None:
+    for path in ("/a", "/b?token=c", f"{WEEKLY_DATA_PATH}/d", "/livez?e=f"):
+        await api.client.get(path)
+    await api.client.request("BREW", "/livez")
+    shown = await scrape(api.metrics_url)
+    routes = {
+        dict(labels)["route"] for name, labels in shown.samples if name.endswith("_request_seconds_count")
+    }
+    assert routes == {"unknown", "/livez"}
+
+
+async def test_nothing_in_a_scrape_tells_of_a_client(api: MeasuredApi) -> None:
+    token, secret = make_token(workspace_id="secret-workspace", user_id="secret-user")
+    await api.tokens.add(token)
+    await api.client.get(f"{WEEKLY_DATA_PATH}?secret-query", headers=login("secret-user", secret))
+    text = (await scrape(api.metrics_url)).text
+    assert "secret" not in text
+    assert secret not in text
+
+
+async def test_connections_show(api: MeasuredApi) -> None:
+    api.connections.open = 17
+    api.connections.refused[Cause.IDLE] += 4
+    shown = await scrape(api.metrics_url)
+    assert shown.value("headcount_http_connections") == 17
+    assert shown.value("headcount_http_connections_refused_total", cause="idle") == 4
+    api.connections.refused[Cause.IDLE] += 1
+    assert (await scrape(api.metrics_url)).value(
+        "headcount_http_connections_refused_total", cause="idle"
+    ) == 5
+
+
+async def test_a_port_that_is_off_is_not_opened() -> None:
+    settings = load_settings({"WORKER_METRICS_PORT": "off", "API_METRICS_PORT": "off"})
+    async with worker_port(settings, Tally(), Counted()) as url:
+        assert url is None
+    await check_ports(settings)
+
+
+async def test_a_taken_port_is_a_sentence() -> None:
+    async with worker_port(SETTINGS, Tally(), Counted()) as url:
+        taken = Settings(worker_metrics_port=int(str(url).rpartition(":")[2]), api_metrics_port=None)
+        with pytest.raises(
+            RefusedError, match=r"^WORKER_METRICS_PORT \d+ on 127.0.0.1 can't be listened on: "
+        ):
+            await check_ports(taken)
+
+
+async def test_worker_and_api_can_be_on_one_machine() -> None:
+    defaults = Settings()
+    assert len({defaults.http_port, defaults.worker_metrics_port, defaults.api_metrics_port}) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_worker_that_has_no_partitions_yet_lives_and_is_not_ready(method: str) -> None:
+    async with worker_port(SETTINGS, Tally(), Counted()) as url, ClientSession(str(url)) as session:
+        async with session.request(method, "/livez") as livez:
+            assert livez.status == 200
+        async with session.request(method, "/readyz") as readyz:
+            assert readyz.status == 503
+
+
+async def test_health_says_what_is_wrong() -> None:
+    tally, counted = await busy_worker()
+    tally.state.assign([PARTITION, Partition("user-activity", 1)])
+    tally.state.place(PARTITION, Offset(5), NOW)
+    tally.state.owned[PARTITION].progressed_at -= 1_000
+    tally.state.away = "Kafka's offsets can't be read"
+    async with worker_port(SETTINGS, tally, counted) as url, ClientSession(str(url)) as session:
+        async with session.get("/readyz") as readyz:
+            assert (readyz.status, await readyz.json()) == (
+                503,
+                {
+                    "ready": False,
+                    "servers": "Kafka's offsets can't be read",
+                    "assignment": "ok",
+                    "partitions": {
+                        "user-activity:1": "no place yet: the checkpoint is being looked up",
+                        "user-activity:3": "ok",
+                    },
+                },
+            )
+        async with session.get("/livez") as livez:
+            assert (livez.status, await livez.json()) == (200, {"alive": True, "stalled": []})
+        tally.state.away = None
+        async with session.get("/livez") as livez:
+            stalled = ["user-activity:3 makes no progress, with an unknown lag"]
+            assert (livez.status, await livez.json()) == (503, {"alive": False, "stalled": stalled})
