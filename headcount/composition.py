@@ -28,8 +28,10 @@ from ingest.sorting import Sorter
 from ingest.source import KafkaSource
 from ingest.tally import Tally
 from ingest.worker import Worker
+from projector.audience import Audience
 from projector.calendar import Calendar
 from projector.deployment import Deployment
+from projector.people import People
 from projector.projection import RedisProjection
 from projector.pseudonyms import Pseudonyms
 from projector.tally import Tally as Counted
@@ -86,7 +88,7 @@ async def _start_worker(
     projection = RedisProjection(
         redis,
         calendar(settings),
-        pseudonyms(settings),
+        people(settings),
         deployment=deployment(settings),
         clock=utc_now,
         tally=counted,
@@ -158,7 +160,20 @@ def deployment(settings: Settings) -> Deployment:
         topic=settings.kafka_topic,
         time_zone=settings.time_zone.key,
         user_id_hash_key=pseudonyms(settings).fingerprint if settings.user_id_hash_key else None,
+        audience=audience(settings),
     )
+
+
+def audience(settings: Settings) -> Audience:
+    """Return whose activity counts."""
+    return Audience(
+        ignored_event_types=settings.ignored_event_types, ignored_user_types=settings.ignored_user_types
+    )
+
+
+def people(settings: Settings) -> People:
+    """Return who is counted, as far as the settings say; raises as `pseudonyms` does."""
+    return People(pseudonyms(settings), audience=audience(settings))
 
 
 def pseudonyms(settings: Settings) -> Pseudonyms:

@@ -71,6 +71,15 @@ def _read_networks(text: object) -> object:
     return tuple(ip_network(network.strip()) for network in text.split(","))
 
 
+def _read_types(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    types = frozenset(each.strip() for each in text.split(","))
+    if "" in types:
+        raise ValueError("a type without a name")
+    return types
+
+
 def _read_off(text: object) -> object:
     return None if isinstance(text, str) and text.lower() == "off" else text
 
@@ -79,6 +88,7 @@ def _lower(text: object) -> object:
     return text.lower() if isinstance(text, str) else text
 
 
+Types = Annotated[frozenset[str], BeforeValidator(_read_types)]
 MetricsPort = Annotated[int, Field(ge=0, le=65_535)] | None
 
 
@@ -164,6 +174,12 @@ class Settings(BaseSettings):
     stalled_after_seconds: float = Field(default=120, ge=10, le=86_400, description="10 to 86400 seconds")
     time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
         default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"
+    )
+    ignored_event_types: Types = Field(
+        default=frozenset(), description="values of an event's type, with commas between them"
+    )
+    ignored_user_types: Types = Field(
+        default=frozenset(), description="values of an event's user_type, with commas between them"
     )
     user_id_hash_key: SecretStr | None = Field(
         default=None,

@@ -1,19 +1,24 @@
 """The deployment: what the counters in a Redis mean, so that no other deployment counts into them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from ingest.errors import RefusedError
 from projector import keys
+from projector.audience import EVERYBODY, Audience
 
 _NAMES: Final[Mapping[str, str]] = {
     "topic": "KAFKA_TOPIC",
     "time_zone": "TIME_ZONE",
     "user_id_hash_key": "a USER_ID_HASH_KEY with the fingerprint",
+    "ignored_event_types": "IGNORED_EVENT_TYPES",
+    "ignored_user_types": "IGNORED_USER_TYPES",
 }
+
+_REBUILD: Final = dict.fromkeys(_NAMES.keys() - {"topic"}, "; headcount rebuild counts the log anew for it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,7 @@ class Deployment:
     time_zone: str
     user_id_hash_key: str | None
     """The key's fingerprint, None where it does not matter; users are others under another key."""
+    audience: Audience = EVERYBODY
 
     async def claim(self, redis: Redis) -> None:
         """Record this deployment in an empty Redis; raises `RefusedError` where another is recorded."""
@@ -44,9 +50,10 @@ class Deployment:
             if recorded.get(field, value) != value:
                 raise RefusedError(
                     f"Redis counts for {_NAMES[field]} {recorded[field]!r}, this start is for {value!r}: "
-                    "give it a Redis database of its own, or set it as it was."
+                    f"give it a Redis database of its own, or set it as it was{_REBUILD.get(field, '')}."
                 )
 
     def fields(self) -> dict[str, str]:
         """Return what is recorded."""
-        return {field: value for field, value in asdict(self).items() if value is not None}
+        key = {} if self.user_id_hash_key is None else {"user_id_hash_key": self.user_id_hash_key}
+        return {"topic": self.topic, "time_zone": self.time_zone, **key, **self.audience.fields()}

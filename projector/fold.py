@@ -1,7 +1,7 @@
 """The fold: what a batch of events means for the counters. Pure, and the same in any order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,9 +27,14 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Additions, one a counter, and the number of events in none: anonymous, or older than the retention."""
+    """Additions, one a counter, and the number of events in none.
+
+    `ignored` are those that the deployment leaves out; of the others some are anonymous, or older than the
+    retention.
+    """
 
     additions: list[Addition]
+    ignored: int
     anonymous: int
     expired: int
 
@@ -39,12 +44,13 @@ def pack(additions: Iterable[Addition]) -> bytes:
     return _packer.encode([(addition.expires_at, addition.users) for addition in additions])
 
 
-def fold(events: Iterable[Event], calendar: Calendar, people: Naming, now: datetime) -> Fold:
+def fold(events: Collection[Event], calendar: Calendar, people: Naming, now: datetime) -> Fold:
     """Sort events into the counters of their days and buckets; `now` is aware."""
     oldest = calendar.oldest_bucket(now)
     user_ids: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     anonymous = expired = 0
-    for event in events:
+    counted = people.audience.of(events)
+    for event in counted:
         bucket = bucket_of(event.occurred_at)
         if event.user_id is None:
             anonymous += 1
@@ -53,7 +59,8 @@ def fold(events: Iterable[Event], calendar: Calendar, people: Naming, now: datet
         else:
             user_ids[event.workspace_id, bucket].add(event.user_id)
     buckets = {place: people.of(place[0], found) for place, found in user_ids.items()}
-    return Fold([*_days(buckets, calendar), *_buckets(buckets, calendar, now)], anonymous, expired)
+    additions = [*_days(buckets, calendar), *_buckets(buckets, calendar, now)]
+    return Fold(additions, len(events) - len(counted), anonymous, expired)
 
 
 def _days(buckets: UsersByBucket, calendar: Calendar) -> Iterable[Addition]:

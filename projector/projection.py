@@ -18,7 +18,6 @@ from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.people import People, read_people
 from projector.progress import read_progress
-from projector.pseudonyms import Pseudonyms
 from projector.server import check_server
 from projector.tally import Tally
 
@@ -30,7 +29,7 @@ class RedisProjection:
         self,
         redis: Redis,
         calendar: Calendar,
-        pseudonyms: Pseudonyms,
+        people: People,
         *,
         deployment: Deployment,
         clock: Callable[[], datetime],
@@ -38,11 +37,10 @@ class RedisProjection:
     ) -> None:
         self._redis = redis
         self._calendar = calendar
-        self._pseudonyms = pseudonyms
         self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
-        self._people = People(pseudonyms)
+        self._people = people
         self._generation = 0
         self._known: tuple[str, int] | tuple[()] = ()
         """What was read last: the topic whose checkpoints there are, and how many. Others are left alone."""
@@ -65,7 +63,7 @@ class RedisProjection:
         progress = await read_progress(self._redis)
         with errors_named():
             await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
-        self._people = await read_people(self._redis, self._pseudonyms)
+        self._people = await read_people(self._redis, self._people)
         self._generation = progress.generation
         self._known = (progress.topic_id or "", len(progress.checkpoints))
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
@@ -152,9 +150,10 @@ class RedisProjection:
         return msgspec.json.encode(report(gap, as_of=as_of, now=self._clock(), calendar=self._calendar))
 
     def _note(self, folded: Fold, events: int) -> None:
+        self._tally.ignored += folded.ignored
         self._tally.anonymous += folded.anonymous
         self._tally.expired += folded.expired
-        self._tally.counted += events - folded.anonymous - folded.expired
+        self._tally.counted += events - folded.ignored - folded.anonymous - folded.expired
 
 
 def _refusal(error: ResponseError) -> str:

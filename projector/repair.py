@@ -3,7 +3,7 @@
 A union forgives: what a counter holds already changes nothing in it, so that a change tells what it lacked.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -15,9 +15,8 @@ from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
 from projector.fold import fold, pack
-from projector.people import read_people
+from projector.people import People, read_people
 from projector.progress import read_progress
-from projector.pseudonyms import Pseudonyms
 
 MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 """The states that adding ends; a key that holds something else is left as it is."""
@@ -27,17 +26,17 @@ class Repair:
     """Adds events that the checkpoints have passed already. `clock` gives the time of day, aware."""
 
     def __init__(
-        self, redis: Redis, calendar: Calendar, pseudonyms: Pseudonyms, *, clock: Callable[[], datetime]
+        self, redis: Redis, calendar: Calendar, people: People, *, clock: Callable[[], datetime]
     ) -> None:
         self._redis = redis
         self._calendar = calendar
-        self._pseudonyms = pseudonyms
+        self._people = people
         self._clock = clock
         self._readd = redis.register_script(scripts.source(scripts.READD))
 
-    async def add(self, events: Iterable[Event]) -> list[Finding]:
+    async def add(self, events: Collection[Event]) -> list[Finding]:
         """Return the counters that lacked one of these events, and those that can't take them."""
-        people = await read_people(self._redis, self._pseudonyms)
+        people = await read_people(self._redis, self._people)
         additions = fold(events, self._calendar, people, self._clock()).additions
         keyspace = keys.generation((await read_progress(self._redis)).generation)
         names = [keyspace.key(addition.counter) for addition in additions]

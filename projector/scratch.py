@@ -19,7 +19,6 @@ from projector.fold import fold, pack
 from projector.pages import remove_all
 from projector.people import People, read_people
 from projector.progress import read_progress
-from projector.pseudonyms import Pseudonyms
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
@@ -34,15 +33,14 @@ class Scratch:
     """
 
     def __init__(
-        self, redis: Redis, calendar: Calendar, pseudonyms: Pseudonyms, *, clock: Callable[[], datetime]
+        self, redis: Redis, calendar: Calendar, people: People, *, clock: Callable[[], datetime]
     ) -> None:
         self._redis = redis
         self._calendar = calendar
-        self._pseudonyms = pseudonyms
         self._clock = clock
         self._began_at = clock()
         self._keyspace = keys.scratch(token_hex(8))
-        self._people = People(pseudonyms)
+        self._people = people
         self._ends: dict[Partition, Offset] = {}
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
 
@@ -51,7 +49,7 @@ class Scratch:
         if not beginnings:
             return  # there is no empty hash
         self._ends = dict(beginnings)
-        self._people = await read_people(self._redis, self._pseudonyms)
+        self._people = await read_people(self._redis, self._people)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
         with errors_named():
             await self._redis.hset(self._keyspace.checkpoints, mapping=checkpoints)

@@ -17,7 +17,7 @@ from projector import keys
 from projector.calendar import Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
-from tests.people import PLAIN_IDS
+from tests.people import PLAIN_PEOPLE
 from tests.steps import Steps
 
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
@@ -42,7 +42,7 @@ class Projected:
 
     def count(self, batch: Batch) -> None:
         """Count a batch wherever the checkpoint is."""
-        for addition in fold(batch.events, FOR_EVER, PLAIN_IDS, NOW).additions:
+        for addition in fold(batch.events, FOR_EVER, PLAIN_PEOPLE, NOW).additions:
             self.counters[keys.FIRST.key(addition.counter)] |= addition.users
         self.checkpoints[batch.partition] = batch.end
         if batch.as_of is not None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from projector.people import People
 from projector.pseudonyms import Pseudonyms
 
 CACHED_COUNT: Final = slice(8, 16)
@@ -12,6 +13,7 @@ CACHED_COUNT: Final = slice(8, 16)
 
 KEY = "a key for tests, as long as it has to be"
 PSEUDONYMS = Pseudonyms(KEY)
+PEOPLE = People(PSEUDONYMS)
 
 
 class PlainIds(Pseudonyms):
@@ -23,6 +25,7 @@ class PlainIds(Pseudonyms):
 
 
 PLAIN_IDS = PlainIds(KEY)
+PLAIN_PEOPLE = People(PLAIN_IDS)
 
 
 async def count(redis: Redis, key: str) -> int:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from headcount.audit.report import Findings, Report
 from headcount.clients import worker_redis
-from headcount.composition import calendar, pseudonyms, utc_now
+from headcount.composition import calendar, people, utc_now
 from headcount.log.access import open_log
 from headcount.log.counted_events import CountedEvents
 from headcount.log.scope import Scope, check_unmoved, read_scope
@@ -19,7 +19,7 @@ from headcount.settings import Settings
 from ingest.errors import UnavailableError
 from ingest.sorting import Sorter
 from projector.calendar import Calendar
-from projector.pseudonyms import Pseudonyms
+from projector.people import People
 from projector.repair import MENDED, Repair
 from projector.scratch import Scratch
 
@@ -34,17 +34,17 @@ class Audit:
         *,
         redis: Redis,
         calendar: Calendar,
-        pseudonyms: Pseudonyms,
+        people: People,
     ) -> None:
         self.events = events
         self._scope = scope
         self._redis = redis
         self._calendar = calendar
-        self._pseudonyms = pseudonyms
+        self._people = people
 
     async def compare(self) -> Report:
         """Find damaged counters, and write to none; raises `UnavailableError`, `UnreadableError`."""
-        scratch = Scratch(self._redis, self._calendar, self._pseudonyms, clock=utc_now)
+        scratch = Scratch(self._redis, self._calendar, self._people, clock=utc_now)
         findings = Findings(self._calendar)
         try:
             await scratch.begin(self._scope.beginnings())
@@ -60,7 +60,7 @@ class Audit:
 
     async def repair(self) -> Report:
         """Add to the counters what they lack; raises as `compare` does."""
-        repair = Repair(self._redis, self._calendar, self._pseudonyms, clock=utc_now)
+        repair = Repair(self._redis, self._calendar, self._people, clock=utc_now)
         findings = Findings(self._calendar, mended=MENDED)
         async for batch in self.events.batches():
             for finding in await repair.add(batch.events):
@@ -80,5 +80,5 @@ async def open_audit(settings: Settings) -> AsyncIterator[Audit]:
             CountedEvents(scope, log=log, sorter=sorter, clock=utc_now),
             redis=redis,
             calendar=calendar(settings),
-            pseudonyms=pseudonyms(settings),
+            people=people(settings),
         )

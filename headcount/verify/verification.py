@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
-from headcount.composition import calendar, pseudonyms, utc_now
+from headcount.composition import calendar, people, utc_now
 from headcount.counted import read_counted
 from headcount.log.access import open_log
 from headcount.log.counted_events import CountedEvents
@@ -88,7 +88,7 @@ class Verification:
             self._question.days,
             users,
             calendar=calendar(self._settings),
-            pseudonyms=pseudonyms(self._settings),
+            people=people(self._settings),
             now=self._question.now,
         )
 

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.composition import calendar, deployment, pseudonyms, utc_now
+from headcount.composition import calendar, deployment, people, utc_now
 from headcount.settings import Settings
 from ingest.batch import Batch, Offset, Partition
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
@@ -70,7 +70,7 @@ class Oracle:
         projection = RedisProjection(
             self._yardstick,
             calendar(self._settings),
-            pseudonyms(self._settings),
+            people(self._settings),
             deployment=deployment(self._settings),
             clock=utc_now,
         )

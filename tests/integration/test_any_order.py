@@ -24,7 +24,7 @@ from projector import keys
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
-from tests.people import PSEUDONYMS, as_stored, content, count, is_exact
+from tests.people import PEOPLE, PSEUDONYMS, as_stored, content, count, is_exact
 
 NOW = datetime(2024, 5, 17, 12, tzinfo=UTC)
 CALENDAR = Calendar(time_zone=ZoneInfo("America/St_Johns"), retention_days=0, bucket_retention_days=0)
@@ -81,7 +81,7 @@ async def project(redis: Redis, reading: Reading) -> Mapping[bytes, bytes]:
     projection = RedisProjection(
         redis,
         CALENDAR,
-        PSEUDONYMS,
+        PEOPLE,
         deployment=Deployment(
             topic="user-activity", time_zone=CALENDAR.time_zone.key, user_id_hash_key=PSEUDONYMS.fingerprint
         ),

@@ -1,5 +1,7 @@
 """The claim on a Redis: one deployment each, on a server that keeps what it is given."""
 
+from dataclasses import replace
+
 import pytest
 from redis.asyncio import Redis
 
@@ -8,7 +10,9 @@ from ingest.batch import Offset, Partition
 from ingest.errors import RefusedError
 from ingest.ports import Extent, LogState
 from projector import keys
+from projector.audience import Audience
 from projector.deployment import Deployment
+from projector.pseudonyms import Pseudonyms
 from tests.people import PSEUDONYMS
 from tests.servers import Servers
 from tests.suites.projections import redis_projection
@@ -35,7 +39,23 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
             Deployment(
                 topic="user-activity", time_zone="Europe/Berlin", user_id_hash_key=PSEUDONYMS.fingerprint
             ),
-            "TIME_ZONE 'UTC'",
+            "TIME_ZONE 'UTC'.*headcount rebuild",
+        ),
+        (
+            Deployment(
+                topic="user-activity",
+                time_zone="UTC",
+                user_id_hash_key=Pseudonyms("another key, as long as it has to be").fingerprint,
+            ),
+            "USER_ID_HASH_KEY with the fingerprint.*headcount rebuild",
+        ),
+        (
+            replace(OURS, audience=Audience(ignored_user_types=frozenset({"bot", "app"}))),
+            "IGNORED_USER_TYPES '', this start is for 'app,bot'.*headcount rebuild",
+        ),
+        (
+            replace(OURS, audience=Audience(ignored_event_types=frozenset({"typing"}))),
+            "IGNORED_EVENT_TYPES '', this start is for 'typing'.*headcount rebuild",
         ),
     ],
 )
@@ -84,3 +104,9 @@ async def test_a_redis_that_evicts_is_refused(embedded_valkey: Servers[EmbeddedV
         with pytest.raises(RefusedError, match="allkeys-lru"):
             await redis_projection(redis).claim()
         assert await redis.dbsize() == 0
+
+
+async def test_somebody_who_asks_without_the_key_is_not_refused(redis_client: Redis) -> None:
+    """Who only reads needs no key."""
+    await OURS.claim(redis_client)
+    await replace(OURS, user_id_hash_key=None).check(redis_client)

@@ -20,7 +20,7 @@ from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.tally import Tally
-from tests.people import PSEUDONYMS, content, count, is_exact
+from tests.people import PEOPLE, PSEUDONYMS, content, count, is_exact
 from tests.servers import Servers
 
 PARTITION = Partition("user-activity", 0)
@@ -32,7 +32,7 @@ FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retentio
 
 def projection_in(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
     deployment = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
-    return RedisProjection(redis, calendar, PSEUDONYMS, deployment=deployment, clock=lambda: NOW, tally=tally)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=lambda: NOW, tally=tally)
 
 
 async def begun(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:

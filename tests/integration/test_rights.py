@@ -29,7 +29,7 @@ from projector.repair import Repair
 from projector.scratch import Scratch
 from projector.view import RedisView
 from tests.fakes_api import make_token
-from tests.people import PSEUDONYMS
+from tests.people import PEOPLE
 from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
 from tests.servers import Servers
 
@@ -94,7 +94,7 @@ async def work_as_worker(redis: Redis) -> None:
 
 def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
     deployment = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
-    return RedisProjection(redis, calendar, PSEUDONYMS, deployment=deployment, clock=lambda: NOW)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=lambda: NOW)
 
 
 def a_batch(as_of: datetime | None, workspace_id: str = "acme", *, people: int = 1) -> Batch:
@@ -146,7 +146,7 @@ async def look_around(redis: Redis) -> None:
 
 async def audit(redis: Redis) -> None:
     """Find a damaged counter, then mend it; once with counters that expire, once without."""
-    scratch = Scratch(redis, KEPT, PSEUDONYMS, clock=lambda: NOW)
+    scratch = Scratch(redis, KEPT, PEOPLE, clock=lambda: NOW)
     await scratch.begin({PARTITION: Offset(0)})
     await scratch.apply(a_batch(None))
     others = Batch(
@@ -163,10 +163,10 @@ async def audit(redis: Redis) -> None:
     states = [finding.state async for finding in scratch.compare()]
     await scratch.remove()
     assert set(states) >= {"incomplete", "missing"}
-    await Repair(redis, KEPT, PSEUDONYMS, clock=lambda: NOW).add(others.events[:1])
-    await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(others.events[1:])
+    await Repair(redis, KEPT, PEOPLE, clock=lambda: NOW).add(others.events[:1])
+    await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(others.events[1:])
     large = a_batch(None, "large", people=513)
-    await Repair(redis, FOR_EVER, PSEUDONYMS, clock=lambda: NOW).add(large.events)
+    await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(large.events)
 
 
 @asynccontextmanager

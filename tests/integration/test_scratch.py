@@ -21,7 +21,7 @@ from projector.finding import Finding
 from projector.projection import RedisProjection
 from projector.repair import Repair
 from projector.scratch import Scratch
-from tests.people import PSEUDONYMS
+from tests.people import PEOPLE, PSEUDONYMS
 
 PARTITION = Partition("t", 0)
 NOW = datetime.now(UTC)
@@ -45,13 +45,13 @@ def batch_of(users: Iterable[int], *, start: int = 0, end: int = 9) -> Batch:
 async def count(redis: Redis, batch: Batch, calendar: Calendar = FOR_EVER) -> None:
     """Count a batch into the live counters of a Redis that holds nothing yet."""
     deployment = Deployment(topic="t", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
-    projection = RedisProjection(redis, calendar, PSEUDONYMS, deployment=deployment, clock=now)
+    projection = RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=now)
     await projection.begin(LogState("id", {PARTITION: Extent(batch.start, batch.end)}))
     assert await projection.apply(batch) == batch.end
 
 
 async def begun(redis: Redis, calendar: Calendar = FOR_EVER) -> Scratch:
-    scratch = Scratch(redis, calendar, PSEUDONYMS, clock=now)
+    scratch = Scratch(redis, calendar, PEOPLE, clock=now)
     await scratch.begin({PARTITION: Offset(0)})
     return scratch
 
@@ -123,7 +123,7 @@ async def test_more_counters_than_a_page_are_all_looked_at(redis_client: Redis) 
 async def test_a_counter_whose_time_ran_out_meanwhile_is_not_missing(redis_client: Redis) -> None:
     clock = NOW
     calendar = Calendar(time_zone=ZoneInfo("UTC"), retention_days=1, bucket_retention_days=1)
-    scratch = Scratch(redis_client, calendar, PSEUDONYMS, clock=lambda: clock)
+    scratch = Scratch(redis_client, calendar, PEOPLE, clock=lambda: clock)
     await scratch.begin({PARTITION: Offset(0)})
     await scratch.apply(batch_of([1]))
     assert await found_by(scratch) == {Finding(DAY, "missing"), Finding(BUCKET, "missing")}
@@ -185,7 +185,7 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
     checkpoint = await redis_client.dump(keys.FIRST.checkpoints)
     await redis_client.delete(*clean)
     await redis_client.pfadd(BUCKET_KEY, *PSEUDONYMS.of("acme", (f"user-{number}" for number in range(100))))
-    repair = Repair(redis_client, FOR_EVER, PSEUDONYMS, clock=now)
+    repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
     batch = batch_of(range(5_000))
     assert await repair.add(batch.events) == [Finding(DAY, "missing"), Finding(BUCKET, "incomplete")]
     assert await repair.add(batch.events) == []
@@ -195,7 +195,7 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
 
 async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:
     await redis_client.rpush(DAY_KEY, "x")
-    repair = Repair(redis_client, FOR_EVER, PSEUDONYMS, clock=now)
+    repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
     assert await repair.add(batch_of([1]).events) == [
         Finding(DAY, "not-a-counter"),
         Finding(BUCKET, "missing"),

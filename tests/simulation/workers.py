@@ -17,7 +17,7 @@ from ingest.tally import Tally
 from ingest.worker import Worker
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
-from tests.people import PLAIN_IDS
+from tests.people import PLAIN_IDS, PLAIN_PEOPLE
 from tests.simulation.activity import CALENDAR, MAX_EVENT_BYTES
 from tests.simulation.broker import GROUP, TOPIC, Broker
 from tests.simulation.loop import SimulatedLoop
@@ -81,7 +81,7 @@ class Workers:
         patience = Patience(stopping, asyncio.sleep)
         options = {"broker": self._broker}
         redis = self._client(name)
-        projection = RedisProjection(redis, CALENDAR, PLAIN_IDS, deployment=DEPLOYMENT, clock=self._clock)
+        projection = RedisProjection(redis, CALENDAR, PLAIN_PEOPLE, deployment=DEPLOYMENT, clock=self._clock)
         letters = KafkaDeadLetters(TOPIC, options)
         source = KafkaSource(TOPIC, GROUP, options)
         try:

@@ -16,7 +16,7 @@ from projector.projection import RedisProjection
 from projector.tally import Tally
 from tests.fakes_log import NOW
 from tests.fakes_projection import FOR_EVER, FakeProjection, Projected
-from tests.people import PSEUDONYMS, count
+from tests.people import PEOPLE, PSEUDONYMS, count
 
 DEPLOYMENT = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
 
@@ -29,7 +29,7 @@ def redis_projection(
     redis: Redis, *, calendar: Calendar = FOR_EVER, tally: Tally | None = None
 ) -> RedisProjection:
     """Return a projection whose clock stands at `NOW`."""
-    return RedisProjection(redis, calendar, PSEUDONYMS, deployment=DEPLOYMENT, clock=lambda: NOW, tally=tally)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW, tally=tally)
 
 
 class ObservedProjection(Protocol):

@@ -24,12 +24,13 @@ from ingest.ports import Extent, GapCause, Record
 from ingest.sorting import FUTURE_TOLERANCE
 from projector.calendar import Calendar
 from projector.gaps import GapReport
+from projector.people import People
 from projector.progress import Progress
 from projector.pseudonyms import Pseudonyms
 from projector.view import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.fakes_api import FakeView
 from tests.fakes_log import FakeRecord
-from tests.people import KEY, PSEUDONYMS
+from tests.people import KEY, PEOPLE
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -48,11 +49,11 @@ def recounted(
     days: Sequence[date] = DAYS,
     zone: str = "UTC",
     retention_days: int = 0,
-    pseudonyms: Pseudonyms = PSEUDONYMS,
+    people: People = PEOPLE,
 ) -> dict[date, int]:
     calendar = Calendar(time_zone=ZoneInfo(zone), retention_days=retention_days, bucket_retention_days=1)
     with DistinctUsers() as users:
-        recount = Recount("acme", days, users, calendar=calendar, pseudonyms=pseudonyms, now=NOW)
+        recount = Recount("acme", days, users, calendar=calendar, people=people, now=NOW)
         for events in batches:
             recount.add(events)
         return recount.counts()
@@ -108,7 +109,7 @@ class Collision(Pseudonyms):
 
 def test_two_users_with_one_pseudonym_are_two() -> None:
     """The recount must not rest on what it checks."""
-    assert recounted([[event("alice"), event("bob")]], pseudonyms=Collision(KEY))[TODAY] == 2
+    assert recounted([[event("alice"), event("bob")]], people=People(Collision(KEY)))[TODAY] == 2
 
 
 def test_more_users_than_are_collected_are_counted_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
