@@ -1,26 +1,23 @@
 """The embedded Kafka and Redis as one: started in the home folder, and settings that point at them."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from headcount.embedded.kafka import EmbeddedKafka
 from headcount.embedded.valkey import EmbeddedValkey
-from headcount.local.home import read_private, write_private
+from headcount.local.key_file import key_file, read_key
 from headcount.settings import Settings
 
 STOP_SECONDS: Final = 4.0
-KEY_BYTES: Final = 32
 
 
 @asynccontextmanager
 async def embedded_servers(settings: Settings, announce: Callable[[str], None]) -> AsyncIterator[Settings]:
-    """Start both servers, and yield the settings with their addresses in place of any others.
+    """Start both servers, and yield the settings with their addresses and the home's key.
 
     The home folder must be occupied by this process. `announce` is told of a download. Raises `RefusedError`
     with what stands against the start.
@@ -41,16 +38,6 @@ def _pointing_at(settings: Settings, kafka: EmbeddedKafka, valkey: EmbeddedValke
         "kafka_bootstrap_servers": kafka.bootstrap_servers,
         "kafka_security_protocol": "PLAINTEXT",
         "redis_url": SecretStr(valkey.url),
-        "user_id_hash_key": settings.user_id_hash_key or kept_key(settings.headcount_home),
+        "user_id_hash_key": SecretStr(read_key(key_file(settings.headcount_home))),
     }
     return settings.model_copy(update=ours)
-
-
-def kept_key(home: Path) -> SecretStr:
-    """Return the key that the home folder keeps for user ids; make it where it is missing."""
-    path = home / "user-id-hash-key.json"
-    key = read_private(path).get("user_id_hash_key")
-    if not isinstance(key, str):
-        key = secrets.token_hex(KEY_BYTES)
-        write_private(path, {"user_id_hash_key": key})
-    return SecretStr(key)

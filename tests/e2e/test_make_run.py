@@ -91,7 +91,7 @@ async def publish_fresh_users(details: Mapping[str, Any]) -> None:
                 "occurred_at": datetime.now(UTC).isoformat(),
                 "type": "login",
             }
-            await producer.send_and_wait(details["topic"], json.dumps(event).encode())
+            await producer.send_and_wait(details["kafka_topic"], json.dumps(event).encode())
 
 
 async def test_a_newcomer_runs_it_stops_it_and_runs_it_again(clone: Path) -> None:
