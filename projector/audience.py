@@ -1,6 +1,6 @@
 """The audience: whose activity counts, and which activity, by the types that events tell."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,16 @@ class Audience:
             "ignored_user_types": _listed(self.ignored_user_types),
         }
 
+    def __str__(self) -> str:
+        without = " and without ".join(self._left_out())
+        return f"Everybody counts, without {without}." if without else "Everybody counts."
+
+    def _left_out(self) -> Iterator[str]:
+        if self.ignored_event_types:
+            yield f"events of type {_listed(self.ignored_event_types)}"
+        if self.ignored_user_types:
+            yield f"users of type {_listed(self.ignored_user_types)}"
+
     def _counts(self, event: Event) -> bool:
         if event.type in self.ignored_event_types:
             return False
@@ -34,6 +44,18 @@ class Audience:
 
 
 EVERYBODY: Final = Audience()
+
+
+def read_audience(recorded: Mapping[str, str]) -> Audience:
+    """Read what was recorded; where nothing was, everybody counts."""
+    return Audience(
+        ignored_event_types=_types(recorded.get("ignored_event_types", "")),
+        ignored_user_types=_types(recorded.get("ignored_user_types", "")),
+    )
+
+
+def _types(listed: str) -> frozenset[str]:
+    return frozenset(listed.split(",")) if listed else frozenset()
 
 
 def _listed(types: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """How far the projection has come, as Redis knows it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ class Progress:
 
     A partition without the latter is catching up. `generation` is the live one; `topic_id` is None where
     nothing was counted yet. `gaps` are those that no operator has acknowledged, the first found first.
+    `deployment` is what is recorded of whom the counters count, and how.
     """
 
     generation: int
@@ -28,6 +29,7 @@ class Progress:
     checkpoints: Mapping[Partition, Offset]
     as_of: Mapping[Partition, datetime]
     gaps: Sequence[GapReport]
+    deployment: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_progress(redis: Redis) -> Progress:
@@ -49,6 +51,7 @@ async def read_progress(redis: Redis) -> Progress:
         _offsets(checkpoints),
         {_partition(field): datetime.fromtimestamp(int(value) / 1000, UTC) for field, value in as_of.items()},
         list(map(decode, gaps)),
+        {name.decode(): value.decode() for name, value in deployment.items()},
     )
 
 

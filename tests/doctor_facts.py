@@ -15,6 +15,7 @@ from ingest.batch import Offset, Partition
 from ingest.ports import Extent
 from projector.progress import Progress
 from tests.fakes_api import make_token
+from tests.people import KEY
 
 NOW: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIRST: Final = Partition("user-activity", 0)
@@ -135,7 +136,7 @@ def kafka_facts(**changes: Any) -> KafkaFacts:  # noqa: ANN401 - any field
 
 def facts(*, redis: RedisFacts | None = None, kafka: KafkaFacts | None = None, **environment: str) -> Facts:
     return Facts(
-        settings=load_settings(environment),
+        settings=load_settings({"USER_ID_HASH_KEY": KEY, **environment}),
         redis=redis or redis_facts(),
         kafka=kafka or kafka_facts(),
         now=NOW,
