@@ -10,10 +10,11 @@ READD: Final = "readd.lua"
 SWITCH: Final = "switch.lua"
 RESTART: Final = "restart.lua"
 REWIND: Final = "rewind.lua"
+UNION: Final = "union.lua"
 WINDOW: Final = "window.lua"
 
 _ADD: Final = "add.lua"
-_ADDING: Final = frozenset({APPLY, READD})
+_ADDING: Final = frozenset({APPLY, READD, UNION})
 
 
 def source(name: str) -> str:
