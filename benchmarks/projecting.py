@@ -71,6 +71,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "KAFKA_TOPIC": settings.kafka_topic,
         "KAFKA_GROUP_ID": settings.kafka_group_id,
         "REDIS_URL": settings.redis_url.get_secret_value(),
+        "USER_ID_HASH_KEY": settings.user_id_hash_key.get_secret_value() if settings.user_id_hash_key else "",
         "RETENTION_DAYS": str(settings.retention_days),
         "BUCKET_RETENTION_DAYS": str(settings.bucket_retention_days),
         "LOG_LEVEL": "error",
