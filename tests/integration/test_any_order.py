@@ -78,6 +78,13 @@ def readings(draw: st.DrawFn, events: Sequence[Event]) -> Reading:
 async def project(redis: Redis, reading: Reading) -> Mapping[bytes, bytes]:
     """Count a reading in an empty Redis, and return its counters."""
     await redis.flushdb()
+    await project_into(redis, reading)
+    return await counters(redis)
+
+
+async def project_into(redis: Redis, reading: Reading) -> None:
+    """Count a reading, from its beginning on, into whatever counters there are."""
+    await redis.delete(keys.FIRST.checkpoints, keys.FIRST.as_of)
     projection = RedisProjection(
         redis,
         CALENDAR,
@@ -94,7 +101,6 @@ async def project(redis: Redis, reading: Reading) -> Mapping[bytes, bytes]:
         start, end = ends[partition], Offset(ends[partition] + len(events))
         assert await projection.apply(Batch(partition=partition, start=start, end=end, events=events)) == end
         ends[partition] = end
-    return await counters(redis)
 
 
 async def counters(redis: Redis) -> Mapping[bytes, bytes]:
@@ -135,6 +141,53 @@ async def test_a_counter_at_the_edge_depends_only_on_who_is_in_it(
     users = PSEUDONYMS.of("acme", (f"user-{number}" for number in range(people)))
     await (redis_client.sadd if people <= EXACT else redis_client.pfadd)("plain", *users)
     assert await content(redis_client, DAY) == await content(redis_client, "plain")
+
+
+@settings(ON_REDIS, max_examples=30)
+@given(
+    people=st.integers(EXACT - 5, EXACT + 5),
+    reached=st.integers(0, EXACT + 5),
+    random=st.randoms(use_true_random=False),
+)
+async def test_a_replay_into_what_was_counted_already_changes_nothing_at_the_edge(
+    redis_client: Redis, people: int, reached: int, random: Random
+) -> None:
+    """A checkpoint may be lost, or be older, at any moment: before the edge, and after it."""
+    events = [active(f"user-{number}") for number in range(people)]
+    plain = await project(redis_client, Reading([(PARTITIONS[0], events)]))
+    await project(redis_client, Reading([(PARTITIONS[0], events[:reached])]))
+    for _ in range(2):
+        await project_into(redis_client, shuffled(events, random))
+        assert await counters(redis_client) == plain
+
+
+@settings(ON_REDIS, max_examples=20)
+@given(size=st.integers(1, 40), random=st.randoms(use_true_random=False))
+async def test_a_counter_is_exact_up_to_the_edge_and_of_the_same_people_beyond(
+    redis_client: Redis, size: int, random: Random
+) -> None:
+    """Batch by batch over the edge, with known people among the new ones."""
+    events = [active(f"user-{number}") for number in range(EXACT + 2 * size)]
+    present = events[: EXACT - size]
+    await project(redis_client, Reading([(PARTITIONS[0], present)]))
+    for end in range(len(present), len(events) + 1, max(1, size // 3)):
+        batch = [*events[len(present) : end], *random.choices(present, k=5)]
+        present = events[:end]
+        await project_into(redis_client, Reading([(random.choice(PARTITIONS), batch)]))
+        assert await is_exact(redis_client, DAY) == (end <= EXACT)
+        if end <= EXACT:
+            assert await count(redis_client, DAY) == end
+    await redis_client.pfadd("plain", *PSEUDONYMS.of("acme", (str(event.user_id) for event in present)))
+    if len(present) > EXACT:
+        assert await content(redis_client, DAY) == await content(redis_client, "plain")
+
+
+async def test_people_who_are_known_do_not_end_exactness(redis_client: Redis) -> None:
+    events = [active(f"user-{number}") for number in range(EXACT)]
+    before = await project(redis_client, Reading([(PARTITIONS[0], events)]))
+    await project_into(redis_client, Reading([(PARTITIONS[1], events), (PARTITIONS[0], events)]))
+    assert await counters(redis_client) == before
+    assert await count(redis_client, DAY) == EXACT
 
 
 @pytest.mark.parametrize("seed", range(3))
