@@ -15,6 +15,10 @@ _NAMES: Final[Mapping[str, str]] = {
     "user_id_hash_key": "a USER_ID_HASH_KEY with the fingerprint",
 }
 
+_REBUILD: Final = dict.fromkeys(
+    ("time_zone", "user_id_hash_key"), "; headcount rebuild counts the log anew for it"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -44,7 +48,7 @@ class Deployment:
             if recorded.get(field, value) != value:
                 raise RefusedError(
                     f"Redis counts for {_NAMES[field]} {recorded[field]!r}, this start is for {value!r}: "
-                    "give it a Redis database of its own, or set it as it was."
+                    f"give it a Redis database of its own, or set it as it was{_REBUILD.get(field, '')}."
                 )
 
     def fields(self) -> dict[str, str]:

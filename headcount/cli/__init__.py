@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import audit, dead_letters, describe, gaps, replay, serving, skip, status, tokens, verify
+from headcount.cli import (
+    audit,
+    dead_letters,
+    describe,
+    forget,
+    gaps,
+    rebuild,
+    replay,
+    serving,
+    skip,
+    status,
+    tokens,
+    verify,
+)
 
 app = typer.Typer(
     name="headcount",
@@ -26,6 +39,8 @@ app.command()(replay.replay)
 app.command()(status.status)
 app.command()(audit.audit)
 app.command()(verify.verify)
+app.command()(rebuild.rebuild)
+app.command()(forget.forget)
 app.command()(skip.skip)
 app.command()(describe.describe)
 app.add_typer(tokens.app, name="tokens")
