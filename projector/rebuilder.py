@@ -33,9 +33,13 @@ async def only_rebuilder(redis: Redis) -> AsyncIterator[bytes]:
         )
     try:
         async with asyncio.TaskGroup() as tasks:
-            renewing = tasks.create_task(_renew(lock))
-            yield lock.local.token
-            renewing.cancel()
+            # Not cancelled: redis-py may take a cancellation for its own, and go on.
+            ended = asyncio.Event()
+            tasks.create_task(_renew(lock, ended))
+            try:
+                yield lock.local.token
+            finally:
+                ended.set()
     except* HeadcountError as errors:
         raise errors.exceptions[0] from None
     finally:
@@ -43,11 +47,12 @@ async def only_rebuilder(redis: Redis) -> AsyncIterator[bytes]:
             await lock.release()
 
 
-async def _renew(lock: Lock) -> None:
-    while True:
-        await asyncio.sleep(RENEWAL_SECONDS)
+async def _renew(lock: Lock, ended: asyncio.Event) -> None:
+    while not ended.is_set():
         try:
             with errors_named():
                 await lock.reacquire()
         except LockError as error:
             raise UnavailableError("Redis lost what was counted, or somebody else rebuilds.") from error
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), RENEWAL_SECONDS)
