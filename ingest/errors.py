@@ -22,7 +22,7 @@ class OutOfRangeError(UnavailableError):
 
 
 class SupersededError(HeadcountError):
-    """Another projection of the log went live: its checkpoints are to be gone on from."""
+    """Another projection of the log went live, or others are counted: positions are to be sought anew."""
 
 
 class UnreadableError(HeadcountError):

@@ -201,7 +201,7 @@ class Worker:
         except PartitionStoppedError as error:
             self._stop_partition(error)
         except SupersededError as error:
-            log.info("other counters are live", cause=str(error))
+            log.info("going on with what is counted now", cause=str(error))
             self._lose_places()
 
     async def _apply_batch(self, batch: Batch) -> Offset | None:
@@ -244,7 +244,8 @@ class Worker:
         now = asyncio.get_running_loop().time()
         self._next_beat = now + BEAT_SECONDS
         for partition, lane in list(self._lanes.items()):
-            await self._apply(partition, lane, await self._end_of(partition, lane), ())
+            if partition in self._lanes:  # one step may have lost every place
+                await self._apply(partition, lane, await self._end_of(partition, lane), ())
         self._unpositioned.update(self._stops.due(now))
 
     async def _end_of(self, partition: Partition, lane: Lane) -> Offset:

@@ -1,10 +1,10 @@
 -- Counts a batch of one partition and steps its checkpoint, or does nothing.
 -- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if it matters what was read of it.
 -- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user, ...]], ...] in the order of KEYS,
--- then, if they matter: the number of the live generation as it was read, the topic's id, and how many of its partitions
--- had a checkpoint.
+-- then, if they matter: the number of the live generation as it was read, the topic's id, how many of its partitions
+-- had a checkpoint, and how often somebody was to be forgotten.
 -- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
--- Returns 'SUPERSEDED' where another generation is live, 'HELD' where the counters stand still until one is.
+-- Returns 'SUPERSEDED' where another generation is live, or others are to be forgotten; 'HELD' where the counters stand still until one is.
 -- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers
 -- take for that of all partitions, may not go on past one that is no longer among them.
 local function now_in_ms()
@@ -32,11 +32,11 @@ end
 local stored, known = place[1], freshness[1]
 
 if ARGV[6] then
-  local deployment, refusal = hash_fields(KEYS[#KEYS], 'generation', 'topic_id', 'held_until')
+  local deployment, refusal = hash_fields(KEYS[#KEYS], 'generation', 'topic_id', 'held_until', 'forgotten')
   if refusal then
     return refusal
   end
-  if (deployment[1] or '0') ~= ARGV[6] then
+  if (deployment[1] or '0') ~= ARGV[6] or (deployment[4] or '0') ~= ARGV[9] then
     return { ok = 'SUPERSEDED' }
   elseif deployment[3] and tonumber(deployment[3]) > now_in_ms() then
     return { ok = 'HELD' }

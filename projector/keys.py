@@ -13,8 +13,10 @@ _PREFIX: Final = f"headcount:{SCHEMA_VERSION}:{{0}}"
 DEPLOYMENT: Final = f"{_PREFIX}:deployment"
 """Hash: what the first start recorded and every later start must match.
 
-Beside it the id of the topic counted, the number of the live generation, and until when, in ms of the epoch,
-the live counters stand still."""
+Beside it the id of the topic counted; the number of the live generation, and how often somebody was to be
+forgotten until it was counted; how often until now; and while the log is counted anew, what the next
+generation means, and until when, in ms of the epoch, the live counters stand still. How many generations
+there were so far, so that no two have the same number."""
 
 GAPS: Final = f"{_PREFIX}:gaps"
 """List: the newest gaps found in the log that no operator has acknowledged, as JSON."""
@@ -24,6 +26,9 @@ ACKNOWLEDGED_GAPS: Final = f"{_PREFIX}:gaps-acknowledged"
 
 FORGOTTEN: Final = f"{_PREFIX}:forgotten"
 """Set: who is not to be counted, as `workspace_id:pseudonym`."""
+
+REBUILDER: Final = f"{_PREFIX}:rebuilder"
+"""String: who counts the log anew at the moment, for a few seconds unless it says so again."""
 
 TOKENS: Final = f"{_PREFIX}:tokens"
 """Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""
@@ -67,6 +72,10 @@ class Keyspace:
     def union(self) -> str:
         """A key in which a script may unite counters; it is gone when the script ends."""
         return f"{_PREFIX}:{self.name}:union"
+
+    def holds(self, key: str) -> bool:
+        """Tell whether a key is of this projection."""
+        return key.startswith(f"{_PREFIX}:{self.name}:")
 
     @property
     def every(self) -> str:
@@ -112,6 +121,11 @@ def scratch(name: str) -> Keyspace:
 FIRST: Final = generation(0)
 EVERY_LIVE: Final = f"{_PREFIX}:live-*"
 """The pattern of the keys of all generations."""
+
+
+def every_counter_of(workspace_id: str) -> str:
+    """Return the pattern of a workspace's counters in all projections; no workspace id has a wildcard."""
+    return f"{_PREFIX}:*:*:{workspace_id}:*"
 
 
 def requests(token_id: str, minute: int) -> str:

@@ -42,8 +42,8 @@ class RedisProjection:
         self._tally = tally or Tally()
         self._people = people
         self._generation = 0
-        self._known: tuple[str, int] | tuple[()] = ()
-        """What was read last: the topic whose checkpoints there are, and how many. Others are left alone."""
+        self._known: tuple[str, int, int] | tuple[()] = ()
+        """The topic whose checkpoints were read last, how many, and who is forgotten. No other is counted."""
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
@@ -65,7 +65,7 @@ class RedisProjection:
             await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
         self._people = await read_people(self._redis, self._people)
         self._generation = progress.generation
-        self._known = (progress.topic_id or "", len(progress.checkpoints))
+        self._known = (progress.topic_id or "", len(progress.checkpoints), self._people.revision)
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
 
     async def begin(self, log: LogState) -> None:
@@ -130,7 +130,7 @@ class RedisProjection:
         if stored is None:
             return None
         if stored == b"SUPERSEDED":
-            raise SupersededError("the log was counted anew: going on with the new counters")
+            raise SupersededError("the log was counted anew, or somebody is to be forgotten")
         if stored == b"HELD":
             raise UnavailableError("the counters stand still while the log's new count takes their place")
         checkpoint = Offset(int(stored))

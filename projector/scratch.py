@@ -19,11 +19,10 @@ from projector.fold import fold, pack
 from projector.pages import remove_all
 from projector.people import People, read_people
 from projector.progress import read_progress
+from projector.room import check_room
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
-FULLEST: Final = 0.9
-"""The share of its memory from which on Redis is left to its worker."""
 
 
 class Scratch:
@@ -56,7 +55,7 @@ class Scratch:
             await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
 
     async def apply(self, batch: Batch) -> None:
-        await self._check_memory()
+        await check_room(self._redis)
         folded = fold(batch.events, self._calendar, self._people, self._began_at)
         additions = [replace(addition, expires_at=self._expires_at()) for addition in folded.additions]
         names = [self._keyspace.key(addition.counter) for addition in additions]
@@ -79,15 +78,6 @@ class Scratch:
 
     async def remove(self) -> None:
         await remove_all(self._redis, self._keyspace)
-
-    async def _check_memory(self) -> None:
-        with errors_named():
-            memory = await self._redis.info("memory")
-        limit = memory.get("maxmemory", 0)
-        if limit and memory["used_memory"] > limit * FULLEST:
-            raise UnavailableError(
-                f"Redis has used {FULLEST:.0%} of its maxmemory: what is left is for the worker. Raise it."
-            )
 
     async def _check_whole(self) -> None:
         """Redis may have been put back to an older state while it was compared."""

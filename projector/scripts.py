@@ -6,10 +6,12 @@ from typing import Final
 ACKNOWLEDGE: Final = "acknowledge.lua"
 APPLY: Final = "apply.lua"
 COMPARE: Final = "compare.lua"
+ERASE: Final = "erase.lua"
 READD: Final = "readd.lua"
-SWITCH: Final = "switch.lua"
+REMOVE: Final = "remove.lua"
 RESTART: Final = "restart.lua"
 REWIND: Final = "rewind.lua"
+SWITCH: Final = "switch.lua"
 UNION: Final = "union.lua"
 WINDOW: Final = "window.lua"
 

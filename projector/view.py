@@ -98,7 +98,8 @@ class RedisView:
                 keys=[keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names], args=[generation]
             )
             if answer is not None:
-                self._generation = generation
+                # Nothing that is counted says nothing of whose days will be.
+                self._generation = generation if answer[0] else None
                 return answer
             self._generation = None
         return None

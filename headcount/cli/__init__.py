@@ -11,7 +11,9 @@ from headcount.cli import (
     dead_letters,
     describe,
     doctor,
+    forget,
     gaps,
+    rebuild,
     replay,
     serving,
     skip,
@@ -39,6 +41,8 @@ app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(audit.audit)
 app.command()(verify.verify)
+app.command()(rebuild.rebuild)
+app.command()(forget.forget)
 app.command()(skip.skip)
 app.command()(describe.describe)
 app.add_typer(tokens.app, name="tokens")

@@ -22,11 +22,17 @@ from ingest.ports import Extent, Gap, LogState
 from projector import keys
 from projector.calendar import Calendar
 from projector.deployment import Deployment
+from projector.erasure import erase
 from projector.gaps import acknowledge, read_acknowledged
+from projector.hold import held
+from projector.meaning import Meaning
+from projector.people import read_people, record_forgotten
 from projector.progress import read_progress
 from projector.projection import RedisProjection
+from projector.rebuilder import only_rebuilder
 from projector.repair import Repair
 from projector.scratch import Scratch
+from projector.succession import Succession
 from projector.view import RedisView
 from tests.fakes_api import make_token
 from tests.people import PEOPLE
@@ -40,6 +46,7 @@ PARTITION: Final = Partition("activity", 0)
 EXTENT: Final = Extent(Offset(0), Offset(9))
 KEPT: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
+DEPLOYMENT: Final = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
 UNSEEN: Final = frozenset({"CONFIG|GET"})
 """What MONITOR does not show: it hides what could hold a secret."""
 CONTAINERS: Final = frozenset({"ACL", "CLIENT", "CONFIG", "SCRIPT"})
@@ -93,8 +100,7 @@ async def work_as_worker(redis: Redis) -> None:
 
 
 def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
-    deployment = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
-    return RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=lambda: NOW)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW)
 
 
 def a_batch(as_of: datetime | None, workspace_id: str = "acme", *, people: int = 1) -> Batch:
@@ -121,15 +127,17 @@ async def work_as_operator(redis: Redis) -> None:
     await tokens.revoke(token.id, NOW)
     await read_progress(redis)
     assert (await RedisView(redis).daily_counts("others", [NOW.date()])).users
+    await rebuild(redis)
     await skip(redis)
     await acknowledge(redis, 1)
     await read_acknowledged(redis)
     await look_around(redis)
     await audit(redis)
+    await forget(redis)
 
 
 async def skip(redis: Redis) -> None:
-    await Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None).check(redis)
+    await DEPLOYMENT.check(redis)
     projection = projection_in(redis)
     await projection.checkpoints()
     gap = Gap(partition=PARTITION, cause="skipped", checkpoint=Offset(1), extent=EXTENT)
@@ -167,6 +175,35 @@ async def audit(redis: Redis) -> None:
     await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(others.events[1:])
     large = a_batch(None, "large", people=513)
     await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(large.events)
+
+
+async def rebuild(redis: Redis) -> None:
+    """Count beside the live counters, and discard that; then others, and switch over."""
+    events = [*a_batch(None, people=2).events, *a_batch(None, "others", people=514).events]
+    batch = Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events)
+    for calendar in (KEPT, FOR_EVER):
+        people = await read_people(redis, PEOPLE)
+        meaning = Meaning(deployment=DEPLOYMENT, calendar=calendar, revision=people.revision)
+        async with only_rebuilder(redis) as token:
+            succession = Succession(redis, meaning, people, rebuilder=token, clock=lambda: NOW)
+            await succession.begin()
+            await succession.place({PARTITION: Offset(0)})
+            await succession.apply(batch if calendar is FOR_EVER else a_batch(None))
+            assert [finding async for finding in succession.comparison().differences()]
+            await (switch(redis, succession) if calendar is FOR_EVER else succession.discard())
+
+
+async def switch(redis: Redis, succession: Succession) -> None:
+    async with held(redis):
+        assert (await succession.checkpoints()).keys() == {PARTITION}
+        assert await succession.switch()
+    await succession.remove_former()
+
+
+async def forget(redis: Redis) -> None:
+    await record_forgotten(redis, "1", workspace_id="others")
+    assert (await erase(redis, "1", workspace_id="others")).estimates > 0
+    assert await erase(redis, "1", workspace_id="acme") == (0, 0)
 
 
 @asynccontextmanager
@@ -245,6 +282,8 @@ ANOTHERS: Final = {
         f"PFCOUNT {TODAY}",
         f"GET {TODAY}",
         f"SDIFF {TODAY} {BUCKET}",
+        f"SADD {keys.FORGOTTEN} x",
+        f"GET {keys.REBUILDER}",
         "CONFIG GET *",
         "SCAN 0",
     ),
@@ -259,12 +298,15 @@ ANOTHERS: Final = {
         f"DEL {TODAY}",
         f"HGETALL {keys.DEPLOYMENT}",
         f"LRANGE {keys.GAPS} 0 -1",
+        f"SMEMBERS {keys.FORGOTTEN}",
         "INFO",
         "SCAN 0",
     ),
     "operator": (
-        f"HSET {keys.FIRST.as_of} x 1",
+        f"DEL {keys.FORGOTTEN}",
+        f"SREM {keys.FORGOTTEN} x",
         f"HDEL {keys.FIRST.checkpoints} x",
+        f"UNLINK {keys.DEPLOYMENT}",
         f"PFMERGE {TODAY} {BUCKET}",
         f"HDEL {keys.TOKENS} x",
     ),

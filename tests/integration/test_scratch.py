@@ -13,8 +13,7 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.event import Event
 from ingest.ports import Extent, LogState
-from projector import keys
-from projector import scratch as scratch_module
+from projector import keys, room
 from projector.calendar import Calendar, bucket_of
 from projector.deployment import Deployment
 from projector.finding import Finding
@@ -168,7 +167,7 @@ async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = await begun(redis_client)
-    monkeypatch.setattr(scratch_module, "FULLEST", 1e-6)
+    monkeypatch.setattr(room, "FULLEST", 1e-6)
     limit = (await redis_client.config_get("maxmemory"))["maxmemory"] or "0"
     await redis_client.config_set("maxmemory", "1gb")
     try:

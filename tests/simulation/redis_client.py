@@ -82,6 +82,9 @@ class FakePipeline:
     def hget(self, key: str, name: str) -> None:
         self._commands.append(lambda store: store.hget(encode(key), encode(name)))
 
+    def smembers(self, _key: str) -> None:
+        self._commands.append(lambda _: set())  # nobody is to be forgotten here
+
     def hgetall(self, key: str) -> None:
         self._commands.append(lambda store: dict(store.hashes.get(encode(key), {})))
 

@@ -24,8 +24,8 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     partition, start, end, instant, packed, *known = args
     deployment = counters.pop() if known else None
     stored, before = _hget(store, checkpoints, partition), _hget(store, as_of, partition)
-    if deployment is not None and not _is_live(store, deployment, known[0]):
-        return b"SUPERSEDED"
+    if deployment is not None and (refusal := _refusal(store, deployment, known)):
+        return refusal
     if deployment is not None and not _is_known(store, checkpoints, deployment, known):
         return None
     if stored != start:
@@ -40,9 +40,19 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
 
 
 def _is_known(store: Store, checkpoints: bytes, deployment: bytes, known: Sequence[bytes]) -> bool:
-    _, topic_id, partitions = known
+    _, topic_id, partitions, _ = known
     there = len(store.hashes.get(checkpoints, {}))
     return _hget(store, deployment, b"topic_id") == topic_id and there >= int(partitions)
+
+
+def _refusal(store: Store, deployment: bytes, known: Sequence[bytes]) -> bytes | None:
+    generation, *_, revision = known
+    if not _is_live(store, deployment, generation):
+        return b"SUPERSEDED"
+    if (_hget(store, deployment, b"forgotten") or b"0") != revision:
+        return b"SUPERSEDED"
+    held_until = _hget(store, deployment, b"held_until")
+    return b"HELD" if held_until and float(held_until) > store.now() * 1000 else None
 
 
 def _is_live(store: Store, deployment: bytes, generation: bytes) -> bool:

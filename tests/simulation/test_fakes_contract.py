@@ -23,6 +23,7 @@ PARTITIONS: Final = ("activity:0", "activity:1")
 COUNTERS: Final = tuple(keys.FIRST.bucket("acme", number) for number in range(3))
 SPOILT: Final = keys.FIRST.bucket("acme", 9)
 GENERATIONS: Final = (0, 0, 0, 1)
+REVISIONS: Final = (0, 0, 0, 1)
 SOME: Final = keys.Counter("acme", 0)
 TOPIC_IDS: Final = ("one", "two")
 MOST_GAPS: Final = 3
@@ -62,12 +63,22 @@ def apply(chance: random.Random) -> Call:
     start = chance.randrange(3)
     as_of = chance.choice(["", 999, 1_000, 10_000])
     args = [chance.choice(PARTITIONS), start, start + chance.randrange(2), as_of, pack(additions)]
-    known = chance.choice([[], [chance.choice(GENERATIONS), chance.choice(TOPIC_IDS), chance.randrange(4)]])
+    known = chance.choice([[], known_of(chance)])
     deployment = [keys.DEPLOYMENT] if known or chance.random() < 0.5 else []
     places = [keys.FIRST.checkpoints, keys.FIRST.as_of]
     if chance.random() < 0.1:
         places[chance.randrange(2)] = SPOILT
     return Call(scripts.APPLY, [*places, *counters, *deployment], [*args, *known])
+
+
+def known_of(chance: random.Random) -> list[Any]:
+    """Return what a projection has read of the deployment."""
+    return [
+        chance.choice(GENERATIONS),
+        chance.choice(TOPIC_IDS),
+        chance.randrange(4),
+        chance.choice(REVISIONS),
+    ]
 
 
 def rewind(chance: random.Random) -> Call:
@@ -88,6 +99,26 @@ def restart(chance: random.Random) -> Call:
 def window(chance: random.Random) -> Call:
     places = [keys.DEPLOYMENT, keys.FIRST.checkpoints, keys.FIRST.as_of, *chance.sample(COUNTERS, k=2)]
     return Call(scripts.WINDOW, places, [chance.choice(GENERATIONS)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("held_until", FAR * 1_000), ("held_until", 1), ("forgotten", 1), ("generation", 1)]
+)
+async def test_a_batch_waits_or_is_sent_elsewhere_the_same(
+    redis_client: Redis, field: str, value: int
+) -> None:
+    """A rebuild holds the live counters and replaces them, and forgetting changes who is counted."""
+    server = RedisServer(lambda: START)
+    fake: Any = FakeRedis(server, Straight())
+    place = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT]
+    await reply_of(fake, first := Call(scripts.RESTART, place, [0, "one", MOST_GAPS, 0, PARTITIONS[0], 0]))
+    await reply_of(redis_client, first)
+    server.store.hset(DEPLOYMENT, field.encode(), str(value).encode())
+    await redis_client.hset(keys.DEPLOYMENT, field, str(value))
+    batch = [PARTITIONS[0], 0, 1, "", pack([])]
+    call = Call(scripts.APPLY, [*place[:2], keys.DEPLOYMENT], [*batch, 0, "one", 1, 0])
+    expected = {"held_until": b"HELD" if value > 1 else b"1"}.get(field, b"SUPERSEDED")
+    assert await reply_of(fake, call) == await reply_of(redis_client, call) == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
