@@ -91,12 +91,13 @@ def render_weekly_data(window: Window, users: Sequence[int]) -> WeeklyData:
     return {"month": [_row(day, count) for day, count in counted if count], "success": True}
 
 
-def as_of_header(counts: DailyCounts) -> dict[str, str]:
-    """Name the instant up to which every event is counted.
+def claims(counts: DailyCounts) -> dict[str, str]:
+    """Say in headers what the answer claims: up to which instant every event is counted, and how exactly.
 
-    Cut to milliseconds, never rounded up: the answer must not claim an instant it has not reached.
+    The instant is cut to milliseconds, never rounded up: the answer must not claim one it has not reached.
     """
-    return {"X-Headcount-As-Of": render_instant(counts.as_of)}
+    precision = f"{counts.standard_error:.4f}" if counts.standard_error else "exact"
+    return {"X-Headcount-As-Of": render_instant(counts.as_of), "X-Headcount-Precision": precision}
 
 
 def render_instant(instant: datetime) -> str:

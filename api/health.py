@@ -12,7 +12,7 @@ from api.contract import render_instant
 from api.errors import NoTokensError, TokensUnavailableError
 from api.resources import CLOCK, DEADLINE, TOKENS, VIEW
 from api.responses import json_response
-from projector.view import CatchingUpError, ViewUnavailableError
+from projector.view import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 
 T = TypeVar("T")
 
@@ -22,6 +22,7 @@ FRESH_FOR: Final = timedelta(seconds=10)
 OK: Final = "ok"
 _PROBLEMS: Final[Mapping[type[Exception], str]] = {
     CatchingUpError: "catching up with the log; answers come back by themselves",
+    OtherTimeZoneError: "of another time zone; start the API with the TIME_ZONE that the workers have",
     ViewUnavailableError: "unavailable: Redis does not answer, or can't",
     NoTokensError: "empty: no token was created yet, or Redis lost them; create one",
     TokensUnavailableError: "unavailable: Redis does not answer, or can't",

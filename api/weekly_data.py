@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD, authorise
-from api.contract import as_of_header, parse_window, render_weekly_data
+from api.contract import claims, parse_window, render_weekly_data
 from api.resources import ADMISSION, TIME_ZONE, VIEW
 from api.responses import json_response
 
@@ -15,4 +15,4 @@ async def get_weekly_data(request: web.Request) -> web.Response:
     authorise(token, VIEW_ENGAGEMENT_DASHBOARD)
     window = parse_window(request.query, app[TIME_ZONE])
     counts = await app[VIEW].daily_counts(token.workspace_id, window)
-    return json_response(render_weekly_data(window, counts.users), headers=as_of_header(counts))
+    return json_response(render_weekly_data(window, counts.users), headers=claims(counts))

@@ -1,14 +1,15 @@
-"""Counters as Redis holds them: plain ones to hold ours against, and two sets of ours byte for byte."""
+"""Counters as Redis holds them: bare ones to hold ours against, and those of two databases byte for byte."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from redis.asyncio import Redis
 
 from benchmarks.people import Counts, People
+from projector.keys import Keyspace
+from projector.pages import keys_of
 
-KEYS_A_TURN: Final = 5_000
 IDS_A_COMMAND: Final = 1_000
 CACHED_COUNT: Final = slice(8, 16)
 """Where the header keeps the last count: a count that was asked for differs there, and only there."""
@@ -22,8 +23,8 @@ class Difference:
     different: list[str]
 
 
-async def count_plainly(redis: Redis, people: People) -> Counts:
-    """Count with nothing but PFADD and PFCOUNT on one key a day."""
+async def count_bare(redis: Redis, people: People) -> Counts:
+    """Count with nothing but PFADD of the ids and PFCOUNT, on one key a day."""
     counts = {}
     for day, user_ids in people.items():
         key, ids = f"{day.workspace_id}:{day.day}", sorted(user_ids)
@@ -33,22 +34,33 @@ async def count_plainly(redis: Redis, people: People) -> Counts:
     return counts
 
 
-async def compare(ours: Redis, theirs: Redis) -> Difference:
-    """Compare every HyperLogLog of two databases, but for the count cached in its header."""
-    mine, other = await _counters(ours), await _counters(theirs)
+async def compare(ours: Redis, theirs: Redis, keyspace: Keyspace) -> Difference:
+    """Compare every counter of two databases, but for the count cached in a HyperLogLog's header."""
+    mine, other = await _counters(ours, keyspace), await _counters(theirs, keyspace)
     names = mine.keys() | other.keys()
     return Difference(len(names), sorted(name for name in names if mine.get(name) != other.get(name)))
 
 
-async def _counters(redis: Redis) -> Mapping[str, bytes]:
-    """Read every string: HyperLogLogs are strings, and we keep no other."""
-    names = [name async for name in redis.scan_iter(count=KEYS_A_TURN, _type="string")]
+async def _counters(redis: Redis, keyspace: Keyspace) -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
-    for first in range(0, len(names), KEYS_A_TURN):
-        some = names[first : first + KEYS_A_TURN]
-        values = cast("list[bytes]", await redis.mget(some))
-        found |= {
-            name.decode(): value[: CACHED_COUNT.start] + value[CACHED_COUNT.stop :]
-            for name, value in zip(some, values, strict=True)
-        }
+    async for page in keys_of(redis, keyspace):
+        names = [name for name in page if keyspace.counter(name)]
+        found |= zip(names, await _contents(redis, names), strict=True)
     return found
+
+
+async def _contents(redis: Redis, names: Sequence[str]) -> Sequence[bytes]:
+    """Return the members of sets, in order, and HyperLogLogs as they are stored."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.type(name)
+        kinds = await pipeline.execute()
+        for name, kind in zip(names, kinds, strict=True):
+            (pipeline.smembers if kind == b"set" else pipeline.get)(name)
+        return [_comparable(value) for value in await pipeline.execute()]
+
+
+def _comparable(value: bytes | Iterable[bytes]) -> bytes:
+    if isinstance(value, bytes):
+        return value[: CACHED_COUNT.start] + value[CACHED_COUNT.stop :]
+    return b" ".join(sorted(value))

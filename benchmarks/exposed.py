@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.tokens import mint
 from headcount.clients import api_redis, worker_redis
-from headcount.composition import calendar, deployment, utc_now
+from headcount.composition import calendar, deployment, people, utc_now
 from headcount.embedded import EmbeddedValkey
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
@@ -54,7 +54,9 @@ async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed
 
 async def _count_nobody(settings: Settings, redis: Redis) -> None:
     """Have the projection of an empty log, caught up."""
-    projection = RedisProjection(redis, calendar(settings), deployment=deployment(settings), clock=utc_now)
+    projection = RedisProjection(
+        redis, calendar(settings), people(settings), deployment=deployment(settings), clock=utc_now
+    )
     await projection.claim()
     partition, start = Partition(settings.kafka_topic, 0), Offset(0)
     await projection.begin(LogState("benchmark", {partition: Extent(start, start)}))

@@ -34,7 +34,7 @@ async def publish(settings: Settings, values: Iterable[bytes], published: Report
 
 async def project(settings: Settings, events: int, counted: Report) -> None:
     """Run one worker until its checkpoints have passed that many events, which must be the whole log."""
-    async with _worker(settings) as worker:
+    async with working(settings) as worker:
         while await _count(settings, counted) < events:
             await asyncio.sleep(REFRESH_SECONDS)
             if worker.returncode is not None:
@@ -52,10 +52,10 @@ async def _count(settings: Settings, counted: Report) -> int:
 
 
 @asynccontextmanager
-async def _worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def working(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `headcount worker`, as an operator does."""
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "headcount", "worker", env={**os.environ, **_environment(settings)}
+        sys.executable, "-m", "headcount", "worker", env={**os.environ, **environment_of(settings)}
     )
     try:
         yield worker
@@ -65,12 +65,13 @@ async def _worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proces
         await worker.wait()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings) -> dict[str, str]:
     return {
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "KAFKA_TOPIC": settings.kafka_topic,
         "KAFKA_GROUP_ID": settings.kafka_group_id,
         "REDIS_URL": settings.redis_url.get_secret_value(),
+        "USER_ID_HASH_KEY": settings.user_id_hash_key.get_secret_value() if settings.user_id_hash_key else "",
         "RETENTION_DAYS": str(settings.retention_days),
         "BUCKET_RETENTION_DAYS": str(settings.bucket_retention_days),
         "WORKER_METRICS_PORT": "off",

@@ -22,20 +22,25 @@ from headcount.redis_entry import check_entry, check_rights
 from headcount.settings import Settings
 from headcount.token_store import RedisTokenStore
 from ingest.dead_letters import KafkaDeadLetters
-from ingest.errors import UnavailableError
+from ingest.errors import RefusedError, UnavailableError
 from ingest.patience import Patience
 from ingest.sorting import Sorter
 from ingest.source import KafkaSource
 from ingest.tally import Tally
 from ingest.worker import Worker
+from projector.audience import Audience
 from projector.calendar import Calendar
 from projector.deployment import Deployment
+from projector.people import People
 from projector.projection import RedisProjection
+from projector.pseudonyms import Pseudonyms
 from projector.tally import Tally as Counted
 from projector.view import RedisView
 
 REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
 """A client learns within a second that it can't be answered; longer than the API waits for Redis."""
+
+MAKE_KEY: Final = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +86,12 @@ async def _start_worker(
 ) -> Worker:
     redis = await parts.enter_async_context(worker_redis(settings))
     projection = RedisProjection(
-        redis, calendar(settings), deployment=deployment(settings), clock=utc_now, tally=counted
+        redis,
+        calendar(settings),
+        people(settings),
+        deployment=deployment(settings),
+        clock=utc_now,
+        tally=counted,
     )
     await check_entry(redis, settings)
     await patience.insist(projection.claim)
@@ -115,7 +125,8 @@ async def serve_api(
     """
     async with api_redis(settings) as redis:
         await check_entry(redis, settings)
-        view, tokens = RedisView(redis), RedisTokenStore(redis)
+        view = RedisView(redis, time_zone=settings.time_zone.key)
+        tokens = RedisTokenStore(redis)
         await check_rights(view.as_of(), tokens.ping())
         app = create_app(
             view=view,
@@ -144,8 +155,35 @@ def bounds(settings: Settings, redis: Redis) -> Bounds:
 
 
 def deployment(settings: Settings) -> Deployment:
-    """Return what the counters of these settings mean."""
-    return Deployment(topic=settings.kafka_topic, time_zone=settings.time_zone.key)
+    """Return what the counters of these settings mean, as far as the settings say."""
+    return Deployment(
+        topic=settings.kafka_topic,
+        time_zone=settings.time_zone.key,
+        user_id_hash_key=pseudonyms(settings).fingerprint if settings.user_id_hash_key else None,
+        audience=audience(settings),
+    )
+
+
+def audience(settings: Settings) -> Audience:
+    """Return whose activity counts."""
+    return Audience(
+        ignored_event_types=settings.ignored_event_types, ignored_user_types=settings.ignored_user_types
+    )
+
+
+def people(settings: Settings) -> People:
+    """Return who is counted, as far as the settings say; raises as `pseudonyms` does."""
+    return People(pseudonyms(settings), audience=audience(settings))
+
+
+def pseudonyms(settings: Settings) -> Pseudonyms:
+    """Return the pseudonyms under the settings' key; raises `RefusedError` where there is none."""
+    if settings.user_id_hash_key is None:
+        raise RefusedError(
+            "USER_ID_HASH_KEY is not set: user ids enter Redis only as hashes under this secret. "
+            f"Make one once, keep it, and give it to every worker: {MAKE_KEY}"
+        )
+    return Pseudonyms(settings.user_id_hash_key.get_secret_value())
 
 
 def calendar(settings: Settings) -> Calendar:

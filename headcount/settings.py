@@ -23,9 +23,12 @@ from redis.asyncio.connection import parse_url
 
 from headcount.secret_files import read_secrets
 from ingest.errors import RefusedError
+from projector.pseudonyms import KEY_MIN_CHARACTERS
 
 _REDIS_SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
-_SECRETS: Final = frozenset({"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password"})
+_SECRETS: Final = frozenset(
+    {"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password", "user_id_hash_key"}
+)
 _SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 _CERTIFICATES: Final = ("kafka_ssl", "redis_ssl")
 _OWN_CERTIFICATE: Final = "an existing PEM file with our own certificate, and those that vouch for it"
@@ -68,6 +71,15 @@ def _read_networks(text: object) -> object:
     return tuple(ip_network(network.strip()) for network in text.split(","))
 
 
+def _read_types(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    types = frozenset(each.strip() for each in text.split(","))
+    if "" in types:
+        raise ValueError("a type without a name")
+    return types
+
+
 def _read_off(text: object) -> object:
     return None if isinstance(text, str) and text.lower() == "off" else text
 
@@ -76,6 +88,7 @@ def _lower(text: object) -> object:
     return text.lower() if isinstance(text, str) else text
 
 
+Types = Annotated[frozenset[str], BeforeValidator(_read_types)]
 MetricsPort = Annotated[int, Field(ge=0, le=65_535)] | None
 
 
@@ -161,6 +174,17 @@ class Settings(BaseSettings):
     stalled_after_seconds: float = Field(default=120, ge=10, le=86_400, description="10 to 86400 seconds")
     time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
         default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"
+    )
+    ignored_event_types: Types = Field(
+        default=frozenset(), description="values of an event's type, with commas between them"
+    )
+    ignored_user_types: Types = Field(
+        default=frozenset(), description="values of an event's user_type, with commas between them"
+    )
+    user_id_hash_key: SecretStr | None = Field(
+        default=None,
+        min_length=KEY_MIN_CHARACTERS,
+        description=f"a secret of at least {KEY_MIN_CHARACTERS} characters, the same for every worker",
     )
     retention_days: int = Field(default=400, ge=0, le=36_500, description="0 to 36500 days; 0 is for ever")
     bucket_retention_days: int = Field(

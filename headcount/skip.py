@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from headcount.clients import worker_redis
-from headcount.composition import calendar, deployment, utc_now
+from headcount.composition import calendar, deployment, people, utc_now
 from headcount.counted import read_counted
 from headcount.log.access import open_log
 from headcount.log.reader import LogReader
@@ -81,7 +81,7 @@ async def skip(settings: Settings, planned: Skip) -> GapReport:
     """
     async with worker_redis(settings) as redis:
         projection = RedisProjection(
-            redis, calendar(settings), deployment=deployment(settings), clock=utc_now
+            redis, calendar(settings), people(settings), deployment=deployment(settings), clock=utc_now
         )
         if (await projection.checkpoints()).topic_id == planned.topic_id:
             expected, to = planned.checkpoint, planned.to

@@ -14,6 +14,7 @@ from headcount.log.access import open_log
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
+from projector.audience import read_audience
 from projector.gaps import GapReport
 from projector.progress import Progress, read_progress
 
@@ -33,7 +34,8 @@ class PartitionStatus:
 class Status:
     """`as_of` is None while any partition is catching up; `workers` counts the consumer group's members.
 
-    `gaps` are those that no operator has acknowledged. `concerns` say what an operator should look at.
+    `gaps` are those that no operator has acknowledged. Events of the types that are ignored are not counted.
+    `concerns` say what an operator should look at.
     """
 
     topic: str
@@ -44,6 +46,8 @@ class Status:
     as_of_age_seconds: float | None
     partitions: tuple[PartitionStatus, ...]
     gaps: tuple[GapReport, ...]
+    ignored_event_types: tuple[str, ...]
+    ignored_user_types: tuple[str, ...]
     concerns: tuple[str, ...]
 
 
@@ -56,12 +60,11 @@ async def read_status(settings: Settings) -> Status:
     async with api_redis(settings) as redis:
         progress = await read_progress(redis)
     partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
-    return _sum_up(settings.kafka_topic, workers, partitions, tuple(progress.gaps))
+    return _sum_up(settings.kafka_topic, workers, partitions, progress)
 
 
-def _sum_up(
-    topic: str, workers: int, partitions: tuple[PartitionStatus, ...], gaps: tuple[GapReport, ...]
-) -> Status:
+def _sum_up(topic: str, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress) -> Status:
+    audience = read_audience(progress.deployment)
     lags = [partition.lag for partition in partitions]
     instants = [partition.as_of for partition in partitions if partition.as_of is not None]
     as_of = min(instants) if instants and len(instants) == len(partitions) else None
@@ -74,8 +77,10 @@ def _sum_up(
         as_of=as_of,
         as_of_age_seconds=age,
         partitions=partitions,
-        gaps=gaps,
-        concerns=tuple(_concerns(workers, age, len(gaps))),
+        gaps=tuple(progress.gaps),
+        ignored_event_types=tuple(sorted(audience.ignored_event_types)),
+        ignored_user_types=tuple(sorted(audience.ignored_user_types)),
+        concerns=tuple(_concerns(workers, age, len(progress.gaps))),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from ingest.event import UserId, WorkspaceId
+from ingest.event import UserId, UserType, WorkspaceId
 from ingest.instant import InstantText
 
 _WORD: Final = "[A-Za-z0-9!#$&^_.+-]+"
@@ -27,6 +27,7 @@ class Person(msgspec.Struct, frozen=True):
 
     workspace_id: WorkspaceId
     user_id: UserId | None = None
+    user_type: UserType | None = None
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ _ATTRIBUTES: Final[Fields] = {
     **dict.fromkeys(("specversion", "id", "source", "type", "time"), str),
     "datacontenttype": (str, type(None)),
 }
-_PERSON: Final[Fields] = {"workspace_id": str, "user_id": (str, type(None))}
+_PERSON: Final[Fields] = {"workspace_id": str, **dict.fromkeys(("user_id", "user_type"), (str, type(None)))}
 _HEADERS: Final = {f"{PREFIX}{name}": name for name, types in _ATTRIBUTES.items() if types is str} | {
     CONTENT_TYPE: "datacontenttype"
 }
@@ -112,7 +112,7 @@ def _event(attributes: Attributes, person: Person) -> Event:
         occurred_at = parse_instant(attributes.time)
     except ValueError as error:
         raise NotAnEventError("wrong-form", f"time {error}") from error
-    return Event(person.workspace_id, occurred_at, attributes.type, person.user_id)
+    return Event(person.workspace_id, occurred_at, attributes.type, person.user_id, person.user_type)
 
 
 def _explain_envelope(document: object, error: Exception) -> NotAnEventError:

@@ -21,6 +21,10 @@ class OutOfRangeError(UnavailableError):
         self.positions = positions
 
 
+class SupersededError(HeadcountError):
+    """Another projection of the log went live, or others are counted: positions are to be sought anew."""
+
+
 class UnreadableError(HeadcountError):
     """Records of some partition are damaged, too large once decompressed, or compressed in an unknown way."""
 

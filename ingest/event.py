@@ -12,6 +12,8 @@ from ingest.instant import Instant, parse_instant
 _WORKSPACE_ID: Final = "[A-Za-z0-9._-]{1,64}"
 WORKSPACE_ID_FORM: Final = rf"^{_WORKSPACE_ID}\Z"  # \Z: a `$` lets a trailing newline pass
 USER_ID_MAX_CHARACTERS: Final = 128
+USER_TYPE_MAX_CHARACTERS: Final = 64
+DEFAULT_USER_TYPE: Final = "user"
 
 DeadLetterReason = Literal[
     "no-value",
@@ -41,6 +43,17 @@ UserId = Annotated[
         max_length=USER_ID_MAX_CHARACTERS,
     ),
 ]
+UserType = Annotated[
+    str,
+    msgspec.Meta(
+        description=(
+            f"What kind of user it is, like bot, app or guest: {DEFAULT_USER_TYPE} where it is null or "
+            "absent. A deployment may leave kinds out."
+        ),
+        min_length=1,
+        max_length=USER_TYPE_MAX_CHARACTERS,
+    ),
+]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -52,8 +65,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     workspace_id: WorkspaceId
     occurred_at: Instant
-    type: Annotated[str, msgspec.Meta(description="What the person did; every type is activity.")]
+    type: Annotated[str, msgspec.Meta(description="What the person did; a deployment may leave types out.")]
     user_id: UserId | None = None
+    user_type: UserType | None = None
 
 
 class NotAnEventError(ValueError):
@@ -76,6 +90,7 @@ _FIELDS: Final[Fields] = {
     "occurred_at": str,
     "type": str,
     "user_id": (str, type(None)),
+    "user_type": (str, type(None)),
 }
 MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes from anybody."""

@@ -158,7 +158,8 @@ class Projection(Protocol):
     async def apply(self, batch: Batch) -> Offset | None:
         """Count a batch and step its checkpoint, or do nothing where the checkpoint is not `batch.start`.
 
-        Returns the checkpoint as it is then, None where there is none: `batch.end` means done.
+        Returns the checkpoint as it is then, None where there is none: `batch.end` means done. Raises
+        `SupersededError` where another projection of the log is live.
         """
         ...
 

@@ -17,6 +17,7 @@ from ingest.errors import (
     HeadcountError,
     OutOfRangeError,
     PartitionStoppedError,
+    SupersededError,
     UnavailableError,
     UnreadableError,
 )
@@ -181,6 +182,9 @@ class Worker:
                 await self._lose_place(batch, stored)
         except PartitionStoppedError as error:
             self._stop_partition(error)
+        except SupersededError as error:
+            log.info("going on with what is counted now", cause=str(error))
+            self._lanes.lose_all()
 
     async def _apply_batch(self, batch: Batch) -> Offset | None:
         started = asyncio.get_running_loop().time()
@@ -219,7 +223,8 @@ class Worker:
         now = asyncio.get_running_loop().time()
         self._next_beat = now + BEAT_SECONDS
         for partition, lane in list(self._lanes.placed.items()):
-            await self._apply(partition, lane, await self._end_of(partition, lane), ())
+            if partition in self._lanes.placed:  # one step may have lost every place
+                await self._apply(partition, lane, await self._end_of(partition, lane), ())
         self._lanes.seeking.update(self._stops.due(now))
 
     async def _end_of(self, partition: Partition, lane: Lane) -> Offset:

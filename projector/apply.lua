@@ -1,26 +1,48 @@
 -- Counts a batch of one partition and steps its checkpoint, or does nothing.
--- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if a topic's id is given.
--- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user_id, ...]], ...] in the order of KEYS,
--- then, if they matter, the id of the topic that was read and how many of its partitions had a checkpoint.
+-- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if it matters what was read of it.
+-- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, [user, ...]], ...] in the order of KEYS,
+-- then, if they matter: the number of the live generation as it was read, the topic's id, how many of its partitions
+-- had a checkpoint, and how often somebody was to be forgotten.
 -- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
+-- Returns 'SUPERSEDED' where another generation is live, or others are to be forgotten; 'HELD' where the counters stand still until one is.
 -- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers
 -- take for that of all partitions, may not go on past one that is no longer among them.
-local asked = { { KEYS[1], ARGV[1] }, { KEYS[2], ARGV[1] } }
-if ARGV[6] then
-  asked[3] = { KEYS[#KEYS], 'topic_id' }
+local function now_in_ms()
+  local now = redis.call('TIME')
+  return now[1] * 1000 + now[2] / 1000
 end
-local found = {}
--- Before anything is written: a key that holds something else may not come to light with the checkpoint moved.
-for i, place in ipairs(asked) do
-  found[i] = redis.pcall('HGET', place[1], place[2])
-  if type(found[i]) == 'table' then
-    return redis.error_reply(found[i].err .. ' (at ' .. place[1] .. ')')
-  end
-end
-local stored, known = found[1], found[2]
 
-if ARGV[6] and (found[3] ~= ARGV[6] or redis.call('HLEN', KEYS[1]) < tonumber(ARGV[7])) then
-  return nil
+local function hash_fields(key, ...)
+  local found = redis.pcall('HMGET', key, ...)
+  if found.err then
+    return nil, redis.error_reply(found.err .. ' (at ' .. key .. ')')
+  end
+  return found
+end
+
+-- Before anything is written: a key that holds something else may not come to light with the checkpoint moved.
+local place, refusal = hash_fields(KEYS[1], ARGV[1])
+if refusal then
+  return refusal
+end
+local freshness, refusal = hash_fields(KEYS[2], ARGV[1])
+if refusal then
+  return refusal
+end
+local stored, known = place[1], freshness[1]
+
+if ARGV[6] then
+  local deployment, refusal = hash_fields(KEYS[#KEYS], 'generation', 'topic_id', 'held_until', 'forgotten')
+  if refusal then
+    return refusal
+  end
+  if (deployment[1] or '0') ~= ARGV[6] or (deployment[4] or '0') ~= ARGV[9] then
+    return { ok = 'SUPERSEDED' }
+  elseif deployment[3] and tonumber(deployment[3]) > now_in_ms() then
+    return { ok = 'HELD' }
+  elseif deployment[2] ~= ARGV[7] or redis.call('HLEN', KEYS[1]) < tonumber(ARGV[8]) then
+    return nil
+  end
 end
 if stored ~= ARGV[2] then
   return stored

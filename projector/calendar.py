@@ -22,6 +22,14 @@ def start_of(bucket: int) -> datetime:
     return _EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
 
 
+def buckets_of(day: date, time_zone: ZoneInfo) -> range:
+    """Return the buckets of a zone's day, however long it is."""
+    midnights = (
+        datetime.combine(each, time.min, tzinfo=time_zone) for each in (day, day + timedelta(days=1))
+    )
+    return range(*map(bucket_of, midnights))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
     """The deployment's calendar. A retention of 0 days keeps counters for ever."""

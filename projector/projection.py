@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.errors import PartitionStoppedError
+from ingest.errors import PartitionStoppedError, SupersededError, UnavailableError
 from ingest.ports import Checkpoints, Gap, LogState
 from projector import keys, scripts
 from projector.calendar import Calendar
@@ -16,6 +16,7 @@ from projector.deployment import Deployment
 from projector.errors import errors_named, refusing_without_rights
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
+from projector.people import People, read_people
 from projector.progress import read_progress
 from projector.server import check_server
 from projector.tally import Tally
@@ -28,6 +29,7 @@ class RedisProjection:
         self,
         redis: Redis,
         calendar: Calendar,
+        people: People,
         *,
         deployment: Deployment,
         clock: Callable[[], datetime],
@@ -38,8 +40,10 @@ class RedisProjection:
         self._deployment = deployment
         self._clock = clock
         self._tally = tally or Tally()
-        self._known: tuple[str, int] | tuple[()] = ()
-        """What was read last: the topic whose checkpoints there are, and how many. Others are left alone."""
+        self._people = people
+        self._generation = 0
+        self._known: tuple[str, int, int] | tuple[()] = ()
+        """The topic whose checkpoints were read last, how many, and who is forgotten. No other is counted."""
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
@@ -57,7 +61,11 @@ class RedisProjection:
 
     async def checkpoints(self) -> Checkpoints:
         progress = await read_progress(self._redis)
-        self._known = (progress.topic_id or "", len(progress.checkpoints))
+        with errors_named():
+            await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
+        self._people = await read_people(self._redis, self._people)
+        self._generation = progress.generation
+        self._known = (progress.topic_id or "", len(progress.checkpoints), self._people.revision)
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
 
     async def begin(self, log: LogState) -> None:
@@ -66,7 +74,7 @@ class RedisProjection:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hsetnx(keys.DEPLOYMENT, "topic_id", log.topic_id)
                 for partition, extent in log.extents.items():
-                    pipeline.hsetnx(keys.CHECKPOINTS, str(partition), str(extent.beginning))
+                    pipeline.hsetnx(self._keyspace.checkpoints, str(partition), str(extent.beginning))
                 await pipeline.execute()
 
     async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
@@ -76,52 +84,76 @@ class RedisProjection:
             beginnings += [str(partition), extent.beginning]
         with errors_named():
             await self._restart(
-                keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT],
-                args=[log.topic_id, MAX_GAPS, len(reports), *reports, *beginnings],
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.GAPS, keys.DEPLOYMENT],
+                args=[
+                    self._generation,
+                    log.topic_id,
+                    MAX_GAPS,
+                    len(reports),
+                    *reports,
+                    *beginnings,
+                ],
             )
 
     async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
         found = b"" if gap is None else await self._report(gap)
         with errors_named():
             await self._rewind(
-                keys=[keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT],
-                args=[str(partition), expected, to, found, MAX_GAPS, *self._known[:1]],
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.GAPS, keys.DEPLOYMENT],
+                args=[str(partition), expected, to, found, MAX_GAPS, *self._read_of_deployment()[:2]],
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
-        folded = fold(batch.events, self._calendar, self._clock())
+        folded = fold(batch.events, self._calendar, self._people, self._clock())
         additions = folded.additions
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:
             with errors_named():
                 stored = await self._apply(
-                    keys=[keys.CHECKPOINTS, keys.AS_OF, *(each.key for each in additions), keys.DEPLOYMENT],
+                    keys=[
+                        self._keyspace.checkpoints,
+                        self._keyspace.as_of,
+                        *(self._keyspace.key(each.counter) for each in additions),
+                        keys.DEPLOYMENT,
+                    ],
                     args=[
                         str(batch.partition),
                         batch.start,
                         batch.end,
                         as_of,
                         pack(additions),
-                        *self._known,
+                        *self._read_of_deployment(),
                     ],
                 )
         except ResponseError as error:
             raise PartitionStoppedError(batch.partition, _refusal(error)) from error
         if stored is None:
             return None
+        if stored == b"SUPERSEDED":
+            raise SupersededError("the log was counted anew, or somebody is to be forgotten")
+        if stored == b"HELD":
+            raise UnavailableError("the counters stand still while the log's new count takes their place")
         checkpoint = Offset(int(stored))
         if checkpoint == batch.end:
             self._note(folded, len(batch.events))
         return checkpoint
+
+    @property
+    def _keyspace(self) -> keys.Keyspace:
+        return keys.generation(self._generation)
+
+    def _read_of_deployment(self) -> Sequence[str | int]:
+        return (self._generation, *self._known) if self._known else ()
 
     async def _report(self, gap: Gap) -> bytes:
         as_of = (await read_progress(self._redis)).as_of.get(gap.partition)
         return msgspec.json.encode(report(gap, as_of=as_of, now=self._clock(), calendar=self._calendar))
 
     def _note(self, folded: Fold, events: int) -> None:
+        self._tally.ignored += folded.ignored
         self._tally.anonymous += folded.anonymous
         self._tally.expired += folded.expired
-        self._tally.counted += events - folded.anonymous - folded.expired
+        self._tally.counted += events - folded.ignored - folded.anonymous - folded.expired
 
 
 def _refusal(error: ResponseError) -> str:

@@ -1,5 +1,5 @@
 -- Adds to counters what they should hold already; no checkpoint moves.
--- KEYS: one counter an addition. ARGV: MessagePack [[expires_at, [user_id, ...]], ...] in the order of KEYS.
+-- KEYS: one counter an addition. ARGV: MessagePack [[expires_at, [user, ...]], ...] in the order of KEYS.
 -- Returns a word for each counter, which says how it was found.
 local found = {}
 for i, addition in ipairs(cmsgpack.unpack(ARGV[1])) do

@@ -3,7 +3,7 @@
 A union forgives: what a counter holds already changes nothing in it, so that a change tells what it lacked.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,8 @@ from projector.calendar import Calendar
 from projector.errors import errors_named
 from projector.finding import Finding, State
 from projector.fold import fold, pack
+from projector.people import People, read_people
+from projector.progress import read_progress
 
 MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 """The states that adding ends; a key that holds something else is left as it is."""
@@ -23,19 +25,25 @@ MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 class Repair:
     """Adds events that the checkpoints have passed already. `clock` gives the time of day, aware."""
 
-    def __init__(self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, redis: Redis, calendar: Calendar, people: People, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._redis = redis
         self._calendar = calendar
+        self._people = people
         self._clock = clock
         self._readd = redis.register_script(scripts.source(scripts.READD))
 
-    async def add(self, events: Iterable[Event]) -> list[Finding]:
+    async def add(self, events: Collection[Event]) -> list[Finding]:
         """Return the counters that lacked one of these events, and those that can't take them."""
-        additions = fold(events, self._calendar, self._clock()).additions
+        people = await read_people(self._redis, self._people)
+        additions = fold(events, self._calendar, people, self._clock()).additions
+        keyspace = keys.generation((await read_progress(self._redis)).generation)
+        names = [keyspace.key(addition.counter) for addition in additions]
         with errors_named():
-            words = await self._readd(keys=[each.key for each in additions], args=[pack(additions)])
-        counters = (keys.counter(addition.key) for addition in additions)
+            words = await self._readd(keys=names, args=[pack(additions)])
         return [
-            Finding(counter, word.decode())
-            for counter, word in zip(counters, words, strict=True)
-            if counter and word != b"whole"
+            Finding(addition.counter, word.decode())
+            for addition, word in zip(additions, words, strict=True)
+            if word != b"whole"
         ]

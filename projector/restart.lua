@@ -1,17 +1,19 @@
 -- Puts every checkpoint to the beginning of a recreated topic, unless that was done already.
 -- KEYS: checkpoints, as-of, gaps, deployment.
--- ARGV: the new topic's id, the most gaps to keep, the number of gaps, the gaps as JSON, then partition and beginning in turns.
-if redis.call('HGET', KEYS[4], 'topic_id') == ARGV[1] then
+-- ARGV: the number of the live generation as it was read, the new topic's id, the most gaps to keep, the number of gaps,
+-- the gaps as JSON, then partition and beginning in turns.
+local deployment = redis.call('HMGET', KEYS[4], 'generation', 'topic_id')
+if (deployment[1] or '0') ~= ARGV[1] or deployment[2] == ARGV[2] then
   return
 end
-local gaps = tonumber(ARGV[3])
-for i = 4, 3 + gaps do
+local gaps = tonumber(ARGV[4])
+for i = 5, 4 + gaps do
   redis.call('RPUSH', KEYS[3], ARGV[i])
 end
-redis.call('LTRIM', KEYS[3], -tonumber(ARGV[2]), -1)
+redis.call('LTRIM', KEYS[3], -tonumber(ARGV[3]), -1)
 -- As-of before the checkpoints: what it claims is no longer so once they are back.
 redis.call('DEL', KEYS[2], KEYS[1])
-for i = 4 + gaps, #ARGV, 2 do
+for i = 5 + gaps, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end
-redis.call('HSET', KEYS[4], 'topic_id', ARGV[1])
+redis.call('HSET', KEYS[4], 'topic_id', ARGV[2])

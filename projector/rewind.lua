@@ -1,8 +1,12 @@
 -- Puts a checkpoint elsewhere, unless it moved meanwhile; the partition is then catching up.
 -- KEYS: checkpoints, as-of, gaps, deployment.
--- ARGV: partition, expected, to, the gap as JSON or "", the most gaps to keep, then the id of the topic that was read, if it matters.
-if ARGV[6] and redis.call('HGET', KEYS[4], 'topic_id') ~= ARGV[6] then
-  return
+-- ARGV: partition, expected, to, the gap as JSON or "", the most gaps to keep, then, if they matter, the number of the live generation and the
+-- id of the topic, as they were read.
+if ARGV[6] then
+  local deployment = redis.call('HMGET', KEYS[4], 'generation', 'topic_id')
+  if (deployment[1] or '0') ~= ARGV[6] or deployment[2] ~= ARGV[7] then
+    return
+  end
 end
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return

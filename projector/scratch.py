@@ -1,9 +1,10 @@
 """The scratch projection: the log projected once more, beside the live counters, to hold those against it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from secrets import token_hex
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -11,16 +12,17 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys, scripts
 from projector.calendar import Calendar
+from projector.comparison import Comparison
 from projector.errors import errors_named
-from projector.finding import Finding, State
-from projector.fold import Addition, fold, pack
+from projector.finding import Finding
+from projector.fold import fold, pack
+from projector.pages import remove_all
+from projector.people import People, read_people
+from projector.progress import read_progress
+from projector.room import check_room
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
-PAGE: Final = 200
-"""How many keys Redis looks at in one go: it serves nobody else meanwhile."""
-FULLEST: Final = 0.9
-"""The share of its memory from which on Redis is left to its worker."""
 
 
 class Scratch:
@@ -29,35 +31,37 @@ class Scratch:
     Every method raises `UnavailableError` where Redis is away, short of memory, or has lost what was counted.
     """
 
-    def __init__(self, redis: Redis, calendar: Calendar, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, redis: Redis, calendar: Calendar, people: People, *, clock: Callable[[], datetime]
+    ) -> None:
         self._redis = redis
         self._calendar = calendar
         self._clock = clock
         self._began_at = clock()
-        self._name = token_hex(8)
+        self._keyspace = keys.scratch(token_hex(8))
+        self._people = people
         self._ends: dict[Partition, Offset] = {}
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
-        self._compare = redis.register_script(scripts.source(scripts.COMPARE))
 
     async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts."""
         if not beginnings:
             return  # there is no empty hash
         self._ends = dict(beginnings)
+        self._people = await read_people(self._redis, self._people)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
         with errors_named():
-            await self._redis.hset(self._key(keys.CHECKPOINTS), mapping=checkpoints)
-            await self._redis.expireat(self._key(keys.CHECKPOINTS), self._expires_at())
+            await self._redis.hset(self._keyspace.checkpoints, mapping=checkpoints)
+            await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
 
     async def apply(self, batch: Batch) -> None:
-        await self._check_memory()
-        additions = [
-            Addition(self._key(addition.key), self._expires_at(), addition.user_ids)
-            for addition in fold(batch.events, self._calendar, self._began_at).additions
-        ]
+        await check_room(self._redis)
+        folded = fold(batch.events, self._calendar, self._people, self._began_at)
+        additions = [replace(addition, expires_at=self._expires_at()) for addition in folded.additions]
+        names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
-                keys=[self._key(keys.CHECKPOINTS), self._key(keys.AS_OF), *(each.key for each in additions)],
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, *names],
                 args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
             )
         if stored is None or int(stored) != batch.end:
@@ -66,71 +70,22 @@ class Scratch:
 
     async def compare(self) -> AsyncIterator[Finding]:
         """Hold every live counter against the scratch; yield each that is not the same."""
-        async for page in self._pages(keys.every()):
-            pairs = list(self._pairs(page))
-            for (key, live), state in zip(pairs, await self._states(pairs), strict=True):
-                # A missing counter is met at its scratch key, every other one at its own.
-                if state != "whole" and (state == "missing") == (key != live):
-                    finding = Finding(cast("keys.Counter", keys.counter(live)), state)
-                    if not self._is_past(finding):
-                        yield finding
+        live = keys.generation((await read_progress(self._redis)).generation)
+        comparison = Comparison(self._redis, self._calendar, live, self._keyspace, clock=self._clock)
+        async for finding in comparison.differences():
+            yield finding
         await self._check_whole()
 
     async def remove(self) -> None:
-        async for page in self._pages(keys.every(self._name)):
-            with errors_named():
-                await self._redis.unlink(*page)
-
-    async def _pages(self, pattern: str) -> AsyncIterator[list[str]]:
-        cursor: int | None = None
-        while cursor != 0:
-            with errors_named():
-                answer: Any = await self._redis.scan(cursor or 0, match=pattern, count=PAGE)
-            cursor, page = answer
-            if page:
-                yield [key.decode() for key in page]
-
-    def _pairs(self, page: list[str]) -> Iterator[tuple[str, str]]:
-        for key in page:
-            live = keys.unscratched(self._name, key) or key
-            if keys.counter(live):
-                yield key, live
-
-    async def _states(self, pairs: list[tuple[str, str]]) -> list[State]:
-        compared = [each for _, live in pairs for each in (live, self._key(live))]
-        with errors_named():
-            words = await self._compare(keys=[self._key("union"), *compared])
-        return [word.decode() for word in words]
-
-    def _is_past(self, finding: Finding) -> bool:
-        """Tell whether a missing counter was right to go: its time ran out while the log was read."""
-        period = finding.counter.period
-        expires_at = (
-            self._calendar.day_expires_at(period)
-            if isinstance(period, date)
-            else self._calendar.bucket_expires_at(period)
-        )
-        return finding.state == "missing" and 0 < expires_at <= self._clock().timestamp()
-
-    async def _check_memory(self) -> None:
-        with errors_named():
-            memory = await self._redis.info("memory")
-        limit = memory.get("maxmemory", 0)
-        if limit and memory["used_memory"] > limit * FULLEST:
-            raise UnavailableError(
-                f"Redis has used {FULLEST:.0%} of its maxmemory: what is left is for the worker. Raise it."
-            )
+        await remove_all(self._redis, self._keyspace)
 
     async def _check_whole(self) -> None:
         """Redis may have been put back to an older state while it was compared."""
         with errors_named():
-            stored = await self._redis.hgetall(self._key(keys.CHECKPOINTS))
+            stored = await self._redis.hgetall(self._keyspace.checkpoints)
         ends = {str(partition).encode(): str(end).encode() for partition, end in self._ends.items()}
         if stored != ends:
             raise _lost()
-
-    def _key(self, key: str) -> str:
-        return keys.scratch(self._name, key)
 
     def _expires_at(self) -> int:
         return int((self._began_at + LIFETIME).timestamp())

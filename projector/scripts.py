@@ -6,13 +6,17 @@ from typing import Final
 ACKNOWLEDGE: Final = "acknowledge.lua"
 APPLY: Final = "apply.lua"
 COMPARE: Final = "compare.lua"
+ERASE: Final = "erase.lua"
 READD: Final = "readd.lua"
+REMOVE: Final = "remove.lua"
 RESTART: Final = "restart.lua"
 REWIND: Final = "rewind.lua"
+SWITCH: Final = "switch.lua"
+UNION: Final = "union.lua"
 WINDOW: Final = "window.lua"
 
 _ADD: Final = "add.lua"
-_ADDING: Final = frozenset({APPLY, READD})
+_ADDING: Final = frozenset({APPLY, READD, UNION})
 
 
 def source(name: str) -> str:

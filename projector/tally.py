@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start, of events in batches that went through; `counted` are those in a counter."""
+    """Counts since the start, of events in batches that went through.
+
+    `counted` are those in a counter, `ignored` those that the deployment leaves out.
+    """
 
     counted: int = 0
+    ignored: int = 0
     anonymous: int = 0
     expired: int = 0

@@ -1,9 +1,10 @@
 """The read side: how many people were active, and up to which instant that is known."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -11,16 +12,22 @@ from redis.exceptions import RedisError
 from projector import keys, scripts
 from projector.errors import words
 
+TRIES: Final = 3
+ESTIMATE_STANDARD_ERROR: Final = 1.04 / math.sqrt(16_384)
+"""Of a HyperLogLog of 16,384 registers (Flajolet et al. 2007): 0.81 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class DailyCounts:
     """`users[i]` is the number of distinct users of the i-th day asked for; 0 where there was none.
 
-    `as_of` is aware, in UTC: every event published before it is counted.
+    `as_of` is aware, in UTC: every event published before it is counted. `standard_error` is relative, of
+    the least precise of them; 0 where all are exact.
     """
 
     users: Sequence[int]
     as_of: datetime
+    standard_error: float
 
 
 class CatchingUpError(Exception):
@@ -29,6 +36,10 @@ class CatchingUpError(Exception):
 
 class ViewUnavailableError(Exception):
     """Redis did not answer in time, or could not."""
+
+
+class OtherTimeZoneError(ViewUnavailableError):
+    """The counters are those of another time zone's days."""
 
 
 class View(Protocol):
@@ -47,22 +58,57 @@ class View(Protocol):
 
 
 class RedisView:
-    """Implements `View` with one script call a question: counts and as-of are of one moment."""
+    """Implements `View` with one script call a question: counts and as-of are of one moment.
 
-    def __init__(self, redis: Redis) -> None:
+    `time_zone` is the one whose days are asked for. The counters may be replaced while the view is in use.
+    """
+
+    def __init__(self, redis: Redis, *, time_zone: str = "UTC") -> None:
+        self._redis = redis
+        self._time_zone = time_zone
+        self._generation: int | None = None
         self._window = redis.register_script(scripts.source(scripts.WINDOW))
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
-        return await self._read([keys.day(workspace_id, day) for day in days])
+        return await self._read([keys.Counter(workspace_id, day) for day in days])
 
     async def as_of(self) -> datetime:
         return (await self._read([])).as_of
 
-    async def _read(self, counters: Sequence[str]) -> DailyCounts:
+    async def _read(self, counters: Sequence[keys.Counter]) -> DailyCounts:
         try:
-            partitions, as_of, counts = await self._window(keys=[keys.CHECKPOINTS, keys.AS_OF, *counters])
+            answer = await self._ask(counters)
         except RedisError as error:
             raise ViewUnavailableError(f"Redis can't answer: {words(error)}") from error
+        if answer is None:
+            raise ViewUnavailableError("the counters are being replaced")
+        partitions, as_of, counts, estimates = answer
         if partitions == 0 or len(as_of) < partitions:
             raise CatchingUpError("the projection does not hold the whole log yet")
-        return DailyCounts(counts, datetime.fromtimestamp(min(map(int, as_of)) / 1000, UTC))
+        instant = datetime.fromtimestamp(min(map(int, as_of)) / 1000, UTC)
+        return DailyCounts(counts, instant, ESTIMATE_STANDARD_ERROR if estimates else 0.0)
+
+    async def _ask(self, counters: Sequence[keys.Counter]) -> Any:  # noqa: ANN401 - a reply
+        """Ask the live generation, once more where it is not the one that was live last time."""
+        for _ in range(TRIES):
+            generation = self._generation if self._generation is not None else await self._find_generation()
+            keyspace = keys.generation(generation)
+            names = [keyspace.key(counter) for counter in counters]
+            answer = await self._window(
+                keys=[keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names], args=[generation]
+            )
+            if answer is not None:
+                # Nothing that is counted says nothing of whose days will be.
+                self._generation = generation if answer[0] else None
+                return answer
+            self._generation = None
+        return None
+
+    async def _find_generation(self) -> int:
+        found: Any = await self._redis.hmget(keys.DEPLOYMENT, ["generation", "time_zone"])
+        generation, time_zone = found
+        if time_zone is not None and time_zone.decode() != self._time_zone:
+            raise OtherTimeZoneError(
+                f"the days that are counted are those of {time_zone.decode()}, and not of {self._time_zone}"
+            )
+        return int(generation or 0)

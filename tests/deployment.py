@@ -26,6 +26,7 @@ from headcount.settings import Settings, load_settings
 from headcount.status import read_status
 from ingest.batch import Partition
 from ingest.ports import Headers, Record
+from tests.people import KEY
 from tests.redis_users import url_as
 from tests.waiting import wait_until
 
@@ -202,6 +203,7 @@ async def deployed(
             "KAFKA_TOPIC": topic,
             "KAFKA_GROUP_ID": topic,
             "REDIS_URL": redis_url,
+            "USER_ID_HASH_KEY": KEY,
             **environment,
         }
     )

@@ -15,6 +15,7 @@ from ingest.batch import Offset, Partition
 from ingest.ports import Extent
 from projector.progress import Progress
 from tests.fakes_api import make_token
+from tests.people import KEY
 
 NOW: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIRST: Final = Partition("user-activity", 0)
@@ -82,6 +83,7 @@ def progress(*ages_seconds: float | None, reached: int = 10) -> Progress:
     """Give each partition in turn an as-of of that age, None for one that is catching up."""
     ages = {Partition("user-activity", number): age for number, age in enumerate(ages_seconds)}
     return Progress(
+        generation=0,
         topic_id="one",
         checkpoints=dict.fromkeys(ages, Offset(reached)),
         as_of={each: NOW - timedelta(seconds=age) for each, age in ages.items() if age is not None},
@@ -135,7 +137,7 @@ def kafka_facts(**changes: Any) -> KafkaFacts:  # noqa: ANN401 - any field
 
 def facts(*, redis: RedisFacts | None = None, kafka: KafkaFacts | None = None, **environment: str) -> Facts:
     return Facts(
-        settings=load_settings(environment),
+        settings=load_settings({"USER_ID_HASH_KEY": KEY, **environment}),
         redis=redis or redis_facts(),
         kafka=kafka or kafka_facts(),
         now=NOW,

@@ -31,6 +31,7 @@ class FakeView:
 
     counts: dict[tuple[str, date], int] = field(default_factory=dict)
     instant: datetime = NOW
+    standard_error: float = 0.0
     error: BaseException | None = None
     hangs: bool = False
     asked: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
@@ -38,7 +39,11 @@ class FakeView:
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         self.asked.append((workspace_id, tuple(days)))
         as_of = await self.as_of()
-        return DailyCounts(users=[self.counts.get((workspace_id, day), 0) for day in days], as_of=as_of)
+        return DailyCounts(
+            users=[self.counts.get((workspace_id, day), 0) for day in days],
+            as_of=as_of,
+            standard_error=self.standard_error,
+        )
 
     async def as_of(self) -> datetime:
         await _trouble(self.error, hangs=self.hangs)

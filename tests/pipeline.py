@@ -69,7 +69,7 @@ class Pipeline:
 
     def users(self, workspace_id: str = "acme") -> set[str]:
         """Return who was counted today."""
-        return self.stored.counters.get(keys.day(workspace_id, NOW.date()), set())
+        return self.stored.counters.get(keys.FIRST.day(workspace_id, NOW.date()), set())
 
     def lags(self) -> Mapping[Partition, int]:
         checkpoints = self.stored.checkpoints

@@ -10,7 +10,7 @@ from api.description.examples import livez_examples, openapi_examples, readyz_ex
 from api.description.responses import (
     Example,
     allowance_headers,
-    as_of_header,
+    claim_headers,
     responses,
     wait_header,
     without_content,
@@ -61,7 +61,7 @@ def _weekly_data() -> Document:
     allowance = allowance_headers(*_COUNTED)
     wait = wait_header()
     headers = allowance | {
-        HTTPStatus.OK: as_of_header() | allowance[HTTPStatus.OK],
+        HTTPStatus.OK: claim_headers() | allowance[HTTPStatus.OK],
         HTTPStatus.TOO_MANY_REQUESTS: wait | allowance[HTTPStatus.TOO_MANY_REQUESTS],
         HTTPStatus.SERVICE_UNAVAILABLE: wait | allowance[HTTPStatus.SERVICE_UNAVAILABLE],
     }

@@ -11,6 +11,10 @@ from api.errors import answer_to
 JSON: Final = "application/json"
 
 _AS_OF: Final = "The instant up to which every event is counted."
+_PRECISION: Final = (
+    "How precise the numbers are: `exact`, or the relative standard error of the least precise of them, like "
+    "0.0081. A day is exact up to 512 users."
+)
 _WAIT: Final = "The seconds after which to try again."
 _ALLOWANCE: Final = {
     "X-RateLimit-Limit": "How many requests a minute the token may make; absent where it has no limit.",
@@ -19,6 +23,7 @@ _ALLOWANCE: Final = {
 }
 _WHOLE_NUMBER: Final = {"type": "string", "pattern": "^[0-9]+$"}
 _INSTANT: Final = {"type": "string", "format": "date-time"}
+_A_PRECISION: Final = {"type": "string", "pattern": r"^(exact|0\.[0-9]{4})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,16 @@ def without_content(responses: Document) -> Document:
     }
 
 
-def as_of_header() -> Document:
-    return {"X-Headcount-As-Of": {"description": _AS_OF, "required": True, "schema": _INSTANT}}
+def claim_headers() -> Document:
+    return {
+        "X-Headcount-As-Of": {"description": _AS_OF, "required": True, "schema": _INSTANT},
+        "X-Headcount-Precision": {
+            "description": _PRECISION,
+            "required": True,
+            "schema": _A_PRECISION,
+            "examples": {"exact": {"value": "exact"}, "estimate": {"value": "0.0081"}},
+        },
+    }
 
 
 def wait_header() -> Document:

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli import audit, dead_letters, describe, doctor, gaps, replay, serving, skip, status, tokens
+from headcount.cli import (
+    audit,
+    dead_letters,
+    describe,
+    doctor,
+    forget,
+    gaps,
+    rebuild,
+    replay,
+    serving,
+    skip,
+    status,
+    tokens,
+    verify,
+)
 
 app = typer.Typer(
     name="headcount",
@@ -26,6 +40,9 @@ app.command()(replay.replay)
 app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(audit.audit)
+app.command()(verify.verify)
+app.command()(rebuild.rebuild)
+app.command()(forget.forget)
 app.command()(skip.skip)
 app.command()(describe.describe)
 app.add_typer(tokens.app, name="tokens")

@@ -1,20 +1,17 @@
 """`headcount audit`: whether the counters hold what the log holds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Final
 
 import typer
 
 from headcount.audit.audit import open_audit
 from headcount.audit.report import Damage, Report, Surplus
-from headcount.cli.execution import FAILED, ask
+from headcount.cli.execution import ask, unknown_if_failed
 from headcount.cli.output import AsJson, instant, print_json, print_table
-from headcount.cli.progress import shown
+from headcount.cli.progress import reading
 from headcount.settings import Settings
 
 DAMAGED: Final = 1
-UNKNOWN: Final = 3
 
 
 def audit(
@@ -34,7 +31,7 @@ def audit(
 
     Example: `headcount audit || headcount audit --repair`
     """
-    with _unknown_if_failed():
+    with unknown_if_failed():
         report = ask(_repair if repair else _compare)
     if json:
         print_json(report)
@@ -45,12 +42,12 @@ def audit(
 
 
 async def _compare(settings: Settings) -> Report:
-    async with open_audit(settings) as audit, shown(lambda: audit.done, audit.total, unit="records"):
+    async with open_audit(settings) as audit, reading(audit.events):
         return await audit.compare()
 
 
 async def _repair(settings: Settings) -> Report:
-    async with open_audit(settings) as audit, shown(lambda: audit.done, audit.total, unit="records"):
+    async with open_audit(settings) as audit, reading(audit.events):
         return await audit.repair()
 
 
@@ -79,11 +76,3 @@ def _explain(surplus: Surplus) -> str:
         f"{surplus.first_day} to {surplus.last_day}. Expect that where retention removed records, and "
         "where a worker went on counting meanwhile."
     )
-
-
-@contextmanager
-def _unknown_if_failed() -> Iterator[None]:
-    try:
-        yield
-    except typer.Exit as end:
-        raise typer.Exit(UNKNOWN if end.exit_code == FAILED else end.exit_code) from end

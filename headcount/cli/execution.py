@@ -20,6 +20,8 @@ T = TypeVar("T")
 Work = Callable[[Settings], Coroutine[Any, Any, T]]
 
 FAILED: Final = 1
+UNKNOWN: Final = 3
+"""The exit code where a check could not be made; `FAILED` is then its verdict."""
 INTERRUPTED: Final = 130
 
 _SURROUNDINGS: Final = frozenset(
@@ -54,6 +56,15 @@ def host(work: Work[None]) -> None:
         else:
             configure_logging("warning", settings.log_format, libraries="critical")
         asyncio.run(work(settings))
+
+
+@contextmanager
+def unknown_if_failed() -> Iterator[None]:
+    """Exit with `UNKNOWN` where a check fails: 1 is what it says of what it found."""
+    try:
+        yield
+    except typer.Exit as end:
+        raise typer.Exit(UNKNOWN if end.exit_code == FAILED else end.exit_code) from end
 
 
 def sentence_of(error: BaseException) -> str | None:

@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from headcount.log.counted_events import CountedEvents
+
 REFRESH_SECONDS: Final = 0.2
 LINE_SECONDS: Final = 10.0
+
+
+def reading(events: CountedEvents) -> AbstractAsyncContextManager[None]:
+    """Show how far the log is read, until the block is left."""
+    return shown(lambda: events.done, events.total, unit="records")
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The commands that go on until they are stopped, by Ctrl-C or by SIGTERM."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
 from headcount.composition import serve_api
 from headcount.local.home import occupied
+from headcount.local.key_file import key_file
 from headcount.local.screen import Screen
 from headcount.metrics.api_port import api_port
 from headcount.metrics.worker_port import serve_measured_worker
@@ -24,7 +26,8 @@ def run() -> None:
     """Start everything on this machine, and replay a week of real chat activity that ends now.
 
     Kafka and Valkey (a Redis) run as child processes, without Docker and Java; their files are in
-    HEADCOUNT_HOME, and the next run goes on from there. KAFKA_BOOTSTRAP_SERVERS and REDIS_URL are not used.
+    HEADCOUNT_HOME, and the next run goes on from there. KAFKA_BOOTSTRAP_SERVERS, REDIS_URL and
+    USER_ID_HASH_KEY are not used.
 
     Example: `HTTP_PORT=9000 headcount run`
     """
@@ -86,6 +89,7 @@ async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], 
                 {
                     "kafka_bootstrap_servers": ours.kafka_bootstrap_servers,
                     "redis_url": ours.redis_url.get_secret_value(),
+                    "user_id_hash_key_file": os.fspath(key_file(ours.headcount_home)),
                 }
             )
             await asyncio.Event().wait()

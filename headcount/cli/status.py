@@ -7,6 +7,7 @@ import typer
 from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.status import Status, read_status
+from projector.audience import Audience
 
 
 def status(
@@ -16,7 +17,9 @@ def status(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Show each partition's checkpoint, lag and as-of: the instant up to which every event is counted.
+    """Show each partition's checkpoint, lag and as-of, the instant up to which every event is counted.
+
+    Below it stands whose activity counts.
 
     What to look at is named below: no worker, counters that don't hold the whole log yet or are older than 10
     seconds, gaps that nobody has acknowledged. Exit code: 0 if the state could be told, 1 if not; with
@@ -44,11 +47,22 @@ def summary(found: Status) -> str:
     return f"{found.topic}: every event up to {as_of} is counted; lag {found.lag}; {workers}."
 
 
+def who_counts(found: Status) -> str:
+    """Say whose activity counts."""
+    return str(
+        Audience(
+            ignored_event_types=frozenset(found.ignored_event_types),
+            ignored_user_types=frozenset(found.ignored_user_types),
+        )
+    )
+
+
 def _print(found: Status) -> None:
     print_table(
         ("partition", "checkpoint", "end", "lag", "as of"),
         [(part.number, part.checkpoint, part.end, part.lag, part.as_of) for part in found.partitions],
     )
     typer.echo(summary(found))
+    typer.echo(who_counts(found))
     for concern in found.concerns:
         typer.echo(f"! {concern}")

@@ -26,12 +26,14 @@ _ENVELOPE: Final = Envelope(
 
 
 def plain_examples() -> list[Document]:
-    """Return events as plain JSON: of a person, and of somebody who is not logged in."""
+    """Return events as plain JSON: of a person, of somebody who is not logged in, and of a bot."""
     person = Event("acme", _AT, "message", "alice")
     anonymous = Event("acme", _AT, "login")
+    bot = Event("acme", _AT, "message", "reminder", "bot")
     return [
         {"name": "person", "payload": msgspec.to_builtins(person)},
         {"name": "anonymous", "payload": msgspec.to_builtins(anonymous)},
+        {"name": "bot", "payload": msgspec.to_builtins(bot)},
     ]
 
 

@@ -93,10 +93,3 @@ def check_role(replication: Replication) -> Judgement:
             "Name the master in REDIS_URL, or an address that follows it through a fail-over.",
         )
     return ok("It is a master.")
-
-
-def check_deployment(mismatch: str | None) -> Judgement:
-    """Tell whether what is counted here is what these settings mean."""
-    if mismatch is not None:
-        return problem(mismatch, "Until then workers refuse to start.")
-    return ok("It counts for this topic and time zone, or for none yet.")

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from headcount.composition import deployment
 from headcount.doctor.clock_checks import check_redis_clock
 from headcount.doctor.exposure_checks import check_redis_transport
 from headcount.doctor.facts import Facts
 from headcount.doctor.finding import Finding, judged, part_of, reached, together
+from headcount.doctor.meaning_checks import check_audience, check_deployment, check_key
 from headcount.doctor.persistence_checks import check_fragmentation, check_memory, check_persistence
 from headcount.doctor.redis_checks import (
-    check_deployment,
     check_eviction,
     check_replication,
     check_role,
@@ -26,6 +27,8 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
     memory = part_of(redis.server, lambda server: server.memory)
     replication = part_of(redis.server, lambda server: server.replication)
     persistence = part_of(redis.server, lambda server: server.persistence)
+    recorded = part_of(redis.progress, lambda known: known.deployment)
+    given = deployment(settings).user_id_hash_key
     address = f"Look at REDIS_URL ({settings.redis_url_redacted}), at Redis itself, and at the way to it."
     return [
         reached("Redis", redis.reached, address),
@@ -47,5 +50,7 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
         judged("Redis rights of others", redis.other_rights, check_other_rights),
         judged("Redis encryption", settings, check_redis_transport),
         judged("deployment", redis.mismatch, check_deployment),
+        judged("who counts", recorded, check_audience),
+        judged("key for user ids", together(recorded, given), check_key),
         judged("tokens", together(redis.tokens, facts.now), check_tokens),
     ]

@@ -10,9 +10,9 @@ from projector import keys
 Command = tuple[str, ...]
 
 _NO_SCRIPT: Final = "0" * 40
-_DAY: Final = keys.day("doctor", date(2000, 1, 1))
-_BUCKET: Final = keys.bucket("doctor", 0)
-_SCRATCH: Final = keys.scratch("doctor", _DAY)
+_DAY: Final = keys.FIRST.day("doctor", date(2000, 1, 1))
+_BUCKET: Final = keys.FIRST.bucket("doctor", 0)
+_SCRATCH: Final = keys.scratch("doctor").day("doctor", date(2000, 1, 1))
 _REQUESTS: Final = f"{keys.REQUESTS}:doctor"
 
 COMMANDS: Final[Mapping[str, Sequence[Command]]] = {
@@ -20,18 +20,35 @@ COMMANDS: Final[Mapping[str, Sequence[Command]]] = {
         ("INFO",),
         ("TIME",),
         ("SCRIPT", "LOAD", "return 1"),
-        ("EVALSHA", _NO_SCRIPT, "6", keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS, _DAY, _BUCKET),
+        (
+            "EVALSHA",
+            _NO_SCRIPT,
+            "6",
+            keys.FIRST.checkpoints,
+            keys.FIRST.as_of,
+            keys.DEPLOYMENT,
+            keys.GAPS,
+            _DAY,
+            _BUCKET,
+        ),
         ("HGET", keys.DEPLOYMENT, "f"),
-        ("HGETALL", keys.CHECKPOINTS),
+        ("HGETALL", keys.FIRST.checkpoints),
         ("HGETALL", keys.DEPLOYMENT),
-        ("HLEN", keys.CHECKPOINTS),
-        ("HSET", keys.CHECKPOINTS, "f", "v"),
-        ("HSET", keys.AS_OF, "f", "v"),
+        ("HLEN", keys.FIRST.checkpoints),
+        ("HSET", keys.FIRST.checkpoints, "f", "v"),
+        ("HSET", keys.FIRST.as_of, "f", "v"),
         ("HSETNX", keys.DEPLOYMENT, "f", "v"),
-        ("HDEL", keys.AS_OF, "f"),
-        ("DEL", keys.AS_OF),
+        ("HDEL", keys.FIRST.as_of, "f"),
+        ("DEL", keys.FIRST.as_of),
         ("RPUSH", keys.GAPS, "v"),
         ("LTRIM", keys.GAPS, "0", "1"),
+        ("SMEMBERS", keys.FORGOTTEN),
+        ("TYPE", _DAY),
+        ("SADD", _DAY, "v"),
+        ("SADD", _BUCKET, "v"),
+        ("SCARD", _DAY),
+        ("SMEMBERS", _DAY),
+        ("DEL", _DAY),
         ("PFADD", _DAY, "v"),
         ("PFADD", _BUCKET, "v"),
         ("EXPIREAT", _DAY, "1"),
@@ -39,10 +56,13 @@ COMMANDS: Final[Mapping[str, Sequence[Command]]] = {
     ),
     "api": (
         ("SCRIPT", "LOAD", "return 1"),
-        ("EVALSHA", _NO_SCRIPT, "3", keys.CHECKPOINTS, keys.AS_OF, _DAY),
+        ("EVALSHA", _NO_SCRIPT, "4", keys.DEPLOYMENT, keys.FIRST.checkpoints, keys.FIRST.as_of, _DAY),
         ("EVALSHA", _NO_SCRIPT, "1", _REQUESTS),
-        ("HLEN", keys.CHECKPOINTS),
-        ("HVALS", keys.AS_OF),
+        ("HLEN", keys.FIRST.checkpoints),
+        ("HVALS", keys.FIRST.as_of),
+        ("HGET", keys.DEPLOYMENT, "f"),
+        ("TYPE", _DAY),
+        ("SCARD", _DAY),
         ("PFCOUNT", _DAY),
         ("HGET", keys.TOKENS, "f"),
         ("HVALS", keys.TOKENS),
@@ -57,11 +77,11 @@ COMMANDS: Final[Mapping[str, Sequence[Command]]] = {
         ("SCAN", "0"),
         ("SCRIPT", "LOAD", "return 1"),
         ("EVALSHA", _NO_SCRIPT, "1", _SCRATCH),
-        ("HGETALL", keys.CHECKPOINTS),
-        ("HGETALL", keys.AS_OF),
+        ("HGETALL", keys.FIRST.checkpoints),
+        ("HGETALL", keys.FIRST.as_of),
         ("HGETALL", keys.DEPLOYMENT),
-        ("HSET", keys.CHECKPOINTS, "f", "v"),
-        ("HDEL", keys.AS_OF, "f"),
+        ("HSET", keys.FIRST.checkpoints, "f", "v"),
+        ("HDEL", keys.FIRST.as_of, "f"),
         ("LRANGE", keys.ACKNOWLEDGED_GAPS, "0", "1"),
         ("RPUSH", keys.GAPS, "v"),
         ("LMOVE", keys.GAPS, keys.ACKNOWLEDGED_GAPS, "LEFT", "RIGHT"),

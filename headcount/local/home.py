@@ -26,13 +26,17 @@ def occupied(home: Path) -> Iterator[Path]:
 
 
 def write_private(path: Path, document: Mapping[str, Any]) -> None:
-    """Write JSON that only its owner may read; a reader sees the old file or the new one, never a part."""
+    """Write JSON as `write_private_text` does."""
+    write_private_text(path, json.dumps(document, indent=2) + "\n")
+
+
+def write_private_text(path: Path, text: str) -> None:
+    """Write what only its owner may read; a reader sees the old file or the new one, never a part."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)  # one that was left behind may have another mode
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)

@@ -14,6 +14,7 @@ from headcount.clients import api_redis
 from headcount.composition import check_port, serve_api, utc_now
 from headcount.local.demo import USER_ID, WORKSPACE_ID, Demo, demo_token
 from headcount.local.home import occupied, write_private
+from headcount.local.key_file import key_file
 from headcount.local.running import running
 from headcount.local.screen import Screen
 from headcount.local.servers import embedded_servers
@@ -76,14 +77,22 @@ async def _present(settings: Settings, demo: Demo, watch: Watch, screen: Screen)
     with _run_file(settings, demo) as run_file:
         screen.block(
             curl=demo.curl(utc_now()),
-            kafka=settings.kafka_bootstrap_servers,
-            topic=settings.kafka_topic,
-            redis=settings.redis_url.get_secret_value(),
+            environment={name.upper(): value for name, value in _addresses(settings).items()},
             metrics=_metrics(settings),
             run_file=run_file,
         )
         with screen.flowing() as show:
             await watch.follow(show, screen.refresh_seconds)
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    """Return the settings with which other commands work on what is running."""
+    return {
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "kafka_topic": settings.kafka_topic,
+        "redis_url": settings.redis_url.get_secret_value(),
+        "user_id_hash_key_file": os.fspath(key_file(settings.headcount_home)),
+    }
 
 
 def _metrics(settings: Settings) -> str:
@@ -102,9 +111,7 @@ def _run_file(settings: Settings, demo: Demo) -> Iterator[Path]:
         "workspace_id": WORKSPACE_ID,
         "user_id": USER_ID,
         "auth_token": demo.auth_token,
-        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
-        "topic": settings.kafka_topic,
-        "redis_url": settings.redis_url.get_secret_value(),
+        **_addresses(settings),
         "pid": os.getpid(),
     }
     write_private(path, document)

@@ -1,8 +1,9 @@
 """What `headcount run` shows: its steps, a short block once it answers, and then what flows."""
 
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ Headcount is running. How many people were active, on each of the last eight day
 
 To try next, in another terminal:
 
-  export KAFKA_BOOTSTRAP_SERVERS={kafka} KAFKA_TOPIC={topic} REDIS_URL={redis}
+  export {environment}
   {program} status
   {program} tokens create --workspace whatwg --user you
   date -u +%Y-%m-%dT%H:%M%tdevelopers%tyou > you.tsv && {program} replay you.tsv
@@ -71,14 +72,12 @@ class Screen:
         """Print as it is: no line is broken, no word is coloured."""
         self._console.print(text, soft_wrap=True, markup=False, highlight=False)
 
-    def block(self, *, curl: str, kafka: str, topic: str, redis: str, metrics: str, run_file: Path) -> None:
+    def block(self, *, curl: str, environment: Mapping[str, str], metrics: str, run_file: Path) -> None:
         """Print what can be done now, with lines that can be copied."""
         self.say(
             _BLOCK.format(
                 curl=curl,
-                kafka=kafka,
-                topic=topic,
-                redis=redis,
+                environment=" ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items()),
                 metrics=metrics,
                 run_file=run_file,
                 program=_program(),

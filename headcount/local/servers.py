@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from headcount.embedded.kafka import EmbeddedKafka
 from headcount.embedded.valkey import EmbeddedValkey
+from headcount.local.key_file import key_file, read_key
 from headcount.settings import Settings
 
 STOP_SECONDS: Final = 4.0
@@ -16,7 +17,7 @@ STOP_SECONDS: Final = 4.0
 
 @asynccontextmanager
 async def embedded_servers(settings: Settings, announce: Callable[[str], None]) -> AsyncIterator[Settings]:
-    """Start both servers, and yield the settings with their addresses in place of any others.
+    """Start both servers, and yield the settings with their addresses and the home's key.
 
     The home folder must be occupied by this process. `announce` is told of a download. Raises `RefusedError`
     with what stands against the start.
@@ -33,9 +34,10 @@ async def embedded_servers(settings: Settings, announce: Callable[[str], None]) 
 
 
 def _pointing_at(settings: Settings, kafka: EmbeddedKafka, valkey: EmbeddedValkey) -> Settings:
-    addresses = {
+    ours = {
         "kafka_bootstrap_servers": kafka.bootstrap_servers,
         "kafka_security_protocol": "PLAINTEXT",
         "redis_url": SecretStr(valkey.url),
+        "user_id_hash_key": SecretStr(read_key(key_file(settings.headcount_home))),
     }
-    return settings.model_copy(update=addresses)
+    return settings.model_copy(update=ours)

@@ -20,7 +20,7 @@ RECORDS: Final = Metric("headcount_records_total", "counter", "Records read and 
 EVENTS: Final = Metric(
     "headcount_events_total",
     "counter",
-    "Events in batches that went through: counted, anonymous, or of a day that is kept no longer.",
+    "Events in batches that went through: counted, left out by a setting, anonymous, or too old to be kept.",
     ("result",),
 )
 DEAD_LETTERS: Final = Metric(

@@ -44,7 +44,12 @@ class WorkerCollector(Collector):
 
     def _work(self) -> Iterator[Family]:
         tally, counted = self._tally, self._counted
-        results = {"counted": counted.counted, "anonymous": counted.anonymous, "expired": counted.expired}
+        results = {
+            "counted": counted.counted,
+            "ignored": counted.ignored,
+            "anonymous": counted.anonymous,
+            "expired": counted.expired,
+        }
         yield counter(names.RECORDS, tally.records)
         yield counters(names.EVENTS, results)
         yield counters(names.DEAD_LETTERS, {reason: tally.dead_letters[reason] for reason in REASONS})

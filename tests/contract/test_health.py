@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from api.errors import NoTokensError, TokensUnavailableError
-from projector.view import CatchingUpError, ViewUnavailableError
+from projector.view import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.fakes_api import NOW, FakeTokens, FakeView
 
@@ -18,6 +18,7 @@ WELL: dict[str, object] = {
 }
 CATCHING_UP = "catching up with the log; answers come back by themselves"
 AWAY = "unavailable: Redis does not answer, or can't"
+OTHER_ZONE = "of another time zone; start the API with the TIME_ZONE that the workers have"
 SLOW = "unavailable: Redis does not answer in time"
 EMPTY = "empty: no token was created yet, or Redis lost them; create one"
 
@@ -48,7 +49,12 @@ async def test_readyz_tells_of_old_counters_and_lets_answers_go_on(client: Clien
 
 @pytest.mark.usefixtures("headers")
 @pytest.mark.parametrize(
-    ("error", "words"), [(CatchingUpError(), CATCHING_UP), (ViewUnavailableError("10.0.0.1:6379"), AWAY)]
+    ("error", "words"),
+    [
+        (CatchingUpError(), CATCHING_UP),
+        (ViewUnavailableError("10.0.0.1:6379"), AWAY),
+        (OtherTimeZoneError(), OTHER_ZONE),
+    ],
 )
 async def test_readyz_says_what_is_wrong_with_the_counters(
     client: Client, view: FakeView, error: Exception, words: str

@@ -9,6 +9,7 @@ import pytest
 from multidict import CIMultiDict
 
 from api.app import create_app
+from projector.view import ESTIMATE_STANDARD_ERROR
 from tests.contract.conftest import Client, Serve
 from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 
@@ -83,7 +84,16 @@ async def test_all_headers_of_an_answer(client: Client, headers: dict[str, str])
         "Cache-Control": "private, no-cache",
         "Server": "headcount",
         "X-Headcount-As-Of": "2023-05-19T18:30:00.000Z",
+        "X-Headcount-Precision": "exact",
     }
+
+
+async def test_the_precision_is_that_of_the_least_precise_day(
+    client: Client, view: FakeView, headers: dict[str, str]
+) -> None:
+    view.standard_error = ESTIMATE_STANDARD_ERROR
+    async with client.get(at(START), headers=headers) as response:
+        assert response.headers["X-Headcount-Precision"] == "0.0081"
 
 
 async def test_the_bytes_on_the_wire(client: Client, headers: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ STOP_SECONDS: Final = 10.0
 
 _OURS: Final = (
     "HEADCOUNT_", "KAFKA_", "REDIS_", "HTTP_", "METRICS_", "WORKER_", "API_",
-    "LOG_", "TIME_ZONE", "RETENTION_",
+    "LOG_", "TIME_ZONE", "RETENTION_", "USER_ID_", "IGNORED_",
 )  # fmt: skip
 _FREE_PORTS: Final = {"HTTP_PORT": "0", "WORKER_METRICS_PORT": "0", "API_METRICS_PORT": "0"}
 _INTERVAL_SECONDS: Final = 0.05

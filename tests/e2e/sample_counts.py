@@ -37,8 +37,3 @@ def shifted_to(workspace_id: str, now: datetime) -> Mapping[date, int]:
         now.date() - (back_then.date() - day): users
         for day, users in by_weekday(workspace_id, back_then).items()
     }
-
-
-def is_close(answered: int, exact: int) -> bool:
-    """Tell whether an estimate is within the larger of 1 user and 3.3 %."""
-    return abs(answered - exact) <= max(1, 0.033 * exact)

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.composition import calendar, deployment, utc_now
+from headcount.composition import calendar, deployment, people, utc_now
 from headcount.settings import Settings
 from ingest.batch import Batch, Offset, Partition
 from ingest.dead_letters import DEAD_LETTER_SUFFIX
@@ -18,10 +18,9 @@ from ingest.sorting import Sorter
 from projector import keys
 from projector.projection import RedisProjection
 from tests.faults.activity import SMALL_USERS, Counter
+from tests.people import as_stored, count
 
 POLL_MILLISECONDS: Final = 200
-CACHED_COUNT: Final = slice(8, 16)
-"""Where a HyperLogLog keeps the count it was last asked for: not a part of what was counted."""
 LETTER_PLACE: Final = ("headcount-partition", "headcount-offset")
 
 Place = tuple[int, int]
@@ -69,7 +68,11 @@ class Oracle:
     async def _project(self, records: Records) -> None:
         await self._yardstick.flushdb()
         projection = RedisProjection(
-            self._yardstick, calendar(self._settings), deployment=deployment(self._settings), clock=utc_now
+            self._yardstick,
+            calendar(self._settings),
+            people(self._settings),
+            deployment=deployment(self._settings),
+            clock=utc_now,
         )
         extents = {partition: Extent(Offset(0), Offset(0)) for partition in records}
         await projection.begin(LogState("yardstick", extents))
@@ -90,7 +93,7 @@ class Oracle:
         return [record for record in self._gone if record.partition == partition.number]
 
     async def _compare_checkpoints(self, records: Records, verdict: Verdict) -> None:
-        stored = await self._redis.hgetall(keys.CHECKPOINTS)
+        stored = await self._redis.hgetall(keys.FIRST.checkpoints)
         for partition, found in records.items():
             end = found[-1].offset + 1 if found else 0
             checkpoint = int(stored.get(str(partition).encode(), -1))
@@ -109,11 +112,11 @@ class Oracle:
         """Hold exact counters against the log itself, so that a mistake of both projections would show."""
         exact = [(each, users) for each, users in self._users.items() if users <= set(SMALL_USERS)]
         for (workspace, day), users in exact:
-            count = await self._redis.pfcount(keys.day(workspace, day))
-            if count == 0 and (utc_now().date() - day).days > self._settings.retention_days > 0:
+            counted = await count(self._redis, keys.FIRST.day(workspace, day))
+            if counted == 0 and (utc_now().date() - day).days > self._settings.retention_days > 0:
                 continue
-            verdict.lost += max(0, len(users) - count)
-            verdict.twice += max(0, count - len(users))
+            verdict.lost += max(0, len(users) - counted)
+            verdict.twice += max(0, counted - len(users))
 
     async def _compare_dead_letters(self, verdict: Verdict) -> None:
         letters = await read_log(self._settings, self._settings.kafka_topic + DEAD_LETTER_SUFFIX)
@@ -147,26 +150,19 @@ async def read_log(settings: Settings, topic: str) -> Records:
 
 
 async def read_counters(redis: Redis) -> dict[bytes, tuple[bytes, int]]:
-    """Read every counter, without its cached count, and when it expires."""
-    prefix = keys.CHECKPOINTS.rpartition(":")[0]
+    """Read every counter, and when it expires."""
+    prefix = keys.FIRST.checkpoints.rpartition(":")[0]
     names = [
         name
         for kind in ("day", "bucket")
         async for name in redis.scan_iter(match=f"{prefix}:{kind}:*", count=1000)
     ]
+    stored = await as_stored(redis, names)
     pipeline = redis.pipeline(transaction=False)
     for name in names:
-        pipeline.get(name)
         pipeline.expiretime(name)
-    replies = await pipeline.execute()
-    return {
-        name: (_without_cached_count(value), expires_at)
-        for name, value, expires_at in zip(names, replies[::2], replies[1::2], strict=True)
-    }
-
-
-def _without_cached_count(counter: bytes) -> bytes:
-    return counter[: CACHED_COUNT.start] + counter[CACHED_COUNT.stop :]
+    expiries = await pipeline.execute()
+    return {name: (stored[name], expires_at) for name, expires_at in zip(names, expiries, strict=True)}
 
 
 def _place(letter: Any) -> Place:  # noqa: ANN401 - aiokafka's record

@@ -22,6 +22,7 @@ from ingest.batch import Partition
 from ingest.sorting import Sorter
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
+from tests.people import KEY
 
 USER: Final = "operator"
 WORKERS: Final = 2
@@ -86,6 +87,7 @@ class Plant:
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "KAFKA_TOPIC": self.topic,
             "KAFKA_GROUP_ID": self.topic,
+            "USER_ID_HASH_KEY": KEY,
             "REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0",
             "HTTP_PORT": "0",
             "WORKER_METRICS_PORT": "0",

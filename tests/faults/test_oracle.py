@@ -30,13 +30,18 @@ async def test_the_oracle_notices_each_damage(drill: Drill) -> None:
         await exercise.flows(records=200)
     plant, counters = drill.plant, exercise.load.truth.acknowledged
     counter = next(each for each in counters if each[0] in exercise.load.small)
-    day, users = keys.day(*counter), len(counters[counter])
+    day, users = keys.FIRST.day(*counter), len(counters[counter])
     damages: list[tuple[Damage, str, int, int]] = [
         (lambda redis: redis.delete(day), "is missing", users, 0),
-        (lambda redis: redis.pfadd(day, "a stranger", "another"), "differs", 0, 2),
+        (lambda redis: redis.sadd(day, 1, 2), "differs", 0, 2),
         (lambda redis: redis.expire(day, 1_000_000), "differs", 0, 0),
-        (lambda redis: redis.pfadd(keys.day("nowhere", TODAY), "x"), "is not in a clean projection", 0, 0),
-        (lambda redis: redis.hincrby(keys.CHECKPOINTS, f"{plant.topic}:0", -1), "is counted up to", 0, 0),
+        (lambda redis: redis.sadd(keys.FIRST.day("nowhere", TODAY), 1), "is not in a clean projection", 0, 0),
+        (
+            lambda redis: redis.hincrby(keys.FIRST.checkpoints, f"{plant.topic}:0", -1),
+            "is counted up to",
+            0,
+            0,
+        ),
     ]
     for damage, words, lost, twice in damages:
         verdict = await _judge(plant, damage)

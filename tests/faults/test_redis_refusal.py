@@ -70,7 +70,7 @@ async def test_a_key_has_the_wrong_type(drill: Drill) -> None:
         exercise.plant.redis() as redis,
     ):
         draft = activity.event(f"{exercise.load.big}-odd", "user-0", utc_now())
-        key = keys.day(f"{exercise.load.big}-odd", utc_now().date())
+        key = keys.FIRST.day(f"{exercise.load.big}-odd", utc_now().date())
         await redis.set(key, "no counter")
         await exercise.load.publish(draft, partition=0)
         stopped = await exercise.logged(STOPPED)
@@ -86,19 +86,19 @@ async def test_a_place_has_the_wrong_type(drill: Drill) -> None:
         drill("wrong-typed as-of", "a string in its place, deleted", errors={STOPPED}) as exercise,
         exercise.plant.redis() as redis,
     ):
-        await redis.set(keys.AS_OF, "no instants")
+        await redis.set(keys.FIRST.as_of, "no instants")
         stopped = await exercise.logged(STOPPED)
-        assert keys.AS_OF in stopped["cause"]
+        assert keys.FIRST.as_of in stopped["cause"]
         await exercise.watcher.says("503")
-        await redis.delete(keys.AS_OF)
+        await redis.delete(keys.FIRST.as_of)
 
 
 async def _goes_on(redis: Redis, partition: Partition) -> None:
     """Wait until the partition's checkpoint moves."""
-    before = await redis.hget(keys.CHECKPOINTS, str(partition))
+    before = await redis.hget(keys.FIRST.checkpoints, str(partition))
 
     async def has_moved() -> bool:
-        return bool(await redis.hget(keys.CHECKPOINTS, str(partition)) != before)
+        return bool(await redis.hget(keys.FIRST.checkpoints, str(partition)) != before)
 
     await wait_until(has_moved, message=f"{partition} went on")
 

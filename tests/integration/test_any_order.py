@@ -1,7 +1,8 @@
 """The strongest claim: any order, any repetition and any split into batches give the same counters.
 
-The same to the byte, but for what Redis keeps in a counter beside its registers: the cached count, which
-reading changes, and the run lengths of a sparse encoding: several may stand for the same registers.
+The same members while a counter is exact, and the same registers from then on; in the same bytes
+too, but for what Redis keeps of a sketch beside its registers: the cached count, and the
+run lengths of its sparse encoding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,13 @@ from projector import keys
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
+from tests.people import PEOPLE, PSEUDONYMS, as_stored, content, count, is_exact
 
 NOW = datetime(2024, 5, 17, 12, tzinfo=UTC)
 CALENDAR = Calendar(time_zone=ZoneInfo("America/St_Johns"), retention_days=0, bucket_retention_days=0)
 PARTITIONS = [Partition("user-activity", number) for number in range(2)]
+DAY = keys.FIRST.day("acme", NOW.date())
+EXACT = 512
 USERS = [f"user-{number}" for number in range(40)]
 ON_REDIS = settings(
     max_examples=150,
@@ -36,9 +40,6 @@ ON_REDIS = settings(
         HealthCheck.too_slow,  # as a busy machine is
     ],
 )
-NEIGHBOURS = ["user-9145", "user-30796", "user-86745", "user-1476", "user-9916"]
-"""Their registers are the five from 1000 on, and all become 1."""
-
 EVENTS = st.lists(
     st.builds(
         lambda user_id, workspace_id, minutes: Event(
@@ -74,13 +75,23 @@ def readings(draw: st.DrawFn, events: Sequence[Event]) -> Reading:
     )
 
 
-async def project(redis: Redis, reading: Reading) -> Mapping[str, bytes]:
+async def project(redis: Redis, reading: Reading) -> Mapping[bytes, bytes]:
     """Count a reading in an empty Redis, and return its counters."""
     await redis.flushdb()
+    await project_into(redis, reading)
+    return await counters(redis)
+
+
+async def project_into(redis: Redis, reading: Reading) -> None:
+    """Count a reading, from its beginning on, into whatever counters there are."""
+    await redis.delete(keys.FIRST.checkpoints, keys.FIRST.as_of)
     projection = RedisProjection(
         redis,
         CALENDAR,
-        deployment=Deployment(topic="user-activity", time_zone=CALENDAR.time_zone.key),
+        PEOPLE,
+        deployment=Deployment(
+            topic="user-activity", time_zone=CALENDAR.time_zone.key, user_id_hash_key=PSEUDONYMS.fingerprint
+        ),
         clock=lambda: NOW,
     )
     nothing = Extent(Offset(0), Offset(0))
@@ -90,20 +101,11 @@ async def project(redis: Redis, reading: Reading) -> Mapping[str, bytes]:
         start, end = ends[partition], Offset(ends[partition] + len(events))
         assert await projection.apply(Batch(partition=partition, start=start, end=end, events=events)) == end
         ends[partition] = end
-    return await counters(redis)
 
 
-async def counters(redis: Redis) -> Mapping[str, bytes]:
-    names = [key.decode() async for key in redis.scan_iter() if keys.counter(key.decode())]
-    return {name: await counter(redis, name) for name in names}
-
-
-async def counter(redis: Redis, key: str) -> bytes:
-    """Return a counter as Redis stores it, but for the cached count."""
-    value = await redis.get(key)
-    assert isinstance(value, bytes)
-    assert value.startswith(b"HYLL")
-    return value[:8] + bytes(8) + value[16:]
+async def counters(redis: Redis) -> Mapping[bytes, bytes]:
+    names = [key async for key in redis.scan_iter() if keys.FIRST.counter(key.decode())]
+    return await as_stored(redis, names)
 
 
 @ON_REDIS
@@ -117,34 +119,86 @@ async def test_any_order_repetition_and_split_give_equal_counters(
 
 @ON_REDIS
 @given(events=EVENTS)
-async def test_the_counts_are_those_of_the_plain_ids(redis_client: Redis, events: Sequence[Event]) -> None:
+async def test_the_counts_are_those_of_the_people(redis_client: Redis, events: Sequence[Event]) -> None:
     await project(redis_client, Reading([(PARTITIONS[0], events)]))
     people: dict[str, set[str]] = {}
     for event in events:
         day = event.occurred_at.astimezone(CALENDAR.time_zone).date()
         assert event.user_id is not None
-        people.setdefault(keys.day(event.workspace_id, day), set()).add(event.user_id)
+        people.setdefault(keys.FIRST.day(event.workspace_id, day), set()).add(event.user_id)
     for key, user_ids in people.items():
-        await redis_client.pfadd("plain", *user_ids)
-        # Not the number of people: two of these, user-0 and user-30, fall on one register.
-        assert await redis_client.pfcount(key) == await redis_client.pfcount("plain")
-        await redis_client.delete("plain")
+        assert await count(redis_client, key) == len(user_ids)
+
+
+@settings(ON_REDIS, max_examples=40)
+@given(people=st.integers(EXACT - 30, EXACT + 30), random=st.randoms(use_true_random=False))
+async def test_a_counter_at_the_edge_depends_only_on_who_is_in_it(
+    redis_client: Redis, people: int, random: Random
+) -> None:
+    """The number of people decides whether it is exact, and who they are what it holds."""
+    await project(redis_client, shuffled([active(f"user-{number}") for number in range(people)], random))
+    assert await is_exact(redis_client, DAY) == (people <= EXACT)
+    users = PSEUDONYMS.of("acme", (f"user-{number}" for number in range(people)))
+    await (redis_client.sadd if people <= EXACT else redis_client.pfadd)("plain", *users)
+    assert await content(redis_client, DAY) == await content(redis_client, "plain")
+
+
+@settings(ON_REDIS, max_examples=30)
+@given(
+    people=st.integers(EXACT - 5, EXACT + 5),
+    reached=st.integers(0, EXACT + 5),
+    random=st.randoms(use_true_random=False),
+)
+async def test_a_replay_into_what_was_counted_already_changes_nothing_at_the_edge(
+    redis_client: Redis, people: int, reached: int, random: Random
+) -> None:
+    """A checkpoint may be lost, or be older, at any moment: before the edge, and after it."""
+    events = [active(f"user-{number}") for number in range(people)]
+    plain = await project(redis_client, Reading([(PARTITIONS[0], events)]))
+    await project(redis_client, Reading([(PARTITIONS[0], events[:reached])]))
+    for _ in range(2):
+        await project_into(redis_client, shuffled(events, random))
+        assert await counters(redis_client) == plain
+
+
+@settings(ON_REDIS, max_examples=20)
+@given(size=st.integers(1, 40), random=st.randoms(use_true_random=False))
+async def test_a_counter_is_exact_up_to_the_edge_and_of_the_same_people_beyond(
+    redis_client: Redis, size: int, random: Random
+) -> None:
+    """Batch by batch over the edge, with known people among the new ones."""
+    events = [active(f"user-{number}") for number in range(EXACT + 2 * size)]
+    present = events[: EXACT - size]
+    await project(redis_client, Reading([(PARTITIONS[0], present)]))
+    for end in range(len(present), len(events) + 1, max(1, size // 3)):
+        batch = [*events[len(present) : end], *random.choices(present, k=5)]
+        present = events[:end]
+        await project_into(redis_client, Reading([(random.choice(PARTITIONS), batch)]))
+        assert await is_exact(redis_client, DAY) == (end <= EXACT)
+        if end <= EXACT:
+            assert await count(redis_client, DAY) == end
+    await redis_client.pfadd("plain", *PSEUDONYMS.of("acme", (str(event.user_id) for event in present)))
+    if len(present) > EXACT:
+        assert await content(redis_client, DAY) == await content(redis_client, "plain")
+
+
+async def test_people_who_are_known_do_not_end_exactness(redis_client: Redis) -> None:
+    events = [active(f"user-{number}") for number in range(EXACT)]
+    before = await project(redis_client, Reading([(PARTITIONS[0], events)]))
+    await project_into(redis_client, Reading([(PARTITIONS[1], events), (PARTITIONS[0], events)]))
+    assert await counters(redis_client) == before
+    assert await count(redis_client, DAY) == EXACT
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("people", [1_000, 1_650, 4_000], ids=["sparse", "sparse-or-dense", "dense"])
 async def test_large_counters_have_equal_registers(redis_client: Redis, people: int, seed: int) -> None:
-    random = Random(seed)
-    day = keys.day("acme", NOW.date())
     events = [active(f"user-{number}") for number in range(people)]
     await project(redis_client, Reading([(PARTITIONS[0], events)]))
-    plain, count = await registers(redis_client, day), await redis_client.pfcount(day)
-    shuffled = random.sample(events, len(events)) + events[::3]
-    cuts = sorted({0, len(shuffled), *random.choices(range(len(shuffled)), k=5)})
-    batches = [(random.choice(PARTITIONS), shuffled[start:end]) for start, end in pairwise(cuts)]
-    await project(redis_client, Reading(batches))
-    assert await registers(redis_client, day) == plain
-    assert await redis_client.pfcount(day) == count
+    plain, counted = await content(redis_client, DAY), await count(redis_client, DAY)
+    await project(redis_client, shuffled(events, Random(seed)))
+    assert await content(redis_client, DAY) == plain
+    assert await count(redis_client, DAY) == counted
 
 
 async def test_days_are_unions_of_their_buckets(redis_client: Redis) -> None:
@@ -152,33 +206,20 @@ async def test_days_are_unions_of_their_buckets(redis_client: Redis) -> None:
     first = datetime(2024, 5, 16, 2, 30, tzinfo=UTC)  # midnight in St John's
     events = [active(f"user-{number}", first + timedelta(minutes=15) * number) for number in range(96)]
     found = await project(redis_client, Reading([(PARTITIONS[0], events)]))
-    buckets = [key for key in found if ":bucket:" in key]
+    buckets = [key for key in found if b":bucket:" in key]
     assert len(buckets) == 96
-    await redis_client.pfmerge("united", *buckets)
-    day = keys.day("acme", first.astimezone(CALENDAR.time_zone).date())
-    assert [key for key in found if ":day:" in key] == [day]
-    assert await registers(redis_client, "united") == await registers(redis_client, day)
+    day = keys.FIRST.day("acme", first.astimezone(CALENDAR.time_zone).date())
+    assert [key for key in found if b":day:" in key] == [day.encode()]
+    await redis_client.sunionstore("united", buckets)
+    assert await content(redis_client, "united") == await content(redis_client, day)
 
 
-async def test_a_sparse_encoding_may_differ_where_the_registers_do_not(redis_client: Redis) -> None:
-    """Redis joins up to four equal neighbours as they come: five can be four and one, or one and four."""
-    day = keys.day("acme", NOW.date())
-    forms, united = set(), set()
-    for order in (NEIGHBOURS, NEIGHBOURS[1:] + NEIGHBOURS[:1]):
-        found = await project(redis_client, Reading([(PARTITIONS[0], [active(each)]) for each in order]))
-        forms.add(found[day])
-        united.add(await registers(redis_client, day))
-        assert await redis_client.pfcount(day) == 5
-    assert len(forms) == 2
-    assert len(united) == 1
+def shuffled(events: Sequence[Event], random: Random) -> Reading:
+    """Repeat a third of the events, shuffle all, and deal them to the partitions in a few batches."""
+    all_events = random.sample([*events, *events[::3]], len(events) + len(events[::3]))
+    cuts = sorted({0, len(all_events), *random.choices(range(len(all_events)), k=5)})
+    return Reading([(random.choice(PARTITIONS), all_events[start:end]) for start, end in pairwise(cuts)])
 
 
 def active(user_id: str, occurred_at: datetime = NOW) -> Event:
     return Event(workspace_id="acme", user_id=user_id, occurred_at=occurred_at, type="message")
-
-
-async def registers(redis: Redis, key: str) -> bytes:
-    """Return the counter in the dense encoding, of which there is one."""
-    await redis.set("dense", b"HYLL" + bytes(12 + 12_288))
-    await redis.pfmerge("dense", key)
-    return await counter(redis, "dense")

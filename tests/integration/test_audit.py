@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from projector import keys
 from tests.deployment import Deployment, deployed, event
+from tests.people import PSEUDONYMS
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = NOON.date()
@@ -54,10 +55,10 @@ async def test_damage_is_found_without_a_write_and_mended_on_request(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     """A deleted and an incomplete counter are byte-equal again; a key that is something else stays."""
-    day, bucket = keys.day("acme", DAY), keys.bucket("acme", int(NOON.timestamp()) // 900)
+    day, bucket = keys.FIRST.day("acme", DAY), keys.FIRST.bucket("acme", int(NOON.timestamp()) // 900)
     whole = await contents(redis_client)
     await redis_client.delete(day, bucket)
-    await redis_client.pfadd(bucket, "user-1")
+    await redis_client.sadd(bucket, *PSEUDONYMS.of("acme", ["user-1"]))
     damaged = await contents(redis_client)
     found = await deployment.headcount("audit", "--json")
     assert found.exit_code == 1

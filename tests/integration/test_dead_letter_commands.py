@@ -15,6 +15,7 @@ from ingest.ports import DeadLetter
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 from tests.fakes_log import FakeRecord
+from tests.people import count
 
 TOO_STRICT = {"MAX_EVENT_BYTES": "256"}
 
@@ -83,7 +84,7 @@ async def test_what_is_mended_is_counted_on_its_day_and_what_is_not_comes_back(
     assert (done.json["redriven"], done.json["left_out"]) == (2, {})
     await mended.count()
 
-    assert await redis_client.pfcount(keys.day("acme", yesterday.date())) == 1
+    assert await count(redis_client, keys.FIRST.day("acme", yesterday.date())) == 1
     again = (await mended.read(mended.settings.kafka_topic, partition=1))[1]
     assert (again.key, again.value) == (b"k", large)
     assert list(again.headers) == [("trace", b"1"), ("headcount-redriven", b"1")]

@@ -1,5 +1,7 @@
 """The claim on a Redis: one deployment each, on a server that keeps what it is given."""
 
+from dataclasses import replace
+
 import pytest
 from redis.asyncio import Redis
 
@@ -8,11 +10,14 @@ from ingest.batch import Offset, Partition
 from ingest.errors import RefusedError
 from ingest.ports import Extent, LogState
 from projector import keys
+from projector.audience import Audience
 from projector.deployment import Deployment
+from projector.pseudonyms import Pseudonyms
+from tests.people import PSEUDONYMS
 from tests.servers import Servers
 from tests.suites.projections import redis_projection
 
-OURS = Deployment(topic="user-activity", time_zone="UTC")
+OURS = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
 LOG = LogState("one", {Partition("user-activity", 0): Extent(Offset(0), Offset(0))})
 
 
@@ -26,8 +31,32 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (Deployment(topic="another", time_zone="UTC"), "TOPIC 'user-activity'"),
-        (Deployment(topic="user-activity", time_zone="Europe/Berlin"), "TIME_ZONE 'UTC'"),
+        (
+            Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint),
+            "KAFKA_TOPIC 'user-activity'",
+        ),
+        (
+            Deployment(
+                topic="user-activity", time_zone="Europe/Berlin", user_id_hash_key=PSEUDONYMS.fingerprint
+            ),
+            "TIME_ZONE 'UTC'.*headcount rebuild",
+        ),
+        (
+            Deployment(
+                topic="user-activity",
+                time_zone="UTC",
+                user_id_hash_key=Pseudonyms("another key, as long as it has to be").fingerprint,
+            ),
+            "USER_ID_HASH_KEY with the fingerprint.*headcount rebuild",
+        ),
+        (
+            replace(OURS, audience=Audience(ignored_user_types=frozenset({"bot", "app"}))),
+            "IGNORED_USER_TYPES '', this start is for 'app,bot'.*headcount rebuild",
+        ),
+        (
+            replace(OURS, audience=Audience(ignored_event_types=frozenset({"typing"}))),
+            "IGNORED_EVENT_TYPES '', this start is for 'typing'.*headcount rebuild",
+        ),
     ],
 )
 async def test_another_deployment_is_refused_and_changes_nothing(
@@ -55,14 +84,18 @@ async def test_a_redis_that_lost_everything_is_claimed_again_with_its_checkpoint
     await projection.begin(LOG)
     await OURS.check(redis_client)
     with pytest.raises(RefusedError):
-        await Deployment(topic="another", time_zone="UTC").check(redis_client)
+        await Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint).check(
+            redis_client
+        )
 
 
 async def test_a_redis_that_another_took_over_is_not_counted_into(redis_client: Redis) -> None:
-    await Deployment(topic="another", time_zone="UTC").claim(redis_client)
+    await Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint).claim(
+        redis_client
+    )
     with pytest.raises(RefusedError):
         await redis_projection(redis_client).begin(LOG)
-    assert not await redis_client.exists(keys.CHECKPOINTS)
+    assert not await redis_client.exists(keys.FIRST.checkpoints)
 
 
 async def test_a_redis_that_evicts_is_refused(embedded_valkey: Servers[EmbeddedValkey]) -> None:
@@ -71,3 +104,9 @@ async def test_a_redis_that_evicts_is_refused(embedded_valkey: Servers[EmbeddedV
         with pytest.raises(RefusedError, match="allkeys-lru"):
             await redis_projection(redis).claim()
         assert await redis.dbsize() == 0
+
+
+async def test_somebody_who_asks_without_the_key_is_not_refused(redis_client: Redis) -> None:
+    """Who only reads needs no key."""
+    await OURS.claim(redis_client)
+    await replace(OURS, user_id_hash_key=None).check(redis_client)

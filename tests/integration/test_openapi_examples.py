@@ -122,7 +122,7 @@ async def asked_too_often(stage: Stage) -> None:
 
 
 async def checkpoints_lost(stage: Stage) -> None:
-    await stage.redis.delete(keys.CHECKPOINTS, keys.AS_OF)
+    await stage.redis.delete(keys.FIRST.checkpoints, keys.FIRST.as_of)
 
 
 async def counters_away(stage: Stage) -> None:
@@ -147,7 +147,7 @@ async def tokens_lost(stage: Stage) -> None:
 
 async def counted_a_while_ago(stage: Stage) -> None:
     ago = int((NOW - timedelta(minutes=5)).timestamp() * 1000)
-    await stage.redis.hset(keys.AS_OF, str(PARTITION), ago)
+    await stage.redis.hset(keys.FIRST.as_of, str(PARTITION), ago)
 
 
 Scene = Callable[[Stage], Awaitable[None]]

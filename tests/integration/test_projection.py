@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,18 +20,19 @@ from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.tally import Tally
+from tests.people import PEOPLE, PSEUDONYMS, content, count, is_exact
 from tests.servers import Servers
 
 PARTITION = Partition("user-activity", 0)
 NOW = datetime.now(UTC).replace(microsecond=0)
-TODAY = keys.day("acme", NOW.date())
+TODAY = keys.FIRST.day("acme", NOW.date())
 KEPT = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
 FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 
 
 def projection_in(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
-    deployment = Deployment(topic="user-activity", time_zone="UTC")
-    return RedisProjection(redis, calendar, deployment=deployment, clock=lambda: NOW, tally=tally)
+    deployment = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=lambda: NOW, tally=tally)
 
 
 async def begun(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
@@ -48,35 +50,41 @@ def batch(start: int, *events: Event) -> Batch:
 
 
 def bucket(instant: datetime) -> str:
-    return keys.bucket("acme", int(instant.timestamp()) // BUCKET_SECONDS)
-
-
-async def pfcount(redis: Redis, key: str) -> int:
-    count: int = await redis.pfcount(key)
-    return count
+    return keys.FIRST.bucket("acme", int(instant.timestamp()) // BUCKET_SECONDS)
 
 
 async def counter_keys(redis: Redis) -> set[str]:
     found: list[bytes] = [key async for key in redis.scan_iter()]
-    return {key.decode() for key in found} - {keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS}
+    return {key.decode() for key in found if keys.FIRST.counter(key.decode())}
 
 
-@pytest.mark.parametrize("people", [1, 2, 10, 300, 3_000])
-async def test_a_day_counts_what_plain_redis_counts(redis_client: Redis, people: int) -> None:
+@pytest.mark.parametrize("people", [1, 2, 10, 300, 511, 512])
+async def test_a_day_of_few_people_is_exact(redis_client: Redis, people: int) -> None:
+    projection = await begun(redis_client)
+    await projection.apply(batch(0, *(event(f"user-{number}") for number in range(people))))
+    assert await count(redis_client, TODAY) == people
+    assert await is_exact(redis_client, TODAY)
+    assert await redis_client.object("encoding", TODAY) == b"intset"
+
+
+@pytest.mark.parametrize("people", [513, 600, 3_000])
+async def test_a_day_of_many_people_counts_what_plain_redis_counts(redis_client: Redis, people: int) -> None:
     user_ids = [f"user-{number}" for number in range(people)]
     projection = await begun(redis_client)
-    await projection.apply(batch(0, *map(event, user_ids)))
+    for start, end in pairwise((0, 400, 511, 513, people)):
+        await projection.apply(batch(start, *map(event, user_ids[start:end])))
+    users = sorted(PSEUDONYMS.of("acme", user_ids))
     for start in range(0, people, 1_000):
-        await redis_client.pfadd("plain", *user_ids[start : start + 1_000])
-    assert await pfcount(redis_client, TODAY) == await pfcount(redis_client, "plain")
-    assert people > 10 or await pfcount(redis_client, TODAY) == people
+        await redis_client.pfadd("plain", *users[start : start + 1_000])
+    assert not await is_exact(redis_client, TODAY)
+    assert await content(redis_client, TODAY) == await content(redis_client, "plain")
 
 
 async def test_one_counter_takes_more_ids_than_lua_takes_arguments(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     events = [event(f"user-{number}") for number in range(20_000)]
     assert await projection.apply(batch(0, *events)) == 20_000
-    assert abs(await pfcount(redis_client, TODAY) - 20_000) < 20_000 * 0.033
+    assert abs(await count(redis_client, TODAY) - 20_000) < 20_000 * 0.033
 
 
 async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> None:
@@ -90,9 +98,7 @@ async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> Non
 async def test_any_text_is_one_user(redis_client: Redis, user_id: str) -> None:
     projection = await begun(redis_client)
     await projection.apply(batch(0, event(user_id), event(user_id), event("somebody else")))
-    assert await pfcount(redis_client, TODAY) == 2
-    await redis_client.pfadd(TODAY, user_id.encode())
-    assert await pfcount(redis_client, TODAY) == 2
+    assert await count(redis_client, TODAY) == 2
 
 
 async def test_counters_expire_with_their_retention(redis_client: Redis) -> None:
@@ -111,7 +117,7 @@ async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
     ages = [timedelta(days=days) for days in (0, 44, 46, 399, 402)]
     events = [event("alice", NOW - age) for age in ages]
     await projection.apply(batch(0, *events, event(None)))
-    kept = {keys.day("acme", (NOW - age).date()) for age in ages[:4]}
+    kept = {keys.FIRST.day("acme", (NOW - age).date()) for age in ages[:4]}
     assert await counter_keys(redis_client) == kept | {bucket(NOW), bucket(NOW - ages[1])}
     assert tally == Tally(counted=4, anonymous=1, expired=1)
 
@@ -134,7 +140,7 @@ async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redi
 async def test_what_keeps_the_place_never_expires(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await projection.apply(Batch(partition=PARTITION, start=Offset(0), end=Offset(1), as_of=NOW))
-    for key in (keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT):
+    for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT):
         assert await redis_client.ttl(key) == -1
 
 
@@ -143,7 +149,7 @@ async def test_redis_may_forget_the_scripts(redis_client: Redis) -> None:
     await projection.apply(batch(0, event("alice")))
     await redis_client.script_flush()
     assert await projection.apply(batch(1, event("bob"))) == 2
-    assert await pfcount(redis_client, TODAY) == 2
+    assert await count(redis_client, TODAY) == 2
 
 
 @pytest.mark.parametrize("value", [b"a plain string", b"HYLL" + b"\xff" * 20])
@@ -151,7 +157,7 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
     redis_client: Redis, value: bytes
 ) -> None:
     projection = await begun(redis_client)
-    wrong = keys.day("other", NOW.date())
+    wrong = keys.FIRST.day("other", NOW.date())
     await redis_client.set(wrong, value)
     with pytest.raises(PartitionStoppedError) as caught:
         await projection.apply(batch(0, event("alice"), event("bob", workspace_id="other")))
@@ -161,7 +167,7 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
     assert await redis_client.get(wrong) == value
 
 
-@pytest.mark.parametrize("wrong", [keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT])
+@pytest.mark.parametrize("wrong", [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT])
 async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is_written(
     redis_client: Redis, wrong: str
 ) -> None:
@@ -172,15 +178,15 @@ async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is
     with pytest.raises(PartitionStoppedError, match=f"at {re.escape(wrong)}"):
         await projection.apply(step)
     assert await redis_client.exists(TODAY) == 0
-    places = {keys.CHECKPOINTS: {str(PARTITION).encode(): b"0"}, keys.AS_OF: {}}
+    places = {keys.FIRST.checkpoints: {str(PARTITION).encode(): b"0"}, keys.FIRST.as_of: {}}
     for key in places.keys() - {wrong}:
         assert await redis_client.hgetall(key) == places[key]
 
 
 async def test_a_place_that_can_not_be_read_is_waited_for_and_named(redis_client: Redis) -> None:
     projection = await begun(redis_client)
-    await redis_client.set(keys.AS_OF, "a plain string")
-    with pytest.raises(UnavailableError, match=re.escape(keys.AS_OF)):
+    await redis_client.set(keys.FIRST.as_of, "a plain string")
+    with pytest.raises(UnavailableError, match=re.escape(keys.FIRST.as_of)):
         await projection.checkpoints()
 
 
@@ -191,7 +197,7 @@ async def test_a_partition_goes_on_once_the_key_is_mended(redis_client: Redis) -
         await projection.apply(batch(0, event("alice")))
     await redis_client.delete(TODAY)
     assert await projection.apply(batch(0, event("alice"))) == 1
-    assert await pfcount(redis_client, TODAY) == 1
+    assert await count(redis_client, TODAY) == 1
 
 
 async def test_a_full_redis_leaves_the_checkpoint_and_is_waited_for(

@@ -15,6 +15,7 @@ from ingest.ports import Extent, LogState
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
+from tests.people import PEOPLE
 from tests.servers import Servers
 from tests.waiting import wait_until
 
@@ -81,6 +82,7 @@ def _projection(redis: Redis) -> RedisProjection:
     return RedisProjection(
         redis,
         Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45),
-        deployment=Deployment(topic="activity", time_zone="UTC"),
+        PEOPLE,
+        deployment=Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None),
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )

@@ -22,23 +22,31 @@ from ingest.ports import Extent, Gap, LogState
 from projector import keys
 from projector.calendar import Calendar
 from projector.deployment import Deployment
+from projector.erasure import erase
 from projector.gaps import acknowledge, read_acknowledged
+from projector.hold import held
+from projector.meaning import Meaning
+from projector.people import read_people, record_forgotten
 from projector.progress import read_progress
 from projector.projection import RedisProjection
+from projector.rebuilder import only_rebuilder
 from projector.repair import Repair
 from projector.scratch import Scratch
+from projector.succession import Succession
 from projector.view import RedisView
 from tests.fakes_api import make_token
+from tests.people import PEOPLE
 from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
 from tests.servers import Servers
 
 NOW: Final = datetime.now(UTC)
-TODAY: Final = keys.day("acme", NOW.date())
-BUCKET: Final = keys.bucket("acme", 1)
+TODAY: Final = keys.FIRST.day("acme", NOW.date())
+BUCKET: Final = keys.FIRST.bucket("acme", 1)
 PARTITION: Final = Partition("activity", 0)
 EXTENT: Final = Extent(Offset(0), Offset(9))
 KEPT: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
+DEPLOYMENT: Final = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
 UNSEEN: Final = frozenset({"CONFIG|GET"})
 """What MONITOR does not show: it hides what could hold a secret."""
 CONTAINERS: Final = frozenset({"ACL", "CLIENT", "CONFIG", "SCRIPT"})
@@ -88,16 +96,15 @@ async def work_as_worker(redis: Redis) -> None:
     await projection.rewind(PARTITION, expected=Offset(1), to=Offset(0), gap=gap)
     others = projection_in(redis, FOR_EVER)
     await others.checkpoints()
-    assert await others.apply(a_batch(NOW, "others")) == 1
+    assert await others.apply(a_batch(NOW, "others", people=513)) == 1
 
 
 def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
-    deployment = Deployment(topic="activity", time_zone="UTC")
-    return RedisProjection(redis, calendar, deployment=deployment, clock=lambda: NOW)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW)
 
 
-def a_batch(as_of: datetime | None, workspace_id: str = "acme") -> Batch:
-    events = [Event(workspace_id, NOW, "message", "anna")]
+def a_batch(as_of: datetime | None, workspace_id: str = "acme", *, people: int = 1) -> Batch:
+    events = [Event(workspace_id, NOW, "message", f"anna-{number}") for number in range(people)]
     return Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events, as_of=as_of)
 
 
@@ -106,7 +113,9 @@ async def work_as_api(redis: Redis) -> None:
     token, *_ = await tokens.list()
     await tokens.find(token.digest)
     await tokens.ping()
-    assert (await RedisView(redis).daily_counts("acme", [NOW.date(), date(2020, 1, 1)])).users == [1, 0]
+    view = RedisView(redis)
+    assert (await view.daily_counts("acme", [NOW.date(), date(2020, 1, 1)])).users == [1, 0]
+    assert (await view.daily_counts("others", [NOW.date()])).standard_error > 0
     assert (await RedisRateLimiter(redis, per_minute=9).count(token.id, NOW)).used == 1
 
 
@@ -117,15 +126,18 @@ async def work_as_operator(redis: Redis) -> None:
     await tokens.find(token.digest)
     await tokens.revoke(token.id, NOW)
     await read_progress(redis)
+    assert (await RedisView(redis).daily_counts("others", [NOW.date()])).users
+    await rebuild(redis)
     await skip(redis)
     await acknowledge(redis, 1)
     await read_acknowledged(redis)
     await look_around(redis)
     await audit(redis)
+    await forget(redis)
 
 
 async def skip(redis: Redis) -> None:
-    await Deployment(topic="activity", time_zone="UTC").check(redis)
+    await DEPLOYMENT.check(redis)
     projection = projection_in(redis)
     await projection.checkpoints()
     gap = Gap(partition=PARTITION, cause="skipped", checkpoint=Offset(1), extent=EXTENT)
@@ -142,21 +154,56 @@ async def look_around(redis: Redis) -> None:
 
 async def audit(redis: Redis) -> None:
     """Find a damaged counter, then mend it; once with counters that expire, once without."""
-    scratch = Scratch(redis, KEPT, clock=lambda: NOW)
+    scratch = Scratch(redis, KEPT, PEOPLE, clock=lambda: NOW)
     await scratch.begin({PARTITION: Offset(0)})
     await scratch.apply(a_batch(None))
     others = Batch(
         partition=PARTITION,
         start=Offset(1),
         end=Offset(2),
-        events=[Event("acme", NOW, "message", "bert"), Event("new", NOW, "message", "carl")],
+        events=[
+            Event("acme", NOW, "message", "bert"),
+            Event("new", NOW, "message", "carl"),
+            *a_batch(None, "others", people=514).events,
+        ],
     )
     await scratch.apply(others)
     states = [finding.state async for finding in scratch.compare()]
     await scratch.remove()
     assert set(states) >= {"incomplete", "missing"}
-    await Repair(redis, KEPT, clock=lambda: NOW).add(others.events[:1])
-    await Repair(redis, FOR_EVER, clock=lambda: NOW).add(others.events[1:])
+    await Repair(redis, KEPT, PEOPLE, clock=lambda: NOW).add(others.events[:1])
+    await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(others.events[1:])
+    large = a_batch(None, "large", people=513)
+    await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(large.events)
+
+
+async def rebuild(redis: Redis) -> None:
+    """Count beside the live counters, and discard that; then others, and switch over."""
+    events = [*a_batch(None, people=2).events, *a_batch(None, "others", people=514).events]
+    batch = Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events)
+    for calendar in (KEPT, FOR_EVER):
+        people = await read_people(redis, PEOPLE)
+        meaning = Meaning(deployment=DEPLOYMENT, calendar=calendar, revision=people.revision)
+        async with only_rebuilder(redis) as token:
+            succession = Succession(redis, meaning, people, rebuilder=token, clock=lambda: NOW)
+            await succession.begin()
+            await succession.place({PARTITION: Offset(0)})
+            await succession.apply(batch if calendar is FOR_EVER else a_batch(None))
+            assert [finding async for finding in succession.comparison().differences()]
+            await (switch(redis, succession) if calendar is FOR_EVER else succession.discard())
+
+
+async def switch(redis: Redis, succession: Succession) -> None:
+    async with held(redis):
+        assert (await succession.checkpoints()).keys() == {PARTITION}
+        assert await succession.switch()
+    await succession.remove_former()
+
+
+async def forget(redis: Redis) -> None:
+    await record_forgotten(redis, "1", workspace_id="others")
+    assert (await erase(redis, "1", workspace_id="others")).estimates > 0
+    assert await erase(redis, "1", workspace_id="acme") == (0, 0)
 
 
 @asynccontextmanager
@@ -222,7 +269,6 @@ HARMFUL: Final = (
     "SAVE",
     "GET another-applications-key",
     f"SET {TODAY} 0",
-    f"DEL {TODAY}",
     f"RENAME {TODAY} {BUCKET}",
     f"RESTORE {TODAY} 0 x",
     f"DEL {keys.TOKENS}",
@@ -235,25 +281,32 @@ ANOTHERS: Final = {
         f"HSET {keys.TOKENS} x y",
         f"PFCOUNT {TODAY}",
         f"GET {TODAY}",
+        f"SDIFF {TODAY} {BUCKET}",
+        f"SADD {keys.FORGOTTEN} x",
+        f"GET {keys.REBUILDER}",
         "CONFIG GET *",
         "SCAN 0",
     ),
     "api": (
         f"PFADD {TODAY} x",
         f"PFADD {keys.REQUESTS}:x x",
-        f"HSET {keys.CHECKPOINTS} x 1",
+        f"HSET {keys.FIRST.checkpoints} x 1",
         f"HSET {keys.TOKENS} x y",
         f"HDEL {keys.TOKENS} x",
         f"INCRBY {TODAY} 1",
         f"EXPIRE {TODAY} 1",
+        f"DEL {TODAY}",
         f"HGETALL {keys.DEPLOYMENT}",
         f"LRANGE {keys.GAPS} 0 -1",
+        f"SMEMBERS {keys.FORGOTTEN}",
         "INFO",
         "SCAN 0",
     ),
     "operator": (
-        f"HSET {keys.AS_OF} x 1",
-        f"HDEL {keys.CHECKPOINTS} x",
+        f"DEL {keys.FORGOTTEN}",
+        f"SREM {keys.FORGOTTEN} x",
+        f"HDEL {keys.FIRST.checkpoints} x",
+        f"UNLINK {keys.DEPLOYMENT}",
         f"PFMERGE {TODAY} {BUCKET}",
         f"HDEL {keys.TOKENS} x",
     ),
@@ -292,10 +345,9 @@ async def send(redis: Redis, command: str) -> object:
     ("user", "key", "call"),
     [
         ("api", TODAY, "redis.call('PFADD', KEYS[1], 'x')"),
-        ("api", keys.CHECKPOINTS, "redis.call('HSET', KEYS[1], 'x', 1)"),
+        ("api", keys.FIRST.checkpoints, "redis.call('HSET', KEYS[1], 'x', 1)"),
         ("worker", TODAY, "redis.call('PFCOUNT', KEYS[1])"),
-        ("worker", TODAY, "redis.call('DEL', KEYS[1])"),
-        ("operator", TODAY, "redis.call('DEL', KEYS[1])"),
+        ("api", TODAY, "redis.call('DEL', KEYS[1])"),
     ],
 )
 async def test_a_script_may_do_no_more_than_who_runs_it(

@@ -13,22 +13,22 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.event import Event
 from ingest.ports import Extent, LogState
-from projector import keys
-from projector import scratch as scratch_module
+from projector import keys, room
 from projector.calendar import Calendar, bucket_of
 from projector.deployment import Deployment
 from projector.finding import Finding
 from projector.projection import RedisProjection
 from projector.repair import Repair
 from projector.scratch import Scratch
+from tests.people import PEOPLE, PSEUDONYMS
 
 PARTITION = Partition("t", 0)
 NOW = datetime.now(UTC)
 """Redis' own clock is the real one, and lets keys expire by it."""
 DAY = keys.Counter("acme", NOW.date())
 BUCKET = keys.Counter("acme", bucket_of(NOW))
-DAY_KEY = keys.day("acme", NOW.date())
-BUCKET_KEY = keys.bucket("acme", bucket_of(NOW))
+DAY_KEY = keys.FIRST.day("acme", NOW.date())
+BUCKET_KEY = keys.FIRST.bucket("acme", bucket_of(NOW))
 FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 
 
@@ -43,14 +43,14 @@ def batch_of(users: Iterable[int], *, start: int = 0, end: int = 9) -> Batch:
 
 async def count(redis: Redis, batch: Batch, calendar: Calendar = FOR_EVER) -> None:
     """Count a batch into the live counters of a Redis that holds nothing yet."""
-    deployment = Deployment(topic="t", time_zone="UTC")
-    projection = RedisProjection(redis, calendar, deployment=deployment, clock=now)
+    deployment = Deployment(topic="t", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
+    projection = RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=now)
     await projection.begin(LogState("id", {PARTITION: Extent(batch.start, batch.end)}))
     assert await projection.apply(batch) == batch.end
 
 
 async def begun(redis: Redis, calendar: Calendar = FOR_EVER) -> Scratch:
-    scratch = Scratch(redis, calendar, clock=now)
+    scratch = Scratch(redis, calendar, PEOPLE, clock=now)
     await scratch.begin({PARTITION: Offset(0)})
     return scratch
 
@@ -98,9 +98,9 @@ async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
     await redis_client.delete(DAY_KEY)
     await redis_client.set(BUCKET_KEY, "no counter")
     others = {day: keys.Counter("acme", date(2021, 3, day)) for day in (1, 2, 3)}
-    await redis_client.rpush(keys.day("acme", date(2021, 3, 1)), "x")
-    await redis_client.set(keys.day("acme", date(2021, 3, 2)), "no counter")
-    await redis_client.pfadd(keys.day("acme", date(2021, 3, 3)), "x")
+    await redis_client.rpush(keys.FIRST.day("acme", date(2021, 3, 1)), "x")
+    await redis_client.set(keys.FIRST.day("acme", date(2021, 3, 2)), "no counter")
+    await redis_client.pfadd(keys.FIRST.day("acme", date(2021, 3, 3)), "x")
     scratch = await begun(redis_client)
     await scratch.apply(batch_of(range(9)))
     assert await found_by(scratch) == {
@@ -115,14 +115,14 @@ async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
 async def test_more_counters_than_a_page_are_all_looked_at(redis_client: Redis) -> None:
     days = [date(2021, 1, 1) + timedelta(days=each) for each in range(500)]
     for day in days:
-        await redis_client.pfadd(keys.day("acme", day), "x")
+        await redis_client.pfadd(keys.FIRST.day("acme", day), "x")
     assert {finding.counter.period for finding in await found_by(await begun(redis_client))} == set(days)
 
 
 async def test_a_counter_whose_time_ran_out_meanwhile_is_not_missing(redis_client: Redis) -> None:
     clock = NOW
     calendar = Calendar(time_zone=ZoneInfo("UTC"), retention_days=1, bucket_retention_days=1)
-    scratch = Scratch(redis_client, calendar, clock=lambda: clock)
+    scratch = Scratch(redis_client, calendar, PEOPLE, clock=lambda: clock)
     await scratch.begin({PARTITION: Offset(0)})
     await scratch.apply(batch_of([1]))
     assert await found_by(scratch) == {Finding(DAY, "missing"), Finding(BUCKET, "missing")}
@@ -136,7 +136,7 @@ async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) ->
     scratch = await begun(redis_client)
     await scratch.apply(batch_of(range(20)))
     assert await found_by(scratch) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
-    added = {key for key in await redis_client.keys(keys.every()) if key not in before}
+    added = {key for key in await redis_client.keys(keys.scratch("*").every) if key not in before}
     assert len(added) == 3
     assert all([await redis_client.expiretime(cast("str", key)) > NOW.timestamp() for key in added])
     await scratch.remove()
@@ -167,7 +167,7 @@ async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = await begun(redis_client)
-    monkeypatch.setattr(scratch_module, "FULLEST", 1e-6)
+    monkeypatch.setattr(room, "FULLEST", 1e-6)
     limit = (await redis_client.config_get("maxmemory"))["maxmemory"] or "0"
     await redis_client.config_set("maxmemory", "1gb")
     try:
@@ -181,20 +181,20 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
     """Byte for byte: nothing has asked for a count, so that none is cached."""
     await count(redis_client, batch_of(range(5_000)))
     clean = {key: await redis_client.get(key) for key in (DAY_KEY, BUCKET_KEY)}
-    checkpoint = await redis_client.dump(keys.CHECKPOINTS)
+    checkpoint = await redis_client.dump(keys.FIRST.checkpoints)
     await redis_client.delete(*clean)
-    await redis_client.pfadd(BUCKET_KEY, *(f"user-{number}" for number in range(100)))
-    repair = Repair(redis_client, FOR_EVER, clock=now)
+    await redis_client.pfadd(BUCKET_KEY, *PSEUDONYMS.of("acme", (f"user-{number}" for number in range(100))))
+    repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
     batch = batch_of(range(5_000))
     assert await repair.add(batch.events) == [Finding(DAY, "missing"), Finding(BUCKET, "incomplete")]
     assert await repair.add(batch.events) == []
     assert {key: await redis_client.get(key) for key in clean} == clean
-    assert await redis_client.dump(keys.CHECKPOINTS) == checkpoint
+    assert await redis_client.dump(keys.FIRST.checkpoints) == checkpoint
 
 
 async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:
     await redis_client.rpush(DAY_KEY, "x")
-    repair = Repair(redis_client, FOR_EVER, clock=now)
+    repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
     assert await repair.add(batch_of([1]).events) == [
         Finding(DAY, "not-a-counter"),
         Finding(BUCKET, "missing"),

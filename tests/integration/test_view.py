@@ -57,7 +57,7 @@ async def test_a_window_has_a_count_for_each_day_and_0_for_a_day_without_anybody
     projection: RedisProjection, view: RedisView
 ) -> None:
     await catch_up_with_all(projection)
-    assert await view.daily_counts("acme", WINDOW) == DailyCounts([2, 1, 0, 0, 0, 0, 0, 0], NOW)
+    assert await view.daily_counts("acme", WINDOW) == DailyCounts([2, 1, 0, 0, 0, 0, 0, 0], NOW, 0.0)
     assert (await view.daily_counts("acme", WINDOW[::-1])).users == [0, 0, 0, 0, 0, 0, 1, 2]
 
 
@@ -159,7 +159,7 @@ async def test_a_key_that_is_no_counter_is_no_number(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     await catch_up_with_all(projection)
-    await redis_client.set(keys.day("acme", WINDOW[3]), "x")
+    await redis_client.set(keys.FIRST.day("acme", WINDOW[3]), "x")
     with pytest.raises(ViewUnavailableError):
         await view.daily_counts("acme", WINDOW)
 

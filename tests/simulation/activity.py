@@ -132,7 +132,7 @@ class Activity:
 def _counters(workspace_id: str, occurred_at: datetime) -> Sequence[bytes]:
     """Name the counters that an event belongs to; told anew here, for the fold is under test."""
     bucket = int(occurred_at.timestamp()) // BUCKET_SECONDS
-    names = keys.day(workspace_id, occurred_at.date()), keys.bucket(workspace_id, bucket)
+    names = keys.FIRST.day(workspace_id, occurred_at.date()), keys.FIRST.bucket(workspace_id, bucket)
     return [name.encode() for name in names]
 
 

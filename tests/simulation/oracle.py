@@ -88,7 +88,7 @@ class Oracle(Observer):
                 for counter in entry.counters if entry.is_published_before(as_of) else ():
                     users[counter].add(entry.user_id)
         for day, count in zip(DAYS, answer.users, strict=True):
-            counter = keys.day(workspace_id, day).encode()
+            counter = keys.FIRST.day(workspace_id, day).encode()
             if not len(users[counter]) <= count <= len(self.published[counter]):
                 self.fail(f"{count} users on {day}, at least {len(users[counter])} were published by then")
 

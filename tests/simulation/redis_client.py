@@ -25,6 +25,20 @@ class FakeRedis:
         assert transaction
         return FakePipeline(self._server, self._way)
 
+    async def type(self, _key: str) -> bytes:
+        return b"string"  # whoever counts asks for it first; the fake has but one kind of counter
+
+    async def hgetall(self, key: str) -> dict[bytes, bytes]:
+        return await self._way.request(
+            "hgetall", lambda: dict(self._server.store.hashes.get(encode(key), {}))
+        )
+
+    async def hmget(self, key: str, names: Sequence[str]) -> list[bytes | None]:
+        store = self._server.store
+        return await self._way.request(
+            "hmget", lambda: [store.hget(encode(key), encode(name)) for name in names]
+        )
+
     async def pfcount(self, key: str) -> int:
         return await self._way.request("pfcount", lambda: self._server.store.pfcount(encode(key)))
 
@@ -67,6 +81,9 @@ class FakePipeline:
 
     def hget(self, key: str, name: str) -> None:
         self._commands.append(lambda store: store.hget(encode(key), encode(name)))
+
+    def smembers(self, _key: str) -> None:
+        self._commands.append(lambda _: set())  # nobody is to be forgotten here
 
     def hgetall(self, key: str) -> None:
         self._commands.append(lambda store: dict(store.hashes.get(encode(key), {})))

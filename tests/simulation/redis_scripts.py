@@ -24,13 +24,15 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     partition, start, end, instant, packed, *known = args
     deployment = counters.pop() if known else None
     stored, before = _hget(store, checkpoints, partition), _hget(store, as_of, partition)
+    if deployment is not None and (refusal := _refusal(store, deployment, known)):
+        return refusal
     if deployment is not None and not _is_known(store, checkpoints, deployment, known):
         return None
     if stored != start:
         return stored
     # Not strictly: the deployment may come after the counters.
-    for key, (expires_at, user_ids) in zip(counters, _additions.decode(packed), strict=False):
-        _add(store, key, expires_at, user_ids)
+    for key, (expires_at, users) in zip(counters, _additions.decode(packed), strict=False):
+        _add(store, key, expires_at, users)
     store.hset(checkpoints, partition, end)
     if instant and (before is None or int(before) < int(instant)):
         store.hset(as_of, partition, instant)
@@ -38,9 +40,23 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
 
 
 def _is_known(store: Store, checkpoints: bytes, deployment: bytes, known: Sequence[bytes]) -> bool:
-    topic_id, partitions = known
+    _, topic_id, partitions, _ = known
     there = len(store.hashes.get(checkpoints, {}))
     return _hget(store, deployment, b"topic_id") == topic_id and there >= int(partitions)
+
+
+def _refusal(store: Store, deployment: bytes, known: Sequence[bytes]) -> bytes | None:
+    generation, *_, revision = known
+    if not _is_live(store, deployment, generation):
+        return b"SUPERSEDED"
+    if (_hget(store, deployment, b"forgotten") or b"0") != revision:
+        return b"SUPERSEDED"
+    held_until = _hget(store, deployment, b"held_until")
+    return b"HELD" if held_until and float(held_until) > store.now() * 1000 else None
+
+
+def _is_live(store: Store, deployment: bytes, generation: bytes) -> bool:
+    return (_hget(store, deployment, b"generation") or b"0") == generation
 
 
 def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
@@ -48,9 +64,9 @@ def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
         return store.hget(key, name)
 
 
-def _add(store: Store, key: bytes, expires_at: int, user_ids: Sequence[str]) -> None:
+def _add(store: Store, key: bytes, expires_at: int, users: Sequence[str]) -> None:
     with _named(key):
-        changed = store.pfadd(key, tuple(user_id.encode() for user_id in user_ids))
+        changed = store.pfadd(key, tuple(user.encode() for user in users))
     if changed and expires_at > 0:
         store.expireat(key, expires_at)
     elif changed:
@@ -68,8 +84,8 @@ def _named(key: bytes) -> Iterator[None]:
 
 def restart(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     checkpoints, as_of, gaps, deployment = keys
-    topic_id, most_gaps, number_of_gaps, *rest = args
-    if store.hget(deployment, b"topic_id") == topic_id:
+    generation, topic_id, most_gaps, number_of_gaps, *rest = args
+    if not _is_live(store, deployment, generation) or store.hget(deployment, b"topic_id") == topic_id:
         return None
     found, places = rest[: int(number_of_gaps)], rest[int(number_of_gaps) :]
     for gap in found:
@@ -85,8 +101,10 @@ def restart(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply
 
 def rewind(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     checkpoints, as_of, gaps, deployment = keys
-    partition, expected, to, gap, most_gaps, *topic_id = args
-    if topic_id and store.hget(deployment, b"topic_id") != topic_id[0]:
+    partition, expected, to, gap, most_gaps, *known = args
+    if known and not (
+        _is_live(store, deployment, known[0]) and store.hget(deployment, b"topic_id") == known[1]
+    ):
         return None
     if store.hget(checkpoints, partition) != expected:
         return None
@@ -98,11 +116,13 @@ def rewind(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     return None
 
 
-def window(store: Store, keys: Sequence[bytes], _args: Sequence[bytes]) -> Reply:
-    checkpoints, as_of, *counters = keys
+def window(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+    deployment, checkpoints, as_of, *counters = keys
+    if not _is_live(store, deployment, args[0]):
+        return None
     counts: list[Reply] = [store.pfcount(key) for key in counters]
     instants: list[Reply] = [*store.hashes.get(as_of, {}).values()]
-    return [len(store.hashes.get(checkpoints, {})), instants, counts]
+    return [len(store.hashes.get(checkpoints, {})), instants, counts, 0]
 
 
 SCRIPTS: Final[Mapping[str, Script]] = {

@@ -63,7 +63,7 @@ class RedisServer:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self.store = Store(check_write=self._check_write)
+        self.store = Store(check_write=self._check_write, now=lambda: clock().timestamp())
         self.no_writes: Callable[[], Exception] | None = None
         self.observer = Observer()
 

@@ -80,7 +80,7 @@ def redis_flushed(world: World, _caller: Process) -> str:
 
 def wrong_type(world: World, _caller: Process) -> str | None:
     """Put a key of a wrong type where a counter is to be."""
-    possible = [keys.day("initech", day).encode() for day in DAYS]
+    possible = [keys.FIRST.day("initech", day).encode() for day in DAYS]
     free = [key for key in possible if key not in world.redis.store.counters]
     if not free or world.redis.no_writes is not None:
         return None

@@ -12,10 +12,11 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 class Store:
     """Hashes, lists and counters. A counter holds the very ids: their union is what a HyperLogLog keeps.
 
-    `check_write` raises what a server raises that takes no writes.
+    `check_write` raises what a server raises that takes no writes; `now` gives the second of the epoch.
     """
 
     check_write: Callable[[], None] = lambda: None
+    now: Callable[[], float] = lambda: 0.0
     hashes: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)
     lists: dict[bytes, list[bytes]] = field(default_factory=dict)
     counters: dict[bytes, set[bytes]] = field(default_factory=dict)

@@ -12,8 +12,8 @@ from projector.gaps import GapReport
 from tests.simulation.log import Entry
 from tests.simulation.store import Store
 
-CHECKPOINTS: Final = keys.CHECKPOINTS.encode()
-AS_OF: Final = keys.AS_OF.encode()
+CHECKPOINTS: Final = keys.FIRST.checkpoints.encode()
+AS_OF: Final = keys.FIRST.as_of.encode()
 DEPLOYMENT: Final = keys.DEPLOYMENT.encode()
 GAPS: Final = keys.GAPS.encode()
 

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from projector import keys, scripts
 from projector.fold import Addition, pack
+from tests.people import count
 from tests.simulation.activity import START
 from tests.simulation.redis_client import FakeRedis
 from tests.simulation.redis_server import RedisServer
@@ -19,8 +20,11 @@ from tests.simulation.stored import AS_OF, CHECKPOINTS, DEPLOYMENT, GAPS
 STEPS: Final = 300
 FAR: Final = 4_000_000_000
 PARTITIONS: Final = ("activity:0", "activity:1")
-COUNTERS: Final = tuple(keys.bucket("acme", number) for number in range(3))
-SPOILT: Final = keys.bucket("acme", 9)
+COUNTERS: Final = tuple(keys.FIRST.bucket("acme", number) for number in range(3))
+SPOILT: Final = keys.FIRST.bucket("acme", 9)
+GENERATIONS: Final = (0, 0, 0, 1)
+REVISIONS: Final = (0, 0, 0, 1)
+SOME: Final = keys.Counter("acme", 0)
 TOPIC_IDS: Final = ("one", "two")
 MOST_GAPS: Final = 3
 
@@ -54,37 +58,67 @@ def apply(chance: random.Random) -> Call:
     if chance.random() < 0.1:
         counters.insert(chance.randrange(len(counters) + 1), SPOILT)
     additions = [
-        Addition(counter, chance.choice([0, FAR, FAR + 900]), {f"user-{chance.randrange(6)}"})
-        for counter in counters
+        Addition(SOME, chance.choice([0, FAR, FAR + 900]), {str(chance.randrange(6))}) for counter in counters
     ]
     start = chance.randrange(3)
     as_of = chance.choice(["", 999, 1_000, 10_000])
     args = [chance.choice(PARTITIONS), start, start + chance.randrange(2), as_of, pack(additions)]
-    known = chance.choice([[], [chance.choice(TOPIC_IDS), chance.randrange(4)]])
+    known = chance.choice([[], known_of(chance)])
     deployment = [keys.DEPLOYMENT] if known or chance.random() < 0.5 else []
-    places = [keys.CHECKPOINTS, keys.AS_OF]
+    places = [keys.FIRST.checkpoints, keys.FIRST.as_of]
     if chance.random() < 0.1:
         places[chance.randrange(2)] = SPOILT
     return Call(scripts.APPLY, [*places, *counters, *deployment], [*args, *known])
 
 
+def known_of(chance: random.Random) -> list[Any]:
+    """Return what a projection has read of the deployment."""
+    return [
+        chance.choice(GENERATIONS),
+        chance.choice(TOPIC_IDS),
+        chance.randrange(4),
+        chance.choice(REVISIONS),
+    ]
+
+
 def rewind(chance: random.Random) -> Call:
     gap = chance.choice(["", f"gap {chance.randrange(100)}"])
     args = [chance.choice(PARTITIONS), chance.randrange(3), chance.randrange(3), gap, MOST_GAPS]
-    known = chance.choice([[], [chance.choice(TOPIC_IDS)]])
-    places = [keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT]
+    known = chance.choice([[], [chance.choice(GENERATIONS), chance.choice(TOPIC_IDS)]])
+    places = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT]
     return Call(scripts.REWIND, places, [*args, *known])
 
 
 def restart(chance: random.Random) -> Call:
     gaps = [f"gap {chance.randrange(100)}" for _ in range(chance.randrange(5))]
     beginnings = [word for name in PARTITIONS for word in (name, chance.randrange(3))]
-    args = [chance.choice(TOPIC_IDS), MOST_GAPS, len(gaps), *gaps, *beginnings]
-    return Call(scripts.RESTART, [keys.CHECKPOINTS, keys.AS_OF, keys.GAPS, keys.DEPLOYMENT], args)
+    args = [chance.choice(GENERATIONS), chance.choice(TOPIC_IDS), MOST_GAPS, len(gaps), *gaps, *beginnings]
+    return Call(scripts.RESTART, [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT], args)
 
 
 def window(chance: random.Random) -> Call:
-    return Call(scripts.WINDOW, [keys.CHECKPOINTS, keys.AS_OF, *chance.sample(COUNTERS, k=2)], [])
+    places = [keys.DEPLOYMENT, keys.FIRST.checkpoints, keys.FIRST.as_of, *chance.sample(COUNTERS, k=2)]
+    return Call(scripts.WINDOW, places, [chance.choice(GENERATIONS)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("held_until", FAR * 1_000), ("held_until", 1), ("forgotten", 1), ("generation", 1)]
+)
+async def test_a_batch_waits_or_is_sent_elsewhere_the_same(
+    redis_client: Redis, field: str, value: int
+) -> None:
+    """A rebuild holds the live counters and replaces them, and forgetting changes who is counted."""
+    server = RedisServer(lambda: START)
+    fake: Any = FakeRedis(server, Straight())
+    place = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT]
+    await reply_of(fake, first := Call(scripts.RESTART, place, [0, "one", MOST_GAPS, 0, PARTITIONS[0], 0]))
+    await reply_of(redis_client, first)
+    server.store.hset(DEPLOYMENT, field.encode(), str(value).encode())
+    await redis_client.hset(keys.DEPLOYMENT, field, str(value))
+    batch = [PARTITIONS[0], 0, 1, "", pack([])]
+    call = Call(scripts.APPLY, [*place[:2], keys.DEPLOYMENT], [*batch, 0, "one", 1, 0])
+    expected = {"held_until": b"HELD" if value > 1 else b"1"}.get(field, b"SUPERSEDED")
+    assert await reply_of(fake, call) == await reply_of(redis_client, call) == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -112,7 +146,7 @@ async def test_transactions_reply_and_leave_the_same(redis_client: Redis, seed: 
 
 
 def some_command(chance: random.Random) -> tuple[str, tuple[Any, ...]]:
-    key = chance.choice([keys.CHECKPOINTS, keys.DEPLOYMENT])
+    key = chance.choice([keys.FIRST.checkpoints, keys.DEPLOYMENT])
     name = chance.choice(PARTITIONS)
     return chance.choice(
         [
@@ -138,9 +172,9 @@ async def reply_of(redis: Redis, call: Call) -> object:
         reply = await script(keys=call.keys, args=call.args)
     except ResponseError as error:
         return type(error), str(error).split()[0], "(at" in str(error)
-    if call.script == scripts.WINDOW:
-        partitions, instants, counts = reply
-        return partitions, sorted(instants), counts  # a hash has no order
+    if call.script == scripts.WINDOW and isinstance(reply, list):
+        partitions, instants, *counts = reply
+        return partitions, sorted(instants), *counts  # a hash has no order
     return reply
 
 
@@ -158,11 +192,11 @@ def left_in(server: RedisServer) -> dict[str, Any]:
 
 
 async def left_in_real(redis: Redis) -> dict[str, Any]:
-    hashes: Any = [redis.hgetall(key) for key in (keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT)]
+    hashes: Any = [redis.hgetall(key) for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT)]
     gaps: Any = redis.lrange(keys.GAPS, 0, -1)
     return {
         "hashes": [await found for found in hashes],
         "gaps": await gaps,
-        "counts": [await redis.pfcount(counter) for counter in COUNTERS],
+        "counts": [await count(redis, counter) for counter in COUNTERS],
         "expiry": [await redis.expiretime(counter) for counter in COUNTERS],
     }

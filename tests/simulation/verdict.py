@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from ingest.event import decode
+from projector import keys
 from projector.fold import fold
+from tests.people import PLAIN_PEOPLE
 from tests.simulation.activity import CALENDAR, START
 from tests.simulation.broker import Broker
 from tests.simulation.oracle import Oracle
@@ -52,9 +54,9 @@ def clean_counters(broker: Broker, now: datetime) -> Counters:
         for entry in log.held()
         if entry.record is not None and not entry.is_poison
     ]
-    folded = fold([decode(value) for value in values if value is not None], CALENDAR, now)
+    folded = fold([decode(value) for value in values if value is not None], CALENDAR, PLAIN_PEOPLE, now)
     return {
-        each.key.encode(): ({user_id.encode() for user_id in each.user_ids}, each.expires_at)
+        keys.FIRST.key(each.counter).encode(): ({user.encode() for user in each.users}, each.expires_at)
         for each in folded.additions
     }
 

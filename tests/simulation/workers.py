@@ -17,12 +17,13 @@ from ingest.tally import Tally
 from ingest.worker import Worker
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
+from tests.people import PLAIN_IDS, PLAIN_PEOPLE
 from tests.simulation.activity import CALENDAR, MAX_EVENT_BYTES
 from tests.simulation.broker import GROUP, TOPIC, Broker
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.processes import Process
 
-DEPLOYMENT: Final = Deployment(topic=TOPIC, time_zone="UTC")
+DEPLOYMENT: Final = Deployment(topic=TOPIC, time_zone="UTC", user_id_hash_key=PLAIN_IDS.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Workers:
         patience = Patience(stopping, asyncio.sleep)
         options = {"broker": self._broker}
         redis = self._client(name)
-        projection = RedisProjection(redis, CALENDAR, deployment=DEPLOYMENT, clock=self._clock)
+        projection = RedisProjection(redis, CALENDAR, PLAIN_PEOPLE, deployment=DEPLOYMENT, clock=self._clock)
         letters = KafkaDeadLetters(TOPIC, options)
         source = KafkaSource(TOPIC, GROUP, options)
         try:

@@ -16,8 +16,9 @@ from projector.projection import RedisProjection
 from projector.tally import Tally
 from tests.fakes_log import NOW
 from tests.fakes_projection import FOR_EVER, FakeProjection, Projected
+from tests.people import PEOPLE, PSEUDONYMS, count
 
-DEPLOYMENT = Deployment(topic="user-activity", time_zone="UTC")
+DEPLOYMENT = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
 
 
 def an_event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = "acme") -> Event:
@@ -28,7 +29,7 @@ def redis_projection(
     redis: Redis, *, calendar: Calendar = FOR_EVER, tally: Tally | None = None
 ) -> RedisProjection:
     """Return a projection whose clock stands at `NOW`."""
-    return RedisProjection(redis, calendar, deployment=DEPLOYMENT, clock=lambda: NOW, tally=tally)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW, tally=tally)
 
 
 class ObservedProjection(Protocol):
@@ -83,5 +84,4 @@ class ObservedRedis:
         return [(gap.partition, gap.cause) for gap in gaps]
 
     async def count(self, key: str) -> int:
-        count: int = await self._redis.pfcount(key)
-        return count
+        return await count(self._redis, key)

@@ -11,7 +11,7 @@ from tests.fakes_log import NOW
 from tests.suites.projections import ObservedProjection, an_event
 
 FIRST, SECOND, THIRD = (Partition("user-activity", number) for number in range(3))
-TODAY = keys.day("acme", NOW.date())
+TODAY = keys.FIRST.day("acme", NOW.date())
 CAUSE: GapCause = "truncated"
 
 

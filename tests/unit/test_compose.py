@@ -22,6 +22,8 @@ VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVICES: Final = ("kafka", "valkey", "worker", "api")
 OURS: Final = ("worker", "api")
 PARTS: Final = (*OURS, "operator")
+MADE_UP: Final = "a secret that is as long as each has to be"
+KEY: Final = "user-id-hash-key"
 MONITORING: Final = ("prometheus", "grafana")
 HAS_EXACT_VERSION: Final = re.compile(r"^[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*$").match
 
@@ -49,7 +51,7 @@ def settings_of(compose: Compose, service: str, secrets: Path) -> Settings:
     """Load the settings with made-up secrets in the place of those in the container."""
     environment = environment_of(compose, service)
     for name in compose["services"][service]["secrets"]:
-        (secrets / name).write_text("made-up")
+        (secrets / name).write_text(MADE_UP)
     return load_settings(
         {name: value.replace("/run/secrets", str(secrets)) for name, value in environment.items()}
     )
@@ -174,12 +176,20 @@ def test_addresses_are_those_of_the_services(compose: Compose, tmp_path: Path) -
 def test_each_part_is_its_own_user_of_redis_and_knows_no_other_password(
     compose: Compose, service: str, tmp_path: Path
 ) -> None:
-    assert compose["services"][service]["secrets"] == [f"redis-{service}"]
+    known = compose["services"][service]["secrets"]
+    assert [name for name in known if name.startswith("redis-")] == [f"redis-{service}"]
     assert environment_of(compose, service)["REDIS_PASSWORD_FILE"] == f"/run/secrets/redis-{service}"
     assert urlsplit(environment_of(compose, service)["REDIS_URL"]).username == service
     password = settings_of(compose, service, tmp_path).redis_password
     assert password
-    assert password.get_secret_value() == "made-up"
+    assert password.get_secret_value() == MADE_UP
+
+
+def test_the_key_for_user_ids_is_known_to_who_counts_and_to_nobody_else(compose: Compose) -> None:
+    knowing = {name for name, each in compose["services"].items() if KEY in each.get("secrets", ())}
+    assert knowing == {"worker", "operator"}
+    for service in knowing:
+        assert environment_of(compose, service)["USER_ID_HASH_KEY_FILE"] == f"/run/secrets/{KEY}"
 
 
 def test_valkey_runs_with_the_shipped_users(compose: Compose) -> None:
@@ -198,12 +208,16 @@ def test_valkey_runs_with_the_shipped_users(compose: Compose) -> None:
 
 def test_no_secret_is_in_the_repository(compose: Compose) -> None:
     files = {name: each["file"] for name, each in compose["secrets"].items()}
-    assert files == {f"redis-{part}": f"secrets/redis-{part}" for part in PARTS}
+    names = [*(f"redis-{part}" for part in PARTS), KEY]
+    assert files == {name: f"secrets/{name}" for name in names}
     assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
-@pytest.mark.parametrize("setting", ["time_zone", "retention_days", "bucket_retention_days"])
-def test_all_parts_agree_on_what_a_day_is(compose: Compose, setting: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "setting",
+    ["time_zone", "ignored_event_types", "ignored_user_types", "retention_days", "bucket_retention_days"],
+)
+def test_all_parts_agree_on_what_is_counted(compose: Compose, setting: str, tmp_path: Path) -> None:
     parts = [settings_of(compose, service, tmp_path) for service in PARTS]
     assert len({getattr(each, setting) for each in parts}) == 1
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headcount.audit.report import Damage, Findings, Surplus
-from headcount.audit.scope import counted_spans, skipped
+from headcount.log.scope import counted_spans, skipped
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent, GapCause
 from projector import keys
@@ -111,18 +111,23 @@ def test_a_surplus_is_no_damage_and_is_told_by_its_days() -> None:
 
 
 @given(st.dates() | st.integers(-(10**6), 10**7), st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True))
-def test_a_counter_is_known_by_its_key_also_by_that_of_a_scratch(
-    period: date | int, workspace_id: str
-) -> None:
-    key = keys.day(workspace_id, period) if isinstance(period, date) else keys.bucket(workspace_id, period)
-    assert keys.counter(key) == keys.Counter(workspace_id, period)
-    scratch = keys.scratch("x", key)
-    assert keys.counter(scratch) is None
-    assert (keys.unscratched("x", scratch), keys.unscratched("y", scratch)) == (key, None)
+def test_a_counter_is_known_by_its_key_in_its_own_keyspace(period: date | int, workspace_id: str) -> None:
+    counter, scratch = keys.Counter(workspace_id, period), keys.scratch("x")
+    for keyspace in (keys.FIRST, scratch):
+        assert keyspace.counter(keyspace.key(counter)) == counter
+    assert keys.FIRST.counter(scratch.key(counter)) is scratch.counter(keys.FIRST.key(counter)) is None
 
 
 @pytest.mark.parametrize(
-    "key", [keys.CHECKPOINTS, keys.TOKENS, f"{keys.day('a', TODAY)}:x", keys.bucket("a", 1) + "x", "", "a:b"]
+    "key",
+    [
+        keys.FIRST.checkpoints,
+        keys.TOKENS,
+        f"{keys.FIRST.day('a', TODAY)}:x",
+        keys.FIRST.bucket("a", 1) + "x",
+        "",
+        "a:b",
+    ],
 )
 def test_no_other_key_is_taken_for_a_counter(key: str) -> None:
-    assert keys.counter(key) is None
+    assert keys.FIRST.counter(key) is None

@@ -21,6 +21,7 @@ from headcount.cli import app
 from headcount.cli.execution import sentence_of
 from headcount.cli.tokens import parse_duration
 from ingest.errors import RefusedError, UnavailableError
+from tests.people import KEY
 
 COMMANDS = [
     "doctor",
@@ -40,6 +41,7 @@ NOWHERE = {
     "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0",
     "WORKER_METRICS_PORT": "0",
     "API_METRICS_PORT": "0",
+    "USER_ID_HASH_KEY": KEY,
 }
 TOKEN = ["tokens", "create", "--workspace", "developers", "--user", "alice"]
 

@@ -50,6 +50,10 @@ USER_ID: Field = (
     st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128),
     st.sampled_from(["", "a" * 129, "😀" * 128, "😀" * 129]),
 )
+USER_TYPE: Field = (
+    st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64),
+    st.sampled_from(["", "a" * 65, "😀" * 64, "😀" * 65]),
+)
 MEDIA_TYPE: Field = (
     st.from_regex(f"{JSON_MEDIA_TYPE} ?(;.*)?", fullmatch=True),
     st.sampled_from(["text/plain", "application/avro", "json", "a/json5", "/json", "a/+json"]),
@@ -83,12 +87,15 @@ def documents(draw: st.DrawFn, required: dict[str, Field], optional: dict[str, F
 
 
 EVENTS = documents(
-    {"workspace_id": WORKSPACE_ID, "occurred_at": INSTANT, "type": (TEXT, TEXT)}, {"user_id": USER_ID}
+    {"workspace_id": WORKSPACE_ID, "occurred_at": INSTANT, "type": (TEXT, TEXT)},
+    {"user_id": USER_ID, "user_type": USER_TYPE},
 )
-PERSON = ({"workspace_id": WORKSPACE_ID}, {"user_id": USER_ID})
+PERSON = ({"workspace_id": WORKSPACE_ID}, {"user_id": USER_ID, "user_type": USER_TYPE})
 ATTRIBUTES = {"id": NAMED, "source": NAMED, "type": NAMED, "time": INSTANT}
 PERSONS = documents(*PERSON)
-VALID_PERSONS = st.fixed_dictionaries({"workspace_id": WORKSPACE_ID[0]}, optional={"user_id": USER_ID[0]})
+VALID_PERSONS = st.fixed_dictionaries(
+    {"workspace_id": WORKSPACE_ID[0]}, optional={"user_id": USER_ID[0], "user_type": USER_TYPE[0]}
+)
 ENVELOPES = documents(
     {"specversion": VERSION, **ATTRIBUTES, "data": (VALID_PERSONS, PERSONS)},
     {"datacontenttype": MEDIA_TYPE, "data_base64": (st.none(), TEXT)},

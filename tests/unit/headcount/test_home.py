@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from headcount.local.home import occupied, read_private, write_private
+from headcount.local.key_file import key_file, read_key
+from headcount.settings import load_settings
 from ingest.errors import RefusedError
 
 OCCUPY = """
 import sys
 from pathlib import Path
+from headcount.local.key_file import key_file, read_key
 from headcount.local.home import occupied
 with occupied(Path(sys.argv[1])):
     pass
@@ -73,3 +76,27 @@ def test_a_damaged_document_holds_nothing(tmp_path: Path, content: bytes) -> Non
 
 def test_a_missing_document_holds_nothing(tmp_path: Path) -> None:
     assert read_private(tmp_path / "run.json") == {}
+
+
+def test_a_key_is_made_once_and_settings_take_its_file(tmp_path: Path) -> None:
+    path = key_file(tmp_path)
+    assert (path.is_absolute(), mode(path)) == (True, "0o600")
+    kept = load_settings({"USER_ID_HASH_KEY_FILE": str(path)}).user_id_hash_key
+    assert kept is not None
+    assert kept.get_secret_value() == read_key(path) == read_key(key_file(tmp_path))
+
+
+def test_each_home_has_a_key_of_its_own(tmp_path: Path) -> None:
+    homes = [tmp_path / name for name in ("one", "two")]
+    for home in homes:
+        home.mkdir()
+    assert len({read_key(key_file(home)) for home in homes}) == 2
+
+
+def test_a_key_that_was_damaged_is_not_replaced(tmp_path: Path) -> None:
+    """What was counted under it would fit no other."""
+    path = tmp_path / "user-id-hash-key"
+    path.write_text("cut short\n")
+    with pytest.raises(RefusedError, match="Put it back as it was"):
+        key_file(tmp_path)
+    assert path.read_text() == "cut short\n"

@@ -38,7 +38,7 @@ def documented() -> list[tuple[str, str, tuple[str, ...], str]]:
 
 async def busy_worker() -> tuple[Tally, Counted]:
     """Return the tallies of a worker that owns a partition and has counted a batch."""
-    tally, counted = Tally(), Counted(counted=3, anonymous=2, expired=1)
+    tally, counted = Tally(), Counted(counted=3, ignored=4, anonymous=2, expired=1)
     tally.state.assign([PARTITION])
     tally.state.place(PARTITION, Offset(5), None)
     tally.state.reach({PARTITION: Extent(Offset(0), Offset(20))})
@@ -69,7 +69,7 @@ async def test_a_worker_shows_what_it_has_counted() -> None:
     async with worker_port(SETTINGS, tally, counted) as url:
         shown = await scrape(str(url))
     assert shown.value("headcount_records_total") == 11
-    results = {"counted": 3, "anonymous": 2, "expired": 1}
+    results = {"counted": 3, "ignored": 4, "anonymous": 2, "expired": 1}
     assert all(shown.value("headcount_events_total", result=key) == n for key, n in results.items())
     assert shown.value("headcount_dead_letters_total", reason="not-json") == 7
     assert shown.value("headcount_dead_letters_total", reason="too-large") == 0

@@ -12,6 +12,7 @@ COMMANDS = [
     ["dead-letters", "show"],
     ["dead-letters", "redrive"],
     ["audit"],
+    ["verify"],
     ["skip"],
     ["gaps"],
     ["gaps", "list"],
@@ -47,6 +48,9 @@ def test_each_command_has_a_help_with_an_example(command: list[str]) -> None:
         ["skip", "--partition", "0", "--to", "end"],
         ["gaps", "acknowledge", "0"],
         ["audit", "0"],
+        ["verify"],
+        ["verify", "--workspace", "a:b"],
+        ["verify", "--workspace", "acme", "--days", "0"],
     ],
     ids=" ".join,
 )
@@ -66,6 +70,7 @@ def test_a_wrong_usage_is_told_with_exit_code_2(arguments: list[str]) -> None:
         (["gaps", "list"], 1),
         (["gaps", "acknowledge"], 1),
         (["audit"], 3),
+        (["verify", "--workspace", "acme"], 3),
         (["audit", "--repair"], 3),
     ],
 )

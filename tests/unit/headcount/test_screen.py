@@ -39,15 +39,13 @@ def test_no_line_is_broken_or_changed(written: io.StringIO, *, terminal: bool) -
 def test_the_block_holds_what_was_given(written: io.StringIO) -> None:
     screen(written, terminal=False).block(
         curl="curl -s URL",
-        kafka="k:1",
-        topic="t",
-        redis="redis://r:2/0",
+        environment={"REDIS_URL": "redis://r:2/0", "USER_ID_HASH_KEY_FILE": "/my home/key"},
         metrics="http://m:3/metrics",
         run_file=Path("home/run.json"),
     )
     block = written.getvalue()
     assert "\n  curl -s URL\n" in block
-    assert "\n  export KAFKA_BOOTSTRAP_SERVERS=k:1 KAFKA_TOPIC=t REDIS_URL=redis://r:2/0\n" in block
+    assert "\n  export REDIS_URL=redis://r:2/0 USER_ID_HASH_KEY_FILE='/my home/key'\n" in block
     assert "home/run.json holds the" in block
     assert "\nhttp://m:3/metrics. " in block
 

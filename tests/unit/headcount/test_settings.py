@@ -90,6 +90,9 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
             "API_METRICS_PORT": "off",
             "STALLED_AFTER_SECONDS": "600",
             "TIME_ZONE": "Pacific/Chatham",
+            "IGNORED_EVENT_TYPES": "call-started, typing",
+            "IGNORED_USER_TYPES": "bot",
+            "USER_ID_HASH_KEY": "k" * 32,
             "RETENTION_DAYS": "0",
             "BUCKET_RETENTION_DAYS": "0",
             "MAX_EVENT_BYTES": "1000",
@@ -105,6 +108,8 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
         ip_network(network) for network in ("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32")
     )
     assert settings.time_zone == ZoneInfo("Pacific/Chatham")
+    assert settings.ignored_event_types == {"call-started", "typing"}
+    assert settings.ignored_user_types == {"bot"}
     assert (settings.worker_metrics_port, settings.api_metrics_port) == (0, None)
     assert (settings.log_level, settings.log_format) == ("warning", "json")
     assert settings.headcount_home == Path("/var/lib/headcount")
@@ -126,6 +131,7 @@ def test_settings_never_change() -> None:
         ("KAFKA_TOPIC", "a\n", "1 to 245 of A-Z a-z 0-9 . _ -"),
         ("KAFKA_TOPIC", "a" * 246, "1 to 245 of A-Z a-z 0-9 . _ -"),
         ("KAFKA_TOPIC", "..", "1 to 245 of A-Z a-z 0-9 . _ -"),
+        ("IGNORED_USER_TYPES", "bot,", "values of an event's user_type, with commas between them"),
         ("KAFKA_GROUP_ID", "g" * 256, "1 to 255 characters"),
         ("KAFKA_SECURITY_PROTOCOL", "TLS", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
         ("KAFKA_SASL_MECHANISM", "GSSAPI", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
@@ -311,6 +317,6 @@ def test_the_document_lists_every_setting_with_its_default_and_what_is_wanted() 
 
 
 def shown_default(default: object) -> str:
-    if default in (None, ()):
+    if default in (None, (), frozenset()):
         return "not set"
     return f"`{default.get_secret_value() if isinstance(default, SecretStr) else default}`"

@@ -74,9 +74,12 @@ def attributes(draw: st.DrawFn) -> tuple[dict[str, str], datetime]:
 
 
 PERSONS = st.builds(
-    lambda workspace_id, user_id, others: others | {"workspace_id": workspace_id, "user_id": user_id},
+    lambda workspace_id, user_id, user_type, others: (
+        others | {"workspace_id": workspace_id, "user_id": user_id, "user_type": user_type}
+    ),
     st.from_regex("[A-Za-z0-9._-]{1,64}", fullmatch=True),
     st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128),
+    st.sampled_from([None, "user", "bot"]),
     st.dictionaries(st.sampled_from(["type", "occurred_at", "time", "specversion", "x"]), JSON),
 )
 
@@ -88,9 +91,7 @@ def test_both_modes_say_the_same_and_the_attributes_alone_tell_time_and_type(
     attributes, instant = drawn
     in_headers = [(f"ce_{name}", text.encode()) for name, text in (attributes | extensions).items()]
     in_value = json.dumps(attributes | extensions | {"data": person}).encode()
-    user_id = person["user_id"]
-    assert user_id is None or isinstance(user_id, str)
-    event = Event(str(person["workspace_id"]), instant, attributes["type"], user_id)
+    event = msgspec.convert(person | {"occurred_at": instant, "type": attributes["type"]}, Event)
     assert decode_with_headers(json.dumps(person).encode(), in_headers) == event
     assert decode_with_headers(in_value, STRUCTURED) == event
 
@@ -187,6 +188,7 @@ def test_other_spellings_of_the_same(value: bytes, headers: Headers) -> None:
         (structured(time="2024-05-17T12:00:00+0000"), "wrong-form"),
         (structured(time="2024-02-30T12:00:00Z"), "wrong-form"),
         (structured(data={"workspace_id": "a:b"}), "wrong-form"),
+        (structured(data=PERSON | {"user_type": 1}), "wrong-type"),
         (structured(data=PERSON | {"user_id": ""}), "wrong-form"),
         (structured(data=PERSON | {"user_id": "a" * 129}), "wrong-form"),
         (structured(data_base64="e30="), "wrong-form"),

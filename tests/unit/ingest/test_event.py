@@ -118,6 +118,16 @@ def test_an_anonymous_user_has_no_id(value: bytes) -> None:
     assert decode(value).user_id is None
 
 
+@pytest.mark.parametrize("user_type", ["bot", "guest", "é" * 64, " "])
+def test_a_user_type_is_any_short_text(user_type: str) -> None:
+    assert decode(spelled(user_type=user_type)).user_type == user_type
+
+
+@pytest.mark.parametrize("value", [spelled(user_type=None), spelled()])
+def test_a_user_may_have_no_type(value: bytes) -> None:
+    assert decode(value).user_type is None
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -146,6 +156,7 @@ def test_an_anonymous_user_has_no_id(value: bytes) -> None:
         (spelled(type=["message"]), "wrong-type"),
         (spelled(user_id=0), "wrong-type"),
         (spelled(user_id={}), "wrong-type"),
+        (spelled(user_type=["bot"]), "wrong-type"),
         (spelled(occurred_at=1715947200), "wrong-type"),
         (spelled(occurred_at=None), "wrong-type"),
         (spelled(workspace_id=""), "wrong-form"),
@@ -158,6 +169,8 @@ def test_an_anonymous_user_has_no_id(value: bytes) -> None:
         (spelled(workspace_id="\u0661"), "wrong-form"),
         (spelled(user_id=""), "wrong-form"),
         (spelled(user_id="a" * 129), "wrong-form"),
+        (spelled(user_type=""), "wrong-form"),
+        (spelled(user_type="a" * 65), "wrong-form"),
     ],
 )
 def test_each_rule_has_its_reason(value: bytes, reason: str) -> None:

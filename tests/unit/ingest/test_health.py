@@ -122,7 +122,8 @@ async def test_waiting_for_redis_is_no_stall_but_not_ready_either() -> None:
         assert pipeline.tally.state.waiting_for == "away"
         await pipeline.until_caught_up()
         assert stalled(pipeline) == []
-        assert is_ready(pipeline.tally.state)
+        # What it wrote is to be seen a moment before it has heard so itself.
+        await wait_until(lambda: is_ready(pipeline.tally.state), message="the worker is ready")
 
 
 async def test_a_kafka_that_is_away_is_no_stall() -> None:

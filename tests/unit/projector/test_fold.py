@@ -1,6 +1,6 @@
 """The fold: which counters a batch adds to, whatever its order, and what it leaves out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from ingest.event import Event
 from projector import keys
+from projector.audience import EVERYBODY, Audience
 from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.fold import fold
+from projector.people import People
 from tests.fakes_log import NOW
+from tests.people import PLAIN_IDS, PLAIN_PEOPLE
 
 ZONES = ["UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"]
 FOR_EVER = 0
@@ -31,8 +34,11 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
     return Event(workspace_id=workspace_id, occurred_at=occurred_at, type="message", user_id=user_id)
 
 
-def counters(events: Iterable[Event], kept: Calendar) -> Mapping[str, set[str]]:
-    return {addition.key: addition.user_ids for addition in fold(events, kept, NOW).additions}
+def counters(events: Collection[Event], kept: Calendar) -> Mapping[str, set[str]]:
+    return {
+        keys.FIRST.key(addition.counter): addition.users
+        for addition in fold(events, kept, PLAIN_PEOPLE, NOW).additions
+    }
 
 
 EVENTS = st.lists(
@@ -49,8 +55,8 @@ EVENTS = st.lists(
 def test_an_event_counts_in_its_day_and_in_its_bucket() -> None:
     bucket = int(NOW.timestamp()) // BUCKET_SECONDS
     assert counters([event("alice"), event("bob"), event("alice")], calendar()) == {
-        keys.day("acme", NOW.date()): {"alice", "bob"},
-        keys.bucket("acme", bucket): {"alice", "bob"},
+        keys.FIRST.day("acme", NOW.date()): {"alice", "bob"},
+        keys.FIRST.bucket("acme", bucket): {"alice", "bob"},
     }
 
 
@@ -64,8 +70,8 @@ def test_every_event_is_in_the_counters_of_its_day_and_bucket_and_in_no_other(
         if each.user_id is not None:
             day = each.occurred_at.astimezone(ZoneInfo(zone)).date()
             bucket = int(each.occurred_at.timestamp()) // BUCKET_SECONDS
-            expected.setdefault(keys.day(each.workspace_id, day), set()).add(each.user_id)
-            expected.setdefault(keys.bucket(each.workspace_id, bucket), set()).add(each.user_id)
+            expected.setdefault(keys.FIRST.day(each.workspace_id, day), set()).add(each.user_id)
+            expected.setdefault(keys.FIRST.bucket(each.workspace_id, bucket), set()).add(each.user_id)
     assert counters(events, calendar(zone)) == expected
 
 
@@ -79,14 +85,16 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 @given(EVENTS)
 def test_a_counter_is_named_once(events: list[Event]) -> None:
     """One addition a counter is what the script's one command a key relies on."""
-    names = [addition.key for addition in fold(events, calendar(), NOW).additions]
+    names = [
+        keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), PLAIN_PEOPLE, NOW).additions
+    ]
     assert len(names) == len(set(names))
 
 
 @given(EVENTS)
 def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None:
     kept = calendar(retention_days=1)
-    folded = fold(events, kept, NOW)
+    folded = fold(events, kept, PLAIN_PEOPLE, NOW)
     anonymous = [each for each in events if each.user_id is None]
     oldest = datetime(2024, 5, 16, tzinfo=UTC)
     expired = [each for each in events if each.user_id is not None and each.occurred_at < oldest]
@@ -102,7 +110,7 @@ def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None
 )
 def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime, expired: int) -> None:
     kept = calendar("Europe/Berlin", retention_days=10)
-    folded = fold([event("alice", occurred_at)], kept, NOW)
+    folded = fold([event("alice", occurred_at)], kept, PLAIN_PEOPLE, NOW)
     assert folded.expired == expired
     assert bool(folded.additions) is not bool(expired)
 
@@ -113,18 +121,67 @@ def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime,
 def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:
     """A bucket is kept for 45 days after its end, which is at noon here."""
     occurred_at = NOW - age
-    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), NOW)
+    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), PLAIN_PEOPLE, NOW)
     assert len(folded.additions) == expected
-    assert folded.additions[0].key == keys.day("acme", occurred_at.date())
+    assert folded.additions[0].counter == keys.Counter("acme", occurred_at.date())
     assert folded.expired == 0
 
 
 @given(EVENTS)
 def test_no_counter_is_written_that_has_expired_already(events: list[Event]) -> None:
     kept = calendar("Asia/Kathmandu", retention_days=2, bucket_retention_days=1)
-    for addition in fold(events, kept, NOW).additions:
+    for addition in fold(events, kept, PLAIN_PEOPLE, NOW).additions:
         assert addition.expires_at > NOW.timestamp()
 
 
 def test_counters_kept_for_ever_have_no_expiry() -> None:
-    assert {addition.expires_at for addition in fold([event("alice")], calendar(), NOW).additions} == {0}
+    assert {
+        addition.expires_at for addition in fold([event("alice")], calendar(), PLAIN_PEOPLE, NOW).additions
+    } == {0}
+
+
+def without(*, event_types: Collection[str] = (), user_types: Collection[str] = ()) -> People:
+    audience = Audience(ignored_event_types=frozenset(event_types), ignored_user_types=frozenset(user_types))
+    return People(PLAIN_IDS, audience=audience)
+
+
+@pytest.mark.parametrize(
+    ("people", "counted"),
+    [
+        (without(), {"alice", "robot", "guest", "typist"}),
+        (without(user_types=["bot"]), {"alice", "guest", "typist"}),
+        (without(user_types=["bot", "guest"]), {"alice", "typist"}),
+        (without(user_types=["user"]), {"robot", "guest"}),
+        (without(user_types=["Bot"]), {"alice", "robot", "guest", "typist"}),
+        (without(event_types=["typing"]), {"alice", "robot", "guest"}),
+        (without(event_types=["typing"], user_types=["bot"]), {"alice", "guest"}),
+    ],
+)
+def test_types_of_events_and_of_users_may_be_left_out(people: People, counted: set[str]) -> None:
+    events = [
+        Event("acme", NOW, "message", "alice"),
+        Event("acme", NOW, "message", "robot", "bot"),
+        Event("acme", NOW, "message", "guest", "guest"),
+        Event("acme", NOW, "typing", "typist", "user"),
+    ]
+    folded = fold(events, calendar(), people, NOW)
+    assert {user for addition in folded.additions for user in addition.users} == counted
+    assert (folded.ignored, folded.anonymous, folded.expired) == (len(events) - len(counted), 0, 0)
+
+
+def test_who_does_one_thing_that_counts_is_counted() -> None:
+    events = [Event("acme", NOW, "typing", "alice"), Event("acme", NOW, "message", "alice")]
+    folded = fold(events, calendar(), without(event_types=["typing"]), NOW)
+    assert all(addition.users == {"alice"} for addition in folded.additions)
+    assert folded.ignored == 1
+
+
+def test_an_event_is_left_out_for_one_reason_alone() -> None:
+    events = [Event("acme", NOW, "typing"), Event("acme", NOW - timedelta(days=9), "typing", "alice")]
+    folded = fold(events, calendar(retention_days=1), without(event_types=["typing"]), NOW)
+    assert (folded.ignored, folded.anonymous, folded.expired) == (2, 0, 0)
+
+
+def test_where_nobody_is_left_out_the_events_are_not_even_looked_at() -> None:
+    events = [event("alice")]
+    assert EVERYBODY.of(events) is events

@@ -12,23 +12,25 @@ DAYS = st.dates()
 BUCKETS = st.integers(-(10**6), 10**7)
 WORKSPACE_IDS = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 FORGERIES = st.text(":{}0123456789-abc\n\x00 day", max_size=30)
-OWN = {keys.CHECKPOINTS, keys.AS_OF, keys.DEPLOYMENT, keys.GAPS, keys.TOKENS}
+OWN = {keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT, keys.GAPS, keys.TOKENS}
 
 
 @given(WORKSPACE_IDS, DAYS, WORKSPACE_IDS, DAYS)
 def test_two_days_share_a_key_only_if_they_are_one(one: str, day: date, other: str, other_day: date) -> None:
-    assert (keys.day(one, day) == keys.day(other, other_day)) == ((one, day) == (other, other_day))
+    assert (keys.FIRST.day(one, day) == keys.FIRST.day(other, other_day)) == (
+        (one, day) == (other, other_day)
+    )
 
 
 @given(WORKSPACE_IDS, DAYS, WORKSPACE_IDS, BUCKETS)
 def test_no_day_is_a_bucket_or_a_key_of_our_own(one: str, day: date, other: str, bucket: int) -> None:
-    assert len({keys.day(one, day), keys.bucket(other, bucket), *OWN}) == 2 + len(OWN)
+    assert len({keys.FIRST.day(one, day), keys.FIRST.bucket(other, bucket), *OWN}) == 2 + len(OWN)
 
 
 @given(WORKSPACE_IDS, DAYS, BUCKETS)
 def test_all_keys_are_in_one_slot_whatever_the_workspace(workspace_id: str, day: date, bucket: int) -> None:
     """What stands between the first pair of braces decides a key's slot in a cluster."""
-    for key in {keys.day(workspace_id, day), keys.bucket(workspace_id, bucket), *OWN}:
+    for key in {keys.FIRST.day(workspace_id, day), keys.FIRST.bucket(workspace_id, bucket), *OWN}:
         assert key.partition("{")[2].partition("}")[0] == "0"
 
 

@@ -46,7 +46,7 @@ def test_old_counters_and_catching_up_are_told(ages: tuple[float | None, ...], v
 
 def test_the_lag_is_that_of_all_partitions() -> None:
     assert "10 records are not counted yet" in check_lag(counting(1, 1, end=15)).found
-    nothing_counted = Progress(topic_id=None, checkpoints={}, as_of={}, gaps=[])
+    nothing_counted = Progress(generation=0, topic_id=None, checkpoints={}, as_of={}, gaps=[])
     new = replace(counting(None, end=7), progress=nothing_counted)
     assert "7 records are not counted yet: the API answers 503" in check_lag(new).found
 

@@ -4,7 +4,6 @@ import pytest
 
 from headcount.doctor.finding import Verdict
 from headcount.doctor.redis_checks import (
-    check_deployment,
     check_eviction,
     check_replication,
     check_role,
@@ -89,12 +88,6 @@ def test_replicas_are_counted_and_their_silence_is_told(
 ) -> None:
     found = check_replication((replication(*lags, replicas=replicas), {"min-replicas-to-write": wanted}))
     assert found.verdict == verdict
-
-
-def test_another_deployment_in_redis_is_a_problem() -> None:
-    assert check_deployment(None).verdict == "ok"
-    found = check_deployment("Redis counts for TOPIC 'a', this start is for 'b'.")
-    assert (found.verdict, found.found) == ("problem", "Redis counts for TOPIC 'a', this start is for 'b'.")
 
 
 def test_what_redis_says_of_itself_is_read() -> None:

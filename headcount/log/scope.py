@@ -1,4 +1,4 @@
-"""What an audit reads: the log from its beginning up to the checkpoints, without what was skipped."""
+"""What was counted of the log: all from its beginning up to the checkpoints, without what was skipped."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,14 @@ from projector.progress import Progress, read_progress
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The spans to read of each partition, one after the other; what was counted when the audit began."""
+    """The spans to read of each partition, one after the other, and what they follow from.
+
+    `gaps` are all on record, acknowledged or not.
+    """
 
     spans: Mapping[Partition, Sequence[Extent]]
     progress: Progress
+    gaps: Sequence[GapReport]
 
     @property
     def size(self) -> int:
@@ -34,8 +38,13 @@ class Scope:
 
 
 async def read_scope(settings: Settings, redis: Redis, log: LogReader) -> Scope:
-    """Find out what to read; raises `RefusedError` where an audit makes no sense, `UnavailableError`."""
-    progress = await read_counted(settings, redis)
+    """Find out what is counted now; raises as `read_counted` does."""
+    return await scope_of(await read_counted(settings, redis), redis, log)
+
+
+async def scope_of(progress: Progress, redis: Redis, log: LogReader) -> Scope:
+    """Find out what of the log makes up a progress; raises `UnavailableError`."""
+    # After the progress: a gap that is acknowledged meanwhile is in both then, and not in neither.
     gaps = [*await read_acknowledged(redis), *progress.gaps]
     return Scope(
         {
@@ -45,6 +54,7 @@ async def read_scope(settings: Settings, redis: Redis, log: LogReader) -> Scope:
             and (spans := counted_spans(log.extents[partition], checkpoint, skipped(partition, gaps)))
         },
         progress,
+        gaps,
     )
 
 

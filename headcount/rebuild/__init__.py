@@ -1,0 +1,1 @@
+"""The rebuild: the counters computed anew from the log, while the live ones go on answering."""

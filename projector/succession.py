@@ -1,0 +1,172 @@
+"""The succession: the log is counted anew beside the live counters, and takes their place in one step.
+
+The next generation has keys of its own, its checkpoints among them, so that an interrupted count goes on
+where it was.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+from redis.asyncio import Redis
+
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import RefusedError, UnavailableError
+from projector import keys, scripts
+from projector.comparison import Comparison
+from projector.errors import errors_named
+from projector.fold import fold, pack
+from projector.generations import number_generation, remove_generations_but
+from projector.meaning import Change, Meaning
+from projector.people import People
+from projector.progress import read_checkpoints, read_progress
+from projector.room import check_room
+
+NEXT: Final = "next"
+"""The field of the deployment that says what is being counted anew."""
+
+Switch = Literal["DONE", "BEHIND", "LOST"]
+
+
+class Succession:
+    """Counts the next generation. `rebuilder` is the token of who does; `clock` gives the time, aware.
+
+    Every method raises `UnavailableError` where Redis is away, or has lost what was counted.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        meaning: Meaning,
+        people: People,
+        *,
+        rebuilder: bytes,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.topic_id: str | None = None
+        self.live = self.next = keys.FIRST
+        self._live = self._next = 0
+        self._redis = redis
+        self._meaning = meaning
+        self._people = people
+        self._rebuilder = rebuilder
+        self._clock = clock
+        self._began_at = clock()
+        self._apply = redis.register_script(scripts.source(scripts.APPLY))
+        self._switch = redis.register_script(scripts.source(scripts.SWITCH))
+
+    async def begin(self) -> Sequence[Change]:
+        """Begin, or go on where a count of the same meaning was interrupted; return what changes by it.
+
+        Raises `RefusedError` where nothing was counted yet, or another topic.
+        """
+        progress = await read_progress(self._redis)
+        recorded = await self._recorded()
+        self.topic_id = progress.topic_id
+        self._check(recorded)
+        self._live = progress.generation
+        self._next = self._interrupted(recorded) or await number_generation(self._redis)
+        self.live, self.next = keys.generation(self._live), keys.generation(self._next)
+        await self._remove_all_but(self._live, self._next)
+        with errors_named():
+            await self._redis.hset(keys.DEPLOYMENT, NEXT, self._next_meaning())
+        return self._meaning.changes_of(recorded)
+
+    async def place(self, beginnings: Mapping[Partition, Offset]) -> None:
+        """Set where the first batch of each partition starts, of those that have no checkpoint yet."""
+        with errors_named():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for partition, beginning in beginnings.items():
+                    pipeline.hsetnx(self.next.checkpoints, str(partition), str(beginning))
+                await pipeline.execute()
+
+    async def checkpoints(self) -> Mapping[Partition, Offset]:
+        """Return how far each partition is counted anew."""
+        return await read_checkpoints(self._redis, self.next)
+
+    async def apply(self, batch: Batch) -> None:
+        """Count a batch, as a worker does."""
+        await check_room(self._redis)
+        additions = fold(batch.events, self._meaning.calendar, self._people, self._began_at).additions
+        names = [self.next.key(addition.counter) for addition in additions]
+        with errors_named():
+            stored = await self._apply(
+                keys=[self.next.checkpoints, self.next.as_of, *names],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
+            )
+        if stored is None or int(stored) != batch.end:
+            raise _lost()
+
+    def comparison(self) -> Comparison:
+        """Return the comparison of the live counters with the next ones."""
+        return Comparison(self._redis, self._meaning.calendar, self.live, self.next, clock=self._clock)
+
+    async def switch(self) -> bool:
+        """Let the next generation be the live one; tell whether it had come as far as that."""
+        fields = [word for field in self._meaning.fields().items() for word in field]
+        checkpoints = [name for space in (self.live, self.next) for name in (space.checkpoints, space.as_of)]
+        with errors_named():
+            answer = await self._switch(
+                keys=[keys.DEPLOYMENT, keys.REBUILDER, *checkpoints],
+                args=[
+                    self._rebuilder,
+                    self._live,
+                    self._next,
+                    self._next_meaning(),
+                    self.topic_id or "",
+                    self._meaning.revision,
+                    *fields,
+                ],
+            )
+        outcome: Switch = answer.decode()
+        if outcome == "LOST":
+            raise _lost()
+        return outcome == "DONE"
+
+    async def discard(self) -> None:
+        """Remove what was counted anew."""
+        # First: who is cut off in the middle of the removal leaves nothing to go on with.
+        with errors_named():
+            await self._redis.hdel(keys.DEPLOYMENT, NEXT)
+        await self._remove_all_but(self._live)
+
+    async def remove_former(self) -> None:
+        """Remove the counters that were live, after the switch."""
+        await remove_generations_but(self._redis, [self._next], live=self._next, rebuilder=self._rebuilder)
+
+    async def _remove_all_but(self, *kept: int) -> None:
+        await remove_generations_but(self._redis, kept, live=self._live, rebuilder=self._rebuilder)
+
+    def _interrupted(self, recorded: Mapping[str, str]) -> int | None:
+        """Return the generation that a count of the same meaning has begun, if there is one."""
+        document = recorded.get(NEXT)
+        if document is None:
+            return None
+        number = int(msgspec.json.decode(document)["generation"])
+        same = document.encode() == self._meaning.of_generation(number, self.topic_id)
+        return number if same and number > self._live else None
+
+    async def _recorded(self) -> dict[str, str]:
+        with errors_named():
+            found: dict[Any, Any] = await self._redis.hgetall(keys.DEPLOYMENT)
+        return {field.decode(): value.decode() for field, value in found.items()}
+
+    def _check(self, recorded: Mapping[str, str]) -> None:
+        if self.topic_id is None or "topic" not in recorded:
+            raise RefusedError("Redis holds no counters yet: start a worker, it counts the whole log.")
+        if recorded["topic"] != self._meaning.deployment.topic:
+            raise RefusedError(
+                f"Redis counts the topic {recorded['topic']!r}, and not {self._meaning.deployment.topic!r}: "
+                "another log can't be counted in its place. Give it a Redis database of its own."
+            )
+
+    def _next_meaning(self) -> bytes:
+        return self._meaning.of_generation(self._next, self.topic_id)
+
+
+def _lost() -> UnavailableError:
+    return UnavailableError(
+        "What was counted anew is no longer what it was to be: Redis lost it, the topic was recreated, or "
+        "somebody is to be forgotten. Nothing was replaced; start again."
+    )

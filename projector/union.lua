@@ -1,0 +1,25 @@
+-- Counts the people of several counters together, each once, and leaves nothing behind.
+-- KEYS: the deployment, a key to unite in, then the counters. ARGV: the number of the generation that the KEYS are of.
+-- Returns the count, and 1 where it is an estimate; nil where another generation is live.
+if (redis.call('HGET', KEYS[1], 'generation') or '0') ~= ARGV[1] then
+  return nil
+end
+local FIRST = 3
+local sets, sketches = {}, {}
+for i = FIRST, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind == 'set' then
+    sets[#sets + 1] = KEYS[i]
+  elseif kind == 'string' then
+    sketches[#sketches + 1] = KEYS[i]
+  end
+end
+local users = #sets > 0 and redis.call('SUNION', unpack(sets)) or {}
+if #sketches == 0 then
+  return { #users, 0 }
+end
+redis.call('DEL', KEYS[2])
+add_in_chunks('PFADD', KEYS[2], users)
+local count = redis.call('PFCOUNT', KEYS[2], unpack(sketches))
+redis.call('DEL', KEYS[2])
+return { count, 1 }

@@ -1,0 +1,362 @@
+"""`headcount rebuild` on a real Kafka and a real Redis: beside the live counters, then in their place."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from headcount.composition import serve_worker
+from headcount.rebuild.rebuild import open_rebuild
+from headcount.rebuild.report import accept_loss
+from ingest.batch import Offset, Partition
+from ingest.errors import RefusedError, UnavailableError
+from projector import keys
+from projector.progress import read_progress
+from projector.rebuilder import only_rebuilder
+from projector.view import OtherTimeZoneError, RedisView
+from tests.deployment import Deployment, deployed, event
+from tests.people import as_stored, count
+from tests.waiting import wait_until
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+DAY = NOON.date()
+LARGE = 600
+ANOTHER_KEY = "another key for tests, as long as it has to be"
+
+
+@pytest.fixture
+async def deployment(
+    kafka_bootstrap_servers: str, topic: str, redis_url: str, redis_client: Redis
+) -> AsyncIterator[Deployment]:
+    """A deployment that has counted a small workspace and a large one, in two partitions, and some poison."""
+    async with deployed(kafka_bootstrap_servers, topic, redis_url) as deployment:
+        await deployment.publish(b"poison", *(event(f"user-{number}", NOON) for number in range(20)))
+        crowd = [event(f"user-{number}", NOON, workspace_id="large") for number in range(LARGE)]
+        await deployment.publish(*crowd, partition=1)
+        await deployment.count()
+        yield deployment
+
+
+async def counters(redis: Redis) -> dict[str, bytes]:
+    """Read the live counters as they are stored, by their names without the generation."""
+    live = keys.generation((await read_progress(redis)).generation)
+    found = [key async for key in redis.scan_iter(live.every) if live.counter(key.decode()) is not None]
+    return {str(live.counter(key.decode())): value for key, value in (await as_stored(redis, found)).items()}
+
+
+async def generations(redis: Redis) -> set[str]:
+    """Return the generations that have any keys."""
+    return {key.decode().split(":")[3] async for key in redis.scan_iter(keys.EVERY_LIVE)}
+
+
+async def users_of(redis: Redis, workspace_id: str, day: date = DAY) -> int:
+    live = keys.generation((await read_progress(redis)).generation)
+    return await count(redis, live.day(workspace_id, day))
+
+
+async def test_where_nothing_changed_the_new_counters_are_equal_to_the_byte(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    before, progress = await counters(redis_client), await read_progress(redis_client)
+    ended = await deployment.headcount("rebuild")
+    assert (ended.exit_code, ended.text) == (
+        0,
+        "Every counter is the same as before.\nRecords read: 621. The new counters are live.\n",
+    )
+    assert await counters(redis_client) == before
+    after = await read_progress(redis_client)
+    assert (after.generation, after.checkpoints, after.as_of) == (1, progress.checkpoints, progress.as_of)
+    assert await generations(redis_client) == {"live-1"}
+    assert not await redis_client.exists(keys.REBUILDER)
+
+
+async def test_what_the_live_counters_lacked_is_named_and_there_afterwards(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    whole = await counters(redis_client)
+    await redis_client.delete(keys.FIRST.day("large", DAY))
+    ended = await deployment.headcount("rebuild", "--json")
+    assert ended.exit_code == 0
+    assert (ended.json["replaced"], ended.json["records"], ended.json["losses"]) == (True, 621, [])
+    assert [(each["day"], each["state"]) for each in ended.json["differences"]["damaged"]] == [
+        (str(DAY), "missing")
+    ]
+    assert await counters(redis_client) == whole
+
+
+async def test_a_dry_run_reports_and_leaves_nothing_behind(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    await redis_client.delete(keys.FIRST.day("acme", DAY))
+    before = set(await redis_client.keys())
+    ended = await deployment.headcount("rebuild", "--dry-run")
+    assert ended.exit_code == 0
+    assert "missing" in ended.text
+    assert ended.text.endswith("Records read: 621. Nothing was replaced.\n")
+    assert set(await redis_client.keys()) == before
+    assert await redis_client.hmget(keys.DEPLOYMENT, ["next", "held_until", "generation"]) == [None] * 3
+
+
+async def test_counts_that_the_log_no_longer_holds_are_not_given_up_unasked(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    await deployment.drop_records(up_to=11)
+    before = await counters(redis_client)
+    refused = await deployment.headcount("rebuild")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"headcount: The log no longer holds everybody who was counted on {DAY}")
+    assert await counters(redis_client) == before
+    accepted = await deployment.headcount("rebuild", "--yes", "--json")
+    assert (accepted.exit_code, accepted.json["lost_days"]) == (0, [str(DAY)])
+    assert accepted.json["records"] == 0, "it went on where it was"
+    assert await users_of(redis_client, "acme") == 10
+
+
+async def test_a_new_time_zone_ends_what_has_the_old_one(deployment: Deployment, redis_client: Redis) -> None:
+    """A worker says so and ends; a view of the old zone's days has no answer; those of the new one go on."""
+    await deployment.publish(event("night-owl", NOON.replace(hour=22), workspace_id="night"))
+    tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
+    worker = asyncio.create_task(serve_worker(deployment.worker_settings, asyncio.Event()))
+    await wait_until(deployment.is_caught_up, deadline_seconds=20)
+    old_view = RedisView(redis_client)
+    assert (await old_view.daily_counts("night", [DAY])).users == [1]
+    ended = await tokyo.program("rebuild", "--json")
+    assert (ended.exit_code, ended.json["losses"]) == (0, [])
+    assert ended.json["changes"] == [{"field": "time_zone", "was": "UTC", "now": "Asia/Tokyo"}]
+    with pytest.raises(RefusedError, match="counts for TIME_ZONE 'Asia/Tokyo', this start is for 'UTC'"):
+        await asyncio.wait_for(worker, 20)
+    with pytest.raises(OtherTimeZoneError, match="those of Asia/Tokyo, and not of UTC"):
+        await old_view.as_of()
+    new_view = RedisView(redis_client, time_zone="Asia/Tokyo")
+    days = [DAY, DAY + timedelta(days=1)]
+    assert (await new_view.daily_counts("night", days)).users == [0, 1]
+    await tokyo.count()
+
+
+async def test_a_lost_key_is_survived(deployment: Deployment, redis_client: Redis) -> None:
+    """Under a new key everybody is somebody else, and as many as before."""
+    rekeyed = deployment.with_settings(USER_ID_HASH_KEY=ANOTHER_KEY)
+    before = await counters(redis_client)
+    refused = await rekeyed.headcount("audit")
+    assert "counts for a USER_ID_HASH_KEY with the fingerprint" in refused.stderr
+    ended = await rekeyed.headcount("rebuild")
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    after = await counters(redis_client)
+    assert after.keys() == before.keys()
+    assert not any(after[name] == before[name] for name in before)
+    assert await users_of(redis_client, "acme") == 20
+    await rekeyed.publish(event("newcomer", NOON))
+    await rekeyed.count()
+    assert await users_of(redis_client, "acme") == 21
+    with pytest.raises(RefusedError, match="USER_ID_HASH_KEY"):
+        await serve_worker(deployment.worker_settings, asyncio.Event())
+
+
+async def test_a_rebuild_that_was_cut_off_goes_on_where_it_was(
+    deployment: Deployment, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await counters(redis_client)
+    async with open_rebuild(deployment.settings) as first:
+        monkeypatch.setattr(first, "_suspects", cut_off)
+        with pytest.raises(UnavailableError):
+            await first.replace(accept_loss)
+        assert first.counting.records == 621
+    assert await generations(redis_client) == {"live-0", "live-1"}
+    async with open_rebuild(deployment.settings) as second:
+        report = await second.replace(accept_loss)
+    assert (report.records, report.replaced) == (0, True)
+    assert await counters(redis_client) == before
+    assert await generations(redis_client) == {"live-1"}
+
+
+async def cut_off() -> Sequence[object]:
+    raise UnavailableError("cut off")
+
+
+async def test_what_was_begun_with_another_meaning_is_not_gone_on_with(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
+    async with open_rebuild(tokyo.settings) as first:
+        await first.counting.come_near()
+    before = await counters(redis_client)
+    async with open_rebuild(deployment.settings) as second:
+        report = await second.replace(accept_loss)
+    assert report.records == 621
+    assert await counters(redis_client) == before
+    assert await generations(redis_client) == {"live-2"}
+
+
+async def test_there_is_one_rebuild_at_a_time(deployment: Deployment, redis_client: Redis) -> None:
+    async with only_rebuilder(redis_client):
+        second = await deployment.headcount("rebuild")
+    assert second.exit_code == 1
+    assert second.stderr.startswith("headcount: Another rebuild is under way")
+
+
+async def test_who_is_no_longer_the_rebuilder_replaces_and_removes_nothing(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    async with open_rebuild(deployment.settings) as rebuild:
+        await rebuild.counting.come_near()
+        await redis_client.set(keys.REBUILDER, "another")
+        with pytest.raises(UnavailableError):
+            await rebuild.replace(accept_loss)
+        with pytest.raises(UnavailableError):
+            await rebuild.examine()
+    assert (await read_progress(redis_client)).generation == 0
+    assert await generations(redis_client) == {"live-0", "live-1"}
+
+
+@pytest.mark.parametrize("change", ["lost", "forgotten", "recreated"])
+async def test_what_changed_under_a_rebuild_ends_it(
+    deployment: Deployment, redis_client: Redis, change: str
+) -> None:
+    before = await counters(redis_client)
+    async with open_rebuild(deployment.settings) as rebuild:
+        await rebuild.counting.come_near()
+        if change == "lost":
+            await redis_client.hdel(keys.DEPLOYMENT, "next")
+        elif change == "forgotten":
+            await redis_client.hincrby(keys.DEPLOYMENT, "forgotten", 1)
+        else:
+            await redis_client.hset(keys.DEPLOYMENT, "topic_id", "another")
+        with pytest.raises(UnavailableError, match="Nothing was replaced"):
+            await rebuild.replace(accept_loss)
+    assert await counters(redis_client) == before
+
+
+async def test_a_redis_that_was_put_back_meanwhile_is_noticed(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    """As a rollback does, but of one checkpoint: the step after it has another start."""
+    partition = Partition(deployment.settings.kafka_topic, 1)
+    async with open_rebuild(deployment.settings) as rebuild:
+        original = rebuild._succession.checkpoints
+        await rebuild.counting.come_near()
+        await redis_client.hset(keys.generation(1).checkpoints, str(partition), 7)
+        stale = {**await original(), partition: Offset(6)}
+
+        async def checkpoints() -> dict[Partition, Offset]:
+            return stale
+
+        rebuild._succession.checkpoints = checkpoints  # type: ignore[method-assign]
+        with pytest.raises(UnavailableError, match="Nothing was replaced"):
+            await rebuild.replace(accept_loss)
+    assert (await read_progress(redis_client)).generation == 0
+
+
+async def test_what_an_operator_skipped_stays_skipped(deployment: Deployment, redis_client: Redis) -> None:
+    await deployment.publish(*(event(f"skipped-{number}", NOON) for number in range(5)))
+    assert (await deployment.headcount("skip", "--partition", "0", "--to", "26", "--yes")).exit_code == 0
+    await deployment.count()
+    before = await counters(redis_client)
+    ended = await deployment.headcount("rebuild", "--json")
+    assert (ended.exit_code, ended.json["records"]) == (0, 621)
+    assert await counters(redis_client) == before
+
+
+async def test_partitions_that_are_added_meanwhile_are_counted_too(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    """Their first checkpoint comes from a worker, while the rebuild is on its way."""
+    added = Partition(deployment.settings.kafka_topic, 3)
+    await deployment.publish(event("late", NOON), partition=3)
+    await redis_client.hdel(keys.FIRST.checkpoints, str(added))
+    async with open_rebuild(deployment.settings) as rebuild:
+        await rebuild.counting.come_near()
+        await deployment.count()
+        await rebuild.replace(accept_loss)
+    assert (await read_progress(redis_client)).checkpoints[added] == 1
+    assert await users_of(redis_client, "acme") == 21
+
+
+async def test_nothing_is_rebuilt_of_an_empty_redis(deployment: Deployment, redis_client: Redis) -> None:
+    await redis_client.flushdb()
+    ended = await deployment.headcount("rebuild")
+    assert (ended.exit_code, ended.stderr) == (
+        1,
+        "headcount: Redis holds no counters yet: start a worker, it counts the whole log.\n",
+    )
+    assert await redis_client.keys() == []
+
+
+async def test_another_topic_is_not_counted_in_its_place(deployment: Deployment) -> None:
+    ended = await deployment.with_settings(KAFKA_TOPIC="another").headcount("rebuild")
+    assert ended.exit_code == 1
+    assert "another log can't be counted in its place" in ended.stderr
+
+
+class Poll:
+    """Asks a view again and again, and keeps each answer, and whatever went wrong instead."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.answers: list[tuple[int, datetime]] = []
+        self.failures: list[Exception] = []
+        self._view = RedisView(redis)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                counts = await self._view.daily_counts("acme", [DAY])
+            except Exception as error:  # noqa: BLE001 - each is a failed answer, whatever it is
+                self.failures.append(error)
+            else:
+                self.answers.append((counts.users[0], counts.as_of))
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def beside(*works: asyncio.Task[None]) -> AsyncIterator[None]:
+    """End what runs beside the block with it."""
+    yield
+    for work in works:
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+
+
+async def test_under_traffic_no_answer_is_wrong_or_missing(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    """People come all the while, each once, and are counted in both; answers and as-of only ever grow."""
+    newcomers: list[str] = []
+
+    async def publish() -> None:
+        while True:
+            newcomers.append(f"late-{len(newcomers)}")
+            await deployment.publish(event(newcomers[-1], NOON), partition=len(newcomers) % 4)
+
+    async with deployment.worker():
+        await wait_until(deployment.is_caught_up, deadline_seconds=20)
+        poll = Poll(redis_client)
+        async with beside(asyncio.create_task(publish()), asyncio.create_task(poll.run())):
+            for generation in (1, 2):
+                ended = await deployment.program("rebuild", "--json")
+                assert (ended.exit_code, ended.json["differences"]["damaged"]) == (0, [])
+                assert ended.json["differences"]["surplus"] is None
+                assert (await read_progress(redis_client)).generation == generation
+        assert poll.failures == []
+        assert poll.answers == sorted(poll.answers, key=lambda answer: answer[0])
+        assert poll.answers == sorted(poll.answers, key=lambda answer: answer[1])
+        assert 20 < poll.answers[-1][0] <= 20 + len(newcomers)
+        await wait_until(deployment.is_caught_up, deadline_seconds=20)
+        assert await users_of(redis_client, "acme") == 20 + len(newcomers)
+        assert await generations(redis_client) == {"live-2"}
+    assert (await deployment.headcount("audit")).text.startswith("Every counter holds what the log holds.")
+
+
+async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
+    deployment: Deployment, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await redis_client.config_set("maxmemory", 10**9)
+    try:
+        monkeypatch.setattr("projector.room.FULLEST", 1e-6)
+        ended = await deployment.headcount("rebuild")
+    finally:
+        await redis_client.config_set("maxmemory", 0)
+    assert (ended.exit_code, "of its maxmemory" in ended.stderr) == (1, True)
+    assert (await read_progress(redis_client)).generation == 0

@@ -1,0 +1,46 @@
+"""The checks of what the counters mean."""
+
+import pytest
+
+from headcount.doctor.finding import Verdict
+from headcount.doctor.meaning_checks import check_audience, check_deployment, check_key
+
+
+def test_another_deployment_in_redis_is_a_problem() -> None:
+    assert check_deployment(None).verdict == "ok"
+    found = check_deployment("Redis counts for TOPIC 'a', this start is for 'b'.")
+    assert (found.verdict, found.found) == ("problem", "Redis counts for TOPIC 'a', this start is for 'b'.")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "words"),
+    [
+        ({}, "Everybody counts."),
+        ({"ignored_event_types": "", "ignored_user_types": ""}, "Everybody counts."),
+        ({"ignored_event_types": "typing"}, "Everybody counts, without events of type typing."),
+        (
+            {"ignored_event_types": "call,typing", "ignored_user_types": "app,bot"},
+            "Everybody counts, without events of type call,typing and without users of type app,bot.",
+        ),
+    ],
+)
+def test_who_counts_is_shown(recorded: dict[str, str], words: str) -> None:
+    assert (check_audience(recorded).verdict, check_audience(recorded).found) == ("ok", words)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given", "verdict"),
+    [
+        ("a1", "a1", "ok"),
+        (None, "a1", "ok"),
+        ("a1", "b2", "problem"),
+        ("a1", None, "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_the_key_is_held_against_the_recorded_one(
+    recorded: str | None, given: str | None, verdict: Verdict
+) -> None:
+    found = check_key(({} if recorded is None else {"user_id_hash_key": recorded}, given))
+    assert found.verdict == verdict
+    assert bool(found.advice) == (verdict != "ok")
