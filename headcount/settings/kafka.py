@@ -1,0 +1,71 @@
+"""Where Kafka is, how it lets us in, and what is read of it."""
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from headcount.settings.certificates import AUTHORITIES, OWN_CERTIFICATE, OWN_KEY, check_own_certificate
+
+_SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_is_server_list = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):\d{1,5}(?:,(?!\Z)|\Z)").match
+
+
+def _check_servers(text: str) -> str:
+    servers = [server.strip() for server in text.split(",")]
+    if not all(map(_is_server_list, servers)):
+        raise ValueError("not a list of host:port")
+    return ",".join(servers)
+
+
+def _check_topic(name: str) -> str:
+    if name in {".", ".."}:
+        raise ValueError("not a topic name")
+    return name
+
+
+class KafkaSettings(BaseModel):
+    """The settings of every client of Kafka."""
+
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_check_servers)] = Field(
+        default="localhost:9092", description="host:port, or several with commas between them"
+    )
+    kafka_topic: Annotated[str, AfterValidator(_check_topic)] = Field(
+        default="user-activity",
+        pattern=r"^[A-Za-z0-9._-]{1,245}$",  # Kafka takes 249; the dead letters' topic adds ".dlq"
+        description="1 to 245 of A-Z a-z 0-9 . _ -",
+    )
+    kafka_group_id: str = Field(default="headcount", max_length=255, description="1 to 255 characters")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_sasl_username: str | None = Field(default=None, description="the name to log in to Kafka with")
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, description="the password to log in to Kafka with"
+    )
+    kafka_ssl_ca_location: FilePath | None = Field(default=None, description=AUTHORITIES)
+    kafka_ssl_certificate_location: FilePath | None = Field(default=None, description=OWN_CERTIFICATE)
+    kafka_ssl_key_location: FilePath | None = Field(default=None, description=OWN_KEY)
+    kafka_ssl_key_password: SecretStr | None = Field(
+        default=None, description="the password that the private key's file is encrypted with"
+    )
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        missing = [name.upper() for name in _SASL_SETTINGS if getattr(self, name) is None]
+        if self.kafka_security_protocol.startswith("SASL_") and missing:
+            raise PydanticCustomError(
+                "sasl_incomplete",
+                "KAFKA_SECURITY_PROTOCOL is '{protocol}'; wanted with it is {missing}",
+                {"protocol": self.kafka_security_protocol, "missing": " and ".join(missing)},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_whole_certificate(self) -> Self:
+        check_own_certificate(self, "kafka")
+        return self
