@@ -83,6 +83,8 @@ def counted_spans(extent: Extent, checkpoint: Offset, left_out: Sequence[Extent]
 async def check_unmoved(scope: Scope, redis: Redis) -> None:
     """Raise `UnavailableError` where Redis lost state meanwhile: what was found is worth nothing."""
     progress = await read_progress(redis)
+    if progress.generation != scope.progress.generation:
+        raise UnavailableError("The log was counted anew meanwhile: other counters are live. Start again.")
     for partition, checkpoint in scope.progress.checkpoints.items():
         if progress.checkpoints.get(partition, -1) < checkpoint:
             raise UnavailableError(
