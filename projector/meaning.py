@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from projector.audience import EVERYBODY
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 
@@ -36,7 +37,7 @@ class Meaning:
 
     def changes_of(self, recorded: Mapping[str, str]) -> list[Change]:
         """Return what is not as it was for the counters whose record is given."""
-        before = {FORGOTTEN: "0", **recorded}
+        before = {**EVERYBODY.fields(), FORGOTTEN: "0", **recorded}
         return [
             Change(field, before.get(field), value)
             for field, value in self.fields().items()

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from projector import keys
 from tests.deployment import Deployment, deployed, event
+from tests.people import count
 
 Write = Callable[[CloudEvent], KafkaMessage]
 TOO_STRICT = {"MAX_EVENT_BYTES": "256"}
@@ -42,7 +43,7 @@ async def test_both_modes_are_counted_among_plain_events(deployment: Deployment,
     await publish(deployment, to_structured_event(cloud_event("dave")))
     await publish(deployment, to_structured_event(cloud_event("erin", workspace_id="no workspace")))
     await deployment.count()
-    assert await redis_client.pfcount(keys.FIRST.day("acme", datetime.now(UTC).date())) == 4
+    assert await count(redis_client, keys.FIRST.day("acme", datetime.now(UTC).date())) == 4
     listed = (await deployment.headcount("dead-letters", "list", "--json")).json
     assert listed["reasons"] == [{"reason": "wrong-form", "letters": 1, "redriven": 0}]
     audited = (await deployment.headcount("audit", "--json")).json
@@ -60,7 +61,7 @@ async def test_a_redriven_cloud_event_is_read_as_one(
     done = await deployment.headcount("dead-letters", "redrive", "--all", "--yes", "--json")
     assert done.json["redriven"] == 1
     await deployment.count()
-    assert await redis_client.pfcount(keys.FIRST.day("acme", datetime.now(UTC).date())) == 1
+    assert await count(redis_client, keys.FIRST.day("acme", datetime.now(UTC).date())) == 1
     again = (await deployment.read(deployment.settings.kafka_topic))[1]
     assert again.value == message.value
     assert [*again.headers] == [*message.headers.items(), ("headcount-redriven", b"1")]

@@ -15,6 +15,7 @@ from headcount.redis_entry import check_entry
 from headcount.settings import load_settings
 from ingest.errors import RefusedError
 from tests.deployment import Deployment, deployed, event
+from tests.people import KEY
 from tests.redis_users import administrator_url, make_users, password_of
 from tests.secured_kafka import Certificates, make_certificates
 from tests.servers import Servers
@@ -134,9 +135,9 @@ async def test_a_start_with_a_wrong_password_ends_after_one_try(
     environ = environment(proxy.port, certificates, REDIS_PASSWORD="made-up", WORKER_METRICS_PORT="off")
     for part in ("worker", "api"):
         before = proxy.connections
-        ended = await Deployment({**environ, "API_METRICS_PORT": "off", "HTTP_PORT": "0"}).program(
-            part, user="worker"
-        )
+        ended = await Deployment(
+            {**environ, "USER_ID_HASH_KEY": KEY, "API_METRICS_PORT": "off", "HTTP_PORT": "0"}
+        ).program(part, user="worker")
         assert (ended.exit_code, ended.stdout) == (1, b"")
         (line,) = ended.stderr.splitlines()
         assert line.startswith("headcount: Redis does not accept the user and the password in REDIS_URL")
@@ -145,7 +146,7 @@ async def test_a_start_with_a_wrong_password_ends_after_one_try(
 
 @pytest.mark.parametrize(
     ("part", "taken", "named"),
-    [("worker", "-info", "run the 'info' command"), ("api", "-evalsha", "run the 'evalsha' command")],
+    [("worker", "-info", "run the 'info' command"), ("api", "-hmget", "run the 'hmget' command")],
 )
 async def test_a_start_without_a_right_is_refused(
     valkey: EmbeddedValkey, part: str, taken: str, named: str
@@ -154,7 +155,7 @@ async def test_a_start_without_a_right_is_refused(
         await send(redis, "ACL", "SETUSER", part, "clearselectors", taken)
     url = administrator_url(f"127.0.0.1:{valkey.port}")
     environ = {"REDIS_URL": url, "WORKER_METRICS_PORT": "off", "API_METRICS_PORT": "off", "HTTP_PORT": "0"}
-    ended = await Deployment(environ).program(part, user=part)
+    ended = await Deployment({**environ, "USER_ID_HASH_KEY": KEY}).program(part, user=part)
     assert (ended.exit_code, ended.stdout) == (1, b"")
     (line,) = ended.stderr.splitlines()
     assert f"User {part} has no permissions to {named}" in line

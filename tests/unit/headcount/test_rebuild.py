@@ -102,6 +102,10 @@ def test_people_who_are_forgotten_under_a_lost_key_are_not_counted_again_unasked
         ({**DEPLOYMENT.fields(), "time_zone": "Asia/Tokyo"}, [Change("time_zone", "Asia/Tokyo", "UTC")]),
         ({**DEPLOYMENT.fields(), "without": "3"}, [Change("without", "3", "0")]),
         ({"topic": "activity", "time_zone": "UTC"}, [Change("user_id_hash_key", None, "one")]),
+        (
+            {**DEPLOYMENT.fields(), "ignored_user_types": "bot"},
+            [Change("ignored_user_types", "bot", "")],
+        ),
     ],
 )
 def test_what_changes_is_told_beside_what_is_recorded(
