@@ -59,11 +59,12 @@ class Ended:
 class Deployment:
     """`environment` is what its processes are started with, each as its own user of the Redis that it names.
 
-    `settings` are those of the operator's commands, `worker_settings` those of a worker.
+    `settings` are those of the operator's commands, `worker_settings` those of a worker. Unless told
+    otherwise they hash user ids under the key of all tests.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
+        self.environment = {"USER_ID_HASH_KEY": KEY, **environment}
         self.settings = self._settings_of("operator")
         self.worker_settings = self._settings_of("worker")
 
@@ -203,7 +204,6 @@ async def deployed(
             "KAFKA_TOPIC": topic,
             "KAFKA_GROUP_ID": topic,
             "REDIS_URL": redis_url,
-            "USER_ID_HASH_KEY": KEY,
             **environment,
         }
     )

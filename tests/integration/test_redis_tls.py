@@ -155,7 +155,7 @@ async def test_a_start_without_a_right_is_refused(
         await send(redis, "ACL", "SETUSER", part, "clearselectors", taken)
     url = administrator_url(f"127.0.0.1:{valkey.port}")
     environ = {"REDIS_URL": url, "WORKER_METRICS_PORT": "off", "API_METRICS_PORT": "off", "HTTP_PORT": "0"}
-    ended = await Deployment({**environ, "USER_ID_HASH_KEY": KEY}).program(part, user=part)
+    ended = await Deployment({**environ}).program(part, user=part)
     assert (ended.exit_code, ended.stdout) == (1, b"")
     (line,) = ended.stderr.splitlines()
     assert f"User {part} has no permissions to {named}" in line
