@@ -17,7 +17,7 @@ async def test_a_worker_that_would_count_wrongly_is_refused(drill: Drill) -> Non
             _refusal(exercise.plant, KAFKA_TOPIC="another"),
             _refusal(exercise.plant, TIME_ZONE="Europe/Vienna"),
         )
-        assert topic.startswith("headcount: Redis counts for TOPIC")
+        assert topic.startswith("headcount: Redis counts for KAFKA_TOPIC")
         assert "this start is for 'another'" in topic
         assert zone.startswith(
             "headcount: Redis counts for TIME_ZONE 'UTC', this start is for 'Europe/Vienna'"
