@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -24,6 +25,8 @@ from headcount.token_store import RedisTokenStore
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector.projection import RedisProjection
+
+KEY: Final = "a key for benchmarks, as long as it has to be"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed
         valkey = EmbeddedValkey(home=Path(folder))
         await valkey.start()
         try:
-            settings = Settings(redis_url=SecretStr(valkey.url))
+            settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=SecretStr(KEY))
             async with worker_redis(settings) as redis:
                 await _count_nobody(settings, redis)
                 port = _free_port()

@@ -24,6 +24,7 @@ from tests.monitoring.surroundings import (
     running_headcount,
     running_prometheus,
 )
+from tests.people import KEY
 from tests.waiting import wait_until
 
 WARM_UP_SECONDS = 30.0
@@ -45,6 +46,7 @@ async def environment(kafka_bootstrap_servers: str, shared_home: Path) -> AsyncI
         "KAFKA_TOPIC": "watched",
         "KAFKA_GROUP_ID": "watched",
         "REDIS_URL": valkey.url,
+        "USER_ID_HASH_KEY": KEY,
     }
     valkey.kill()
 
