@@ -105,15 +105,15 @@ class RedisProjection:
 
     async def apply(self, batch: Batch) -> Offset | None:
         folded = fold(batch.events, self._calendar, self._people, self._clock())
-        additions = folded.additions
+        additions, keyspace = folded.additions, self._keyspace
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:
             with errors_named():
                 stored = await self._apply(
                     keys=[
-                        self._keyspace.checkpoints,
-                        self._keyspace.as_of,
-                        *(self._keyspace.key(each.counter) for each in additions),
+                        keyspace.checkpoints,
+                        keyspace.as_of,
+                        *(keyspace.key(each.counter) for each in additions),
                         keys.DEPLOYMENT,
                     ],
                     args=[
