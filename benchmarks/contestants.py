@@ -16,6 +16,7 @@ import typer
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
+from benchmarks.hashing import KEY
 from headcount.clients import kafka_options
 from headcount.composition import serve_worker
 from headcount.logging import configure_logging
@@ -117,6 +118,7 @@ def main(
         kafka_topic=topic,
         kafka_group_id=group,
         redis_url=SecretStr(redis),
+        user_id_hash_key=KEY,
     )
     run = asyncio.run(CONTESTANTS[contestant](settings, events))
     typer.echo(orjson.dumps(asdict(run)))

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.tokens import mint
+from benchmarks.hashing import KEY
 from headcount.clients import api_redis, worker_redis
 from headcount.composition import calendar, deployment, people, utc_now
 from headcount.embedded import EmbeddedValkey
@@ -25,8 +25,6 @@ from headcount.token_store import RedisTokenStore
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector.projection import RedisProjection
-
-KEY: Final = "a key for benchmarks, as long as it has to be"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed
         valkey = EmbeddedValkey(home=Path(folder))
         await valkey.start()
         try:
-            settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=SecretStr(KEY))
+            settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY)
             async with worker_redis(settings) as redis:
                 await _count_nobody(settings, redis)
                 port = _free_port()

@@ -19,11 +19,11 @@ from typing import Annotated, Any, Final
 
 import orjson
 import typer
-from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from benchmarks.backlog import Shape, make
 from benchmarks.counters import CACHED_COUNT
+from benchmarks.hashing import KEY
 from benchmarks.machine import Machine, describe, load_average
 from benchmarks.projecting import environment_of, project, publish, working
 from benchmarks.reporting import RESULTS, write_json
@@ -45,7 +45,6 @@ NEWCOMERS: Final = 400
 """How many people the live load is made of: their counter stays exact."""
 LOAD_A_SECOND: Final = 2_000
 TURNS_A_SECOND: Final = 20
-KEY: Final = "a key for benchmarks, as long as it has to be"
 
 
 @dataclass(slots=True)
@@ -140,7 +139,7 @@ async def _measure(events: int) -> Figures:
     with shown() as progress:
         async with private_servers(progress) as servers:
             settings = servers.model_copy(
-                update={"user_id_hash_key": SecretStr(KEY), "retention_days": 0, "bucket_retention_days": 0}
+                update={"user_id_hash_key": KEY, "retention_days": 0, "bucket_retention_days": 0}
             )
             bar = progress.add_task("published", total=events)
             await publish(
