@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from api.admission import Bounds
 from api.app import create_app
 from headcount.clients import api_redis, kafka_options, worker_redis
-from headcount.http.server import listening
+from headcount.http.server import Bind, listening, own_port
 from headcount.http.tally import ConnectionTally
 from headcount.log.topics import create_topics
 from headcount.race import unless_stopped
@@ -50,6 +50,11 @@ Observe = Callable[[web.Application, ConnectionTally], AbstractAsyncContextManag
 def unobserved(_app: web.Application, _connections: ConnectionTally) -> AbstractAsyncContextManager[None]:
     """Observe nothing."""
     return nullcontext()
+
+
+def log_listening(url: str) -> None:
+    """Say where the API can be called."""
+    log.info("listening", url=url)
 
 
 def utc_now() -> datetime:
@@ -116,12 +121,14 @@ async def serve_api(
     settings: Settings,
     stopping: asyncio.Event,
     *,
-    on_listening: Callable[[str], None] | None = None,
+    on_listening: Callable[[str], None] = log_listening,
     observe: Observe = unobserved,
+    bind: Bind = own_port,
 ) -> None:
     """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
 
-    `observe` surrounds it, and is given the app before it runs, and the tally of its connections.
+    `observe` surrounds it, and is given the app before it runs, and the tally of its connections. `bind`
+    opens what it listens on.
     """
     async with api_redis(settings) as redis:
         await check_entry(redis, settings)
@@ -137,10 +144,8 @@ async def serve_api(
             bounds=bounds(settings, redis),
         )
         connections = ConnectionTally()
-        async with observe(app, connections), listening(app, settings, connections) as url:
-            log.info("listening", url=url)
-            if on_listening:
-                on_listening(url)
+        async with observe(app, connections), listening(app, settings, connections, bind=bind) as url:
+            on_listening(url)
             await stopping.wait()
 
 

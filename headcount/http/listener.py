@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
 from ingest.errors import RefusedError
@@ -19,9 +19,11 @@ Receive = Callable[[socket.socket, str], None]
 
 
 @asynccontextmanager
-async def accepting(host: str, port: int, receive: Receive) -> AsyncIterator[str]:
-    """Accept clients as long as the block, yielding the URL; raises `RefusedError` if the port is taken."""
-    loop = asyncio.get_running_loop()
+async def bound(host: str, port: int) -> AsyncIterator[Sequence[socket.socket]]:
+    """Listen as long as the block: clients queue until they are accepted.
+
+    Raises `RefusedError` if the port is taken.
+    """
     with ExitStack() as stack:
         try:
             sockets = await _bind(host, port, stack)
@@ -30,10 +32,18 @@ async def accepting(host: str, port: int, receive: Receive) -> AsyncIterator[str
                 f"HTTP_PORT {port} on {host} can't be listened on: {_cause(error)}. "
                 "Free it, or set HTTP_PORT to another one."
             ) from error
+        yield sockets
+
+
+@contextmanager
+def accepting(sockets: Sequence[socket.socket], receive: Receive) -> Iterator[None]:
+    """Accept clients as long as the block; other processes may accept on the same sockets."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
         for listening in sockets:
             _watch(loop, listening, receive)
             stack.callback(loop.remove_reader, listening.fileno())
-        yield _url(sockets[0])
+        yield
 
 
 async def _bind(host: str, port: int, stack: ExitStack) -> list[socket.socket]:
@@ -65,7 +75,8 @@ def _accept_some(loop: asyncio.AbstractEventLoop, listening: socket.socket, rece
         receive(client, address[0])
 
 
-def _url(listening: socket.socket) -> str:
+def url_of(listening: socket.socket) -> str:
+    """Say where clients find the socket."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 

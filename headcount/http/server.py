@@ -1,8 +1,9 @@
 """The server: an application on a port, behind every bound that the settings give."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -12,7 +13,7 @@ from headcount.http.bodies import refuse_bodies
 from headcount.http.connection import Connection
 from headcount.http.door import Door
 from headcount.http.limits import Limits
-from headcount.http.listener import accepting
+from headcount.http.listener import accepting, bound, url_of
 from headcount.http.requirements import require_c_parser, require_open_files
 from headcount.http.room import Room
 from headcount.http.tally import ConnectionTally
@@ -23,8 +24,19 @@ _LOOKS_A_TIMEOUT: Final = 4
 _LOOK_SECONDS: Final = 1.0
 
 
+Bind = Callable[[Settings], AbstractAsyncContextManager[Sequence[socket.socket]]]
+"""Opens the sockets to listen on, as long as its block."""
+
+
+def own_port(settings: Settings) -> AbstractAsyncContextManager[Sequence[socket.socket]]:
+    """Listen on the port that the settings name; raises `RefusedError` if it can't be had."""
+    return bound(settings.http_host, settings.http_port)
+
+
 @asynccontextmanager
-async def listening(app: web.Application, settings: Settings, tally: ConnectionTally) -> AsyncIterator[str]:
+async def listening(
+    app: web.Application, settings: Settings, tally: ConnectionTally, *, bind: Bind = own_port
+) -> AsyncIterator[str]:
     """Serve the app as long as the block, yielding the URL; `tally` is counted up meanwhile.
 
     Raises `RefusedError` if the port can't be had, or if the process could not keep its bounds.
@@ -36,11 +48,9 @@ async def listening(app: web.Application, settings: Settings, tally: ConnectionT
     await runner.setup()
     try:
         door = _door(runner, settings, tally)
-        async with (
-            _looking_at_the_clock(door, limits),
-            accepting(settings.http_host, settings.http_port, door.receive) as url,
-        ):
-            yield url
+        async with _looking_at_the_clock(door, limits), bind(settings) as sockets:
+            with accepting(sockets, door.receive):
+                yield url_of(sockets[0])
     finally:
         await runner.cleanup()
 
