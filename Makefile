@@ -1,12 +1,13 @@
-# Everything below runs in .venv, which the first target makes. Outside this folder only caches are written:
+# Everything below runs in .venv, which the first target makes, but for what the benchmarks are held against. Outside this folder only caches are written:
 # pip's, and Kafka's jars in the user's cache folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help run test monitoring soak lint format lock clean
+.PHONY: help run test monitoring soak lint format lock clean peers
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +33,8 @@ monitoring: $(VENV)/.dev ## Hold metrics, alert rules and dashboard against a re
 soak: $(VENV)/.dev ## Repeat faults at random: make soak SECONDS=600 SEED=1
 	@$(BIN)/python -m tests.faults --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
+peers: $(PEERS)/.installed ## Install what the throughput benchmark is held against
+
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -54,10 +57,11 @@ lock: $(VENV)/.dev ## Resolve the dependencies again and write the lock files
 		--output-file requirements/server.txt pyproject.toml
 	@$(COMPILE) --constraint requirements/runtime.txt --extra embedded --group pyproject.toml:dev \
 		--output-file requirements/dev.txt pyproject.toml
+	@$(COMPILE) --group pyproject.toml:peers --output-file requirements/peers.txt
 	@$(BIN)/python -m headcount.embedded.lock_jars
 
 clean: ## Forget the environment and the embedded servers' files
-	rm -rf $(VENV) .headcount
+	rm -rf $(VENV) $(PEERS) .headcount
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -76,4 +80,13 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
 	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt \
 		|| { echo "The Python packages could not be installed: is a package registry within reach?"; exit 1; }
+	@touch $@
+
+# Wheels only: a peer that has none for this Python is told as missing, not built from source.
+$(PEERS)/.installed: requirements/peers.txt
+	@echo "Installing what the benchmarks are held against into $(PEERS) ..."
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: \
+		--require-hashes -r requirements/peers.txt \
+		|| { echo "The peers could not be installed: the benchmarks tell which they go on without"; exit 1; }
 	@touch $@
