@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from headcount.embedded.jars import KAFKA_VERSION
 
-_LIBRARIES: Final = ("aiokafka", "msgspec", "redis")
+_LIBRARIES: Final = ("aiohttp", "aiokafka", "msgspec", "redis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

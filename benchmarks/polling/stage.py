@@ -1,0 +1,83 @@
+"""Where the benchmark plays: a Valkey of its own with counters, and the tokens to ask for them with."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.contract import WEEKLY_DATA_PATH
+from api.tokens import mint
+from benchmarks.hashing import KEY
+from benchmarks.people import Counts, WorkspaceDay
+from benchmarks.polling.workspaces import make, project, sketch
+from benchmarks.polling.wrk import Question
+from headcount.clients import worker_redis
+from headcount.composition import utc_now
+from headcount.embedded.valkey import EmbeddedValkey
+from headcount.settings import Settings
+from headcount.token_store import RedisTokenStore
+
+USER_ID: Final = "benchmark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What is counted up to the day `last`, and what a client of each workspace sends to be let in."""
+
+    folder: Path
+    url: str
+    redis: Redis
+    last: date
+    counts: Counts
+    logins: Mapping[str, Mapping[str, str]]
+
+    def question(self, week: WorkspaceDay) -> Question:
+        """Ask as the dashboard does for the week of a workspace that ends with the day."""
+        path = f"{WEEKLY_DATA_PATH}?start={week.day.isoformat()}T23:59:59.999Z"
+        return Question(path, self.logins[week.workspace_id])
+
+
+@asynccontextmanager
+async def prepared() -> AsyncIterator[Stage]:
+    """Start a Valkey for the block and fill it, as of today; nobody counts on, so that nothing changes."""
+    with TemporaryDirectory(prefix="headcount-benchmark-") as folder:
+        valkey = EmbeddedValkey(home=Path(folder))
+        await valkey.start()
+        try:
+            settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY)
+            async with worker_redis(settings) as redis:
+                yield await _fill(Path(folder), valkey.url, settings, redis)
+        finally:
+            await valkey.stop()
+
+
+async def _fill(folder: Path, url: str, settings: Settings, redis: Redis) -> Stage:
+    last = utc_now().date()
+    counts = make(last)
+    await project(settings, redis, counts)
+    await sketch(redis, counts)
+    logins = await _log_in(redis, {day.workspace_id for day in counts})
+    return Stage(folder=folder, url=url, redis=redis, last=last, counts=counts, logins=logins)
+
+
+async def _log_in(redis: Redis, workspace_ids: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
+    """Make a token for each workspace."""
+    store, made_at = RedisTokenStore(redis), utc_now()
+    logins = {}
+    for workspace_id in workspace_ids:
+        token, secret = mint(
+            workspace_id=workspace_id,
+            user_id=USER_ID,
+            permissions=[VIEW_ENGAGEMENT_DASHBOARD],
+            created_at=made_at,
+        )
+        await store.add(token)
+        logins[workspace_id] = {"x-auth-token": secret, "x-user-id": USER_ID}
+    return logins
