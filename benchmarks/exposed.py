@@ -1,10 +1,5 @@
 """An API process of its own on loopback, with counters and a token to ask it with."""
 
-import asyncio
-import os
-import signal
-import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +12,7 @@ from redis.asyncio import Redis
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.tokens import mint
 from benchmarks.hashing import KEY
+from benchmarks.serving import free_port, serving
 from headcount.clients import api_redis, worker_redis
 from headcount.composition import calendar, deployment, people, utc_now
 from headcount.embedded import EmbeddedValkey
@@ -45,9 +41,10 @@ async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed
             settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY)
             async with worker_redis(settings) as redis:
                 await _count_nobody(settings, redis)
-                port = _free_port()
+                port = free_port()
                 own = {"REDIS_URL": valkey.url, "HTTP_PORT": str(port), "API_METRICS_PORT": "off"}
-                async with _api({**environment, **own}, port):
+                quiet = {"LOG_LEVEL": "error", **environment, **own}
+                async with serving(("-m", "headcount", "api"), quiet, port=port):
                     yield Exposed(port, await _log_in(settings)), redis
         finally:
             await valkey.stop()
@@ -74,35 +71,3 @@ async def _log_in(settings: Settings) -> Mapping[str, str]:
     async with api_redis(settings) as redis:
         await RedisTokenStore(redis).add(token)
     return {"x-auth-token": secret, "x-user-id": token.user_id}
-
-
-@asynccontextmanager
-async def _api(environment: Mapping[str, str], port: int) -> AsyncIterator[None]:
-    command = (sys.executable, "-m", "headcount", "api")
-    api = await asyncio.create_subprocess_exec(
-        *command, env={"PATH": os.environ["PATH"], "LOG_LEVEL": "error", **environment}
-    )
-    try:
-        await _listens(port, api)
-        yield
-    finally:
-        if api.returncode is None:
-            api.send_signal(signal.SIGTERM)
-        await api.wait()
-
-
-async def _listens(port: int, api: asyncio.subprocess.Process) -> None:
-    while api.returncode is None:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise RuntimeError("the API did not start; it says why above")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
