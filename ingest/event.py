@@ -1,7 +1,8 @@
 """The event: its schema, and the typed, validated decoding of a record's value."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import Annotated, Final, Literal
 
@@ -99,6 +100,10 @@ _decoder = msgspec.json.Decoder(Event)
 _instant_decoder = msgspec.json.Decoder(_InstantOnly)
 is_workspace_id = re.compile(WORKSPACE_ID_FORM).match
 
+_LENIENTLY_READ: Final = (b".999999", b'0000"', b"\\")
+"""The decoder rounds a fraction beyond microseconds, which at midnight would move the event to the next day,
+and it takes offsets without a colon, which RFC 3339 does not have. An escape may hide either."""
+
 
 def decode(value: bytes) -> Event:
     """Decode a record's value, raising `NotAnEventError` where it breaks the schema."""
@@ -108,16 +113,48 @@ def decode(value: bytes) -> Event:
         raise _explain(value, error) from error
     if not is_workspace_id(event.workspace_id):
         raise malformed_workspace_id()
-    # The decoder rounds a fraction beyond microseconds, which at midnight would move the event to the next
-    # day, and it takes offsets without a colon, which RFC 3339 does not have.
-    if event.occurred_at.tzinfo is not UTC or _may_need_strictness(value):
+    if event.occurred_at.tzinfo is not UTC or any(form in value for form in _LENIENTLY_READ):
         return _with_strict_instant(event, value)
     return event
 
 
-def _may_need_strictness(value: bytes) -> bool:
-    """Tell whether an instant in UTC may be rounded up or end in +0000; an escape may hide either."""
-    return b".999999" in value or b'0000"' in value or b"\\" in value
+def decode_all(values: Sequence[bytes]) -> Sequence[Event | NotAnEventError]:
+    """Decode values as `decode` does, for a third of its price; what is no event has its error there."""
+    found: list[Event | NotAnEventError] = []
+    rest = iter(values)
+    while len(found) < len(values):
+        with suppress(*MALFORMED):
+            found.extend(map(_decoder.decode, rest))  # up to the first that can't be decoded
+            break
+        found.append(_event_or_error(values[len(found)]))
+    for place in {*_leniently_read(values), *_irregular(found)}:
+        found[place] = _event_or_error(values[place])
+    return found
+
+
+def _event_or_error(value: bytes) -> Event | NotAnEventError:
+    try:
+        return decode(value)
+    except NotAnEventError as error:
+        return error
+
+
+def _leniently_read(values: Sequence[bytes]) -> Sequence[int]:
+    """Find the values whose instant the decoder may take for another; in most batches there is none."""
+    together = b"".join(values)  # one search through all: a search through each costs more than decoding it
+    forms = [form for form in _LENIENTLY_READ if form in together]
+    if not forms:
+        return ()
+    return [place for place, value in enumerate(values) if any(form in value for form in forms)]
+
+
+def _irregular(found: Sequence[Event | NotAnEventError]) -> Iterator[int]:
+    """Find the events whose workspace id is malformed, or whose instant is not in UTC yet."""
+    workspace_ids = {each.workspace_id for each in found if isinstance(each, Event)}
+    malformed = {each for each in workspace_ids if not is_workspace_id(each)}
+    for place, each in enumerate(found):
+        if isinstance(each, Event) and (each.occurred_at.tzinfo is not UTC or each.workspace_id in malformed):
+            yield place
 
 
 def _with_strict_instant(event: Event, value: bytes) -> Event:

@@ -1,13 +1,13 @@
 """The sorting of a partition's records into events to count and dead letters."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from ingest.batch import Partition
 from ingest.cloud_events import decode_with_headers
-from ingest.event import Event, NotAnEventError, decode
+from ingest.event import Event, NotAnEventError, decode_all
 from ingest.ports import DeadLetter, Record
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -15,12 +15,15 @@ LOG_APPEND_TIME: Final = 1
 """Kafka's number for a record's timestamp that the broker set, and not the producer."""
 
 
+Outcome: TypeAlias = Event | NotAnEventError
+
+
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """Every record is in exactly one of the two."""
+    """Every record is in exactly one of the two, in the order of the log."""
 
-    events: list[Event] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
+    events: list[Event]
+    letters: list[DeadLetter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,28 +34,46 @@ class Sorter:
 
     def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> Sorted:
         """Decode every record, none raising; `now` is aware."""
-        result = Sorted()
-        earliest = _earliest_horizon(records, now)
-        for record in records:
-            try:
-                event = self._event(record)
-                if event.occurred_at > earliest:  # most need no look at their own record's horizon
-                    _check_horizon(event, horizon(record, now))
-                result.events.append(event)
-            except NotAnEventError as error:
-                letter = DeadLetter(partition=partition, record=record, reason=error.reason, error=str(error))
-                result.letters.append(letter)
-        return result
+        outcomes = _held_to_horizons(self._decode(records), records, now)
+        events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
+        all_are_events = len(events) == len(records)
+        return Sorted(events, [] if all_are_events else list(_letters(partition, records, outcomes)))
+
+    def _decode(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        limit = self.max_event_bytes
+        special = {
+            place: self._outcome(record)
+            for place, record in enumerate(records)
+            if record.headers or record.value is None or len(record.value) > limit
+        }
+        values = [record.value or b"" for record in records]
+        if not special:
+            return decode_all(values)
+        rest = iter(decode_all([value for place, value in enumerate(values) if place not in special]))
+        return [special.get(place) or next(rest) for place in range(len(records))]
+
+    def _outcome(self, record: Record) -> Outcome:
+        try:
+            return self._event(record)
+        except NotAnEventError as error:
+            return error
 
     def _event(self, record: Record) -> Event:
-        value = record.value
-        if value is None:
+        if record.value is None:
             raise NotAnEventError("no-value", "the record has no value")
-        if len(value) > self.max_event_bytes:
+        if len(record.value) > self.max_event_bytes:
             raise NotAnEventError(
-                "too-large", f"{len(value)} bytes, at most {self.max_event_bytes} are allowed"
+                "too-large", f"{len(record.value)} bytes, at most {self.max_event_bytes} are allowed"
             )
-        return decode_with_headers(value, record.headers) if record.headers else decode(value)
+        return decode_with_headers(record.value, record.headers)
+
+
+def _letters(
+    partition: Partition, records: Iterable[Record], outcomes: Iterable[Outcome]
+) -> Iterator[DeadLetter]:
+    for record, outcome in zip(records, outcomes, strict=True):
+        if isinstance(outcome, NotAnEventError):
+            yield DeadLetter(partition=partition, record=record, reason=outcome.reason, error=str(outcome))
 
 
 def horizon(record: Record, now: datetime) -> datetime:
@@ -66,6 +87,17 @@ def horizon(record: Record, now: datetime) -> datetime:
     return now + FUTURE_TOLERANCE
 
 
+def _held_to_horizons(
+    outcomes: Sequence[Outcome], records: Sequence[Record], now: datetime
+) -> Sequence[Outcome]:
+    told = [outcome.occurred_at for outcome in outcomes if isinstance(outcome, Event)]
+    if not told or max(told) <= _earliest_horizon(records, now):
+        return outcomes  # most need no look at their own record's horizon
+    return [
+        _held_to(horizon(record, now), outcome) for record, outcome in zip(records, outcomes, strict=True)
+    ]
+
+
 def _earliest_horizon(records: Iterable[Record], now: datetime) -> datetime:
     # Of all records and not the first: stamps go back where a leader's clock is behind the one's before.
     stamps = [record.timestamp for record in records if record.timestamp_type == LOG_APPEND_TIME]
@@ -73,8 +105,9 @@ def _earliest_horizon(records: Iterable[Record], now: datetime) -> datetime:
     return earliest + FUTURE_TOLERANCE
 
 
-def _check_horizon(event: Event, latest: datetime) -> None:
-    if event.occurred_at > latest:
-        raise NotAnEventError(
+def _held_to(latest: datetime, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Event) and outcome.occurred_at > latest:
+        return NotAnEventError(
             "in-the-future", f"occurred_at is ahead of the clock by more than {FUTURE_TOLERANCE}"
         )
+    return outcome

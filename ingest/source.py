@@ -15,6 +15,7 @@ from ingest.leaving import hear_out, leave
 from ingest.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
 from ingest.ports import Extent, LogState, Record
 from ingest.topic_id import read_topic
+from ingest.unpacking import spare_copies
 
 REQUEST_MILLISECONDS: Final = 5_000
 SESSION_MILLISECONDS: Final = 10_000
@@ -28,6 +29,7 @@ class KafkaSource:
 
     def __init__(self, topic: str, group_id: str, options: Mapping[str, Any]) -> None:
         bound_decompression()  # of every consumer there is: aiokafka knows no other way
+        spare_copies()
         self._topic = topic
         self._group_id = group_id
         self._options = options

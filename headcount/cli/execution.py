@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from api.errors import TokensUnavailableError
+from headcount.collection import collect_rarely
 from headcount.logging import configure_logging
 from headcount.settings import Settings, load_settings
 from ingest.errors import HeadcountError
@@ -44,6 +45,7 @@ def serve(work: Work[None]) -> None:
     with _sentences():
         settings = load_settings(os.environ)
         configure_logging(settings.log_level, settings.log_format)
+        collect_rarely()
         asyncio.run(work(settings))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.event import DeadLetterReason, Event, NotAnEventError, decode
+from ingest.event import DeadLetterReason, Event, NotAnEventError, decode, decode_all
 from tests.unit.ingest.event_strategies import JSON, SpelledEvent, spelled_events
 
 DEEP = 100_000
@@ -258,3 +258,44 @@ def assert_event_or_reason(value: bytes) -> None:
         return
     assert error.reason in get_args(DeadLetterReason)
     assert str(error).encode()
+
+
+PECULIAR = [
+    spelled(workspace_id="a b"),
+    spelled(occurred_at="2024-05-17T12:00:00+0000"),
+    spelled(occurred_at="2024-05-17T12:00:00-0000"),
+    spelled(occurred_at="2024-05-17T23:30:00-05:30"),
+    spelled(occurred_at="2024-05-17T23:59:59.9999999Z"),
+    spelled(occurred_at="X").replace(b"X", b"2024-05-17T12:00:00\\u002b0000"),
+    spelled(user_id="10000"),
+    spelled(user_id=7),
+    without("type"),
+    b"",
+    b"}{",
+    b"null",
+    b"\xff",
+    NESTINGS["lists"],
+]
+
+
+def outcome_of(value: bytes) -> tuple[object, ...]:
+    try:
+        return (decode(value),)
+    except NotAnEventError as error:
+        return (error.reason, str(error))
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.just(spelled()),
+            st.sampled_from(PECULIAR),
+            spelled_events().map(lambda spelled_event: spelled_event.value),
+        )
+    )
+)
+@example(PECULIAR)
+@example([spelled()] * 3)
+def test_many_are_decoded_as_each_would_be(values: list[bytes]) -> None:
+    found = [(each,) if isinstance(each, Event) else (each.reason, str(each)) for each in decode_all(values)]
+    assert found == [outcome_of(value) for value in values]

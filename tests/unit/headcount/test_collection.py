@@ -1,0 +1,24 @@
+"""A process that goes on collects garbage seldom, but does."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from headcount.collection import collect_rarely
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_it_collects_seldom_and_leaves_out_what_was_there() -> None:
+    before = gc.get_threshold()[0]
+    collect_rarely()
+    assert gc.get_threshold()[0] > 10 * before
+    assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
