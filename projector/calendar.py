@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 BUCKET_SECONDS: Final = 900
 """Every modern zone's offset is a multiple of a quarter of an hour: a bucket lies in one day of any zone."""
 
+_ALL_BUT_A_MICROSECOND: Final = timedelta(seconds=BUCKET_SECONDS, microseconds=-1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,6 +21,11 @@ def bucket_of(instant: datetime) -> int:
 def start_of(bucket: int) -> datetime:
     """Return the instant at which a bucket begins, in UTC."""
     return _EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
+
+
+def end_of(bucket: int) -> datetime:
+    """Return the last instant of a bucket, in UTC; that of the very last one is the last that there is."""
+    return start_of(bucket) + _ALL_BUT_A_MICROSECOND
 
 
 def buckets_of(day: date, time_zone: ZoneInfo) -> range:

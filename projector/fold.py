@@ -1,28 +1,32 @@
 """The fold: what a batch of events means for the counters. Pure, and the same in any order."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
+from typing import Final, NamedTuple
 
 import msgspec
 
 from ingest.event import Event
-from projector.calendar import Calendar, bucket_of
+from projector.calendar import Calendar, bucket_of, end_of, start_of
 from projector.keys import Counter
 from projector.people import Naming
 
-UsersByBucket = Mapping[tuple[str, int], set[str]]
+Users = Mapping[str, AbstractSet[str]]
+"""Of each workspace."""
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 _packer = msgspec.msgpack.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Addition:
+class Addition(NamedTuple):
     """The pseudonyms to add to a counter, which expires at that second of the epoch (0: never)."""
 
     counter: Counter
     expires_at: int
-    users: set[str]
+    users: AbstractSet[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Fold:
     retention.
     """
 
-    additions: list[Addition]
+    additions: Sequence[Addition]
     ignored: int
     anonymous: int
     expired: int
@@ -41,42 +45,69 @@ class Fold:
 
 def pack(additions: Iterable[Addition]) -> bytes:
     """Put additions into the form that the scripts take, beside their keys."""
-    return _packer.encode([(addition.expires_at, addition.users) for addition in additions])
+    return _packer.encode([(expires_at, users) for _, expires_at, users in additions])
 
 
 def fold(events: Collection[Event], calendar: Calendar, people: Naming, now: datetime) -> Fold:
     """Sort events into the counters of their days and buckets; `now` is aware."""
-    oldest = calendar.oldest_bucket(now)
-    user_ids: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
-    anonymous = expired = 0
     counted = people.audience.of(events)
-    for event in counted:
-        bucket = bucket_of(event.occurred_at)
-        if event.user_id is None:
-            anonymous += 1
-        elif oldest is not None and bucket < oldest:
-            expired += 1
-        else:
-            user_ids[event.workspace_id, bucket].add(event.user_id)
-    buckets = {place: people.of(place[0], found) for place, found in user_ids.items()}
+    user_ids, anonymous = _by_bucket(counted)
+    expired = _drop_expired(user_ids, counted, calendar.oldest_bucket(now))
+    buckets = {
+        bucket: {workspace_id: people.of(workspace_id, found) for workspace_id, found in workspaces.items()}
+        for bucket, workspaces in user_ids.items()
+    }
     additions = [*_days(buckets, calendar), *_buckets(buckets, calendar, now)]
     return Fold(additions, len(events) - len(counted), anonymous, expired)
 
 
-def _days(buckets: UsersByBucket, calendar: Calendar) -> Iterable[Addition]:
+def _by_bucket(events: Iterable[Event]) -> tuple[dict[int, dict[str, set[str]]], int]:
+    """Return the users of each bucket's workspaces, and how many events are anonymous."""
+    buckets: defaultdict[int, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    workspaces: defaultdict[str, set[str]] = defaultdict(set)
+    anonymous = 0
+    start, end = _NEVER
+    for event in events:
+        if event.user_id is None:
+            anonymous += 1
+            continue
+        # Most events are in the bucket of the one before: two comparisons, for six times the price of one.
+        if not start <= event.occurred_at <= end:
+            bucket = bucket_of(event.occurred_at)
+            start, end = start_of(bucket), end_of(bucket)
+            workspaces = buckets[bucket]
+        workspaces[event.workspace_id].add(event.user_id)
+    return dict(buckets), anonymous
+
+
+def _drop_expired(
+    buckets: dict[int, dict[str, set[str]]], events: Iterable[Event], oldest: int | None
+) -> int:
+    """Take out the buckets before the oldest that is kept, and return how many events those had."""
+    if oldest is None or min(buckets, default=oldest) >= oldest:
+        return 0
+    for bucket in [bucket for bucket in buckets if bucket < oldest]:
+        del buckets[bucket]
+    kept_from = start_of(oldest)
+    return sum(event.user_id is not None and event.occurred_at < kept_from for event in events)
+
+
+def _days(buckets: Mapping[int, Users], calendar: Calendar) -> Iterable[Addition]:
     """Unite buckets into days: each bucket lies wholly in one."""
-    days: dict[Counter, Addition] = {}
-    for (workspace_id, bucket), users in buckets.items():
-        day = calendar.day_of(bucket)
-        counter = Counter(workspace_id, day)
-        if counter not in days:
-            days[counter] = Addition(counter, calendar.day_expires_at(day), set())
-        days[counter].users.update(users)
-    return days.values()
+    days: defaultdict[date, dict[str, AbstractSet[str]]] = defaultdict(dict)
+    for bucket, workspaces in buckets.items():
+        day = days[calendar.day_of(bucket)]
+        for workspace_id, users in workspaces.items():
+            day[workspace_id] = day[workspace_id] | users if workspace_id in day else users
+    for period, workspaces in days.items():
+        expires_at = calendar.day_expires_at(period)
+        for workspace_id, users in workspaces.items():
+            yield Addition(Counter(workspace_id, period), expires_at, users)
 
 
-def _buckets(buckets: UsersByBucket, calendar: Calendar, now: datetime) -> Iterable[Addition]:
-    for (workspace_id, bucket), users in buckets.items():
+def _buckets(buckets: Mapping[int, Users], calendar: Calendar, now: datetime) -> Iterable[Addition]:
+    for bucket, workspaces in buckets.items():
         expires_at = calendar.bucket_expires_at(bucket)
         if expires_at == 0 or expires_at > now.timestamp():
-            yield Addition(Counter(workspace_id, bucket), expires_at, users)
+            for workspace_id, users in workspaces.items():
+                yield Addition(Counter(workspace_id, bucket), expires_at, users)

@@ -18,6 +18,7 @@ from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.people import People, read_people
 from projector.progress import read_progress
+from projector.recent import Recent
 from projector.server import check_server
 from projector.tally import Tally
 
@@ -41,6 +42,7 @@ class RedisProjection:
         self._clock = clock
         self._tally = tally or Tally()
         self._people = people
+        self._recent = Recent()
         self._generation = 0
         self._known: tuple[str, int, int] | tuple[()] = ()
         """The topic whose checkpoints were read last, how many, and who is forgotten. No other is counted."""
@@ -60,6 +62,7 @@ class RedisProjection:
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
 
     async def checkpoints(self) -> Checkpoints:
+        self._recent.forget()  # whoever asks is not sure of its place, and the counters may be others
         progress = await read_progress(self._redis)
         with errors_named():
             await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
@@ -105,7 +108,7 @@ class RedisProjection:
 
     async def apply(self, batch: Batch) -> Offset | None:
         folded = fold(batch.events, self._calendar, self._people, self._clock())
-        additions, keyspace = folded.additions, self._keyspace
+        additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:
             with errors_named():
@@ -135,6 +138,7 @@ class RedisProjection:
             raise UnavailableError("the counters stand still while the log's new count takes their place")
         checkpoint = Offset(int(stored))
         if checkpoint == batch.end:
+            self._recent.remember(batch, additions)
             self._note(folded, len(batch.events))
         return checkpoint
 

@@ -6,6 +6,11 @@ from typing import Final
 
 KEY_MIN_CHARACTERS: Final = 32
 
+REMEMBERED: Final = 100_000
+"""Pseudonyms that are kept: some 25 MB of them."""
+
+_WORKSPACE_ROOM: Final = 4
+"""What a workspace takes, in pseudonyms."""
 _DIGEST_BYTES: Final = 8
 _FINGERPRINT_BYTES: Final = 8
 _FOR_USERS: Final = b"headcount user"
@@ -18,12 +23,16 @@ class Pseudonyms:
     A pseudonym is a number of 63 bits in decimal: the largest that Redis keeps as an integer. Among a million
     users of a workspace, two share one with a probability of 1 in 18 million. Workspaces have users of their
     own: the same id in another one has another pseudonym.
+
+    Up to about `remembered` of them are kept for the next time, which takes a tenth of hashing.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, remembered: int = REMEMBERED) -> None:
         if len(key) < KEY_MIN_CHARACTERS:
             raise ValueError(f"a key must have at least {KEY_MIN_CHARACTERS} characters")
         self._key = hashlib.blake2b(key.encode()).digest()
+        self._workspaces: dict[str, _Workspace] = {}
+        self._room = self._remembered = remembered
 
     @property
     def fingerprint(self) -> str:
@@ -32,15 +41,38 @@ class Pseudonyms:
 
     def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
         """Return the pseudonyms of a workspace's users."""
-        workspace = self._hash(_FOR_USERS, _DIGEST_BYTES)
-        workspace.update(f"{workspace_id}:".encode())  # no workspace id has a colon
-        return {_pseudonym(workspace, user_id) for user_id in user_ids}
+        known = self._workspace(workspace_id)
+        before = len(known)
+        found = set(map(known.__getitem__, user_ids))
+        self._room -= len(known) - before
+        if self._room < 0:
+            self._forget()
+        return found
+
+    def _workspace(self, workspace_id: str) -> "_Workspace":
+        if workspace_id not in self._workspaces:
+            hashing = self._hash(_FOR_USERS, _DIGEST_BYTES)
+            hashing.update(f"{workspace_id}:".encode())  # no workspace id has a colon
+            self._workspaces[workspace_id] = _Workspace(hashing)
+            self._room -= _WORKSPACE_ROOM
+        return self._workspaces[workspace_id]
+
+    def _forget(self) -> None:
+        self._workspaces.clear()  # all at once: to know which were used last would cost every look
+        self._room = self._remembered
 
     def _hash(self, purpose: bytes, size: int) -> "hashlib.blake2b":
         return hashlib.blake2b(digest_size=size, key=self._key, person=purpose)
 
 
-def _pseudonym(workspace: "hashlib.blake2b", user_id: str) -> str:
-    user = workspace.copy()
-    user.update(user_id.encode())
-    return str(int.from_bytes(user.digest()) >> 1)
+class _Workspace(dict[str, str]):
+    """The pseudonyms of a workspace's users by their ids; who is missing is hashed."""
+
+    def __init__(self, hashing: "hashlib.blake2b") -> None:
+        self._hashing = hashing
+
+    def __missing__(self, user_id: str) -> str:
+        user = self._hashing.copy()
+        user.update(user_id.encode())
+        pseudonym = self[user_id] = str(int.from_bytes(user.digest()) >> 1)
+        return pseudonym

@@ -1,7 +1,6 @@
 """The scratch projection: the log projected once more, beside the live counters, to hold those against it."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any, Final
@@ -57,7 +56,7 @@ class Scratch:
     async def apply(self, batch: Batch) -> None:
         await check_room(self._redis)
         folded = fold(batch.events, self._calendar, self._people, self._began_at)
-        additions = [replace(addition, expires_at=self._expires_at()) for addition in folded.additions]
+        additions = [addition._replace(expires_at=self._expires_at()) for addition in folded.additions]
         names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(

@@ -21,6 +21,7 @@ from projector.generations import number_generation, remove_generations_but
 from projector.meaning import Change, Meaning
 from projector.people import People
 from projector.progress import read_checkpoints, read_progress
+from projector.recent import Recent
 from projector.room import check_room
 
 NEXT: Final = "next"
@@ -53,6 +54,7 @@ class Succession:
         self._rebuilder = rebuilder
         self._clock = clock
         self._began_at = clock()
+        self._recent = Recent()
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._switch = redis.register_script(scripts.source(scripts.SWITCH))
 
@@ -88,7 +90,8 @@ class Succession:
     async def apply(self, batch: Batch) -> None:
         """Count a batch, as a worker does."""
         await check_room(self._redis)
-        additions = fold(batch.events, self._meaning.calendar, self._people, self._began_at).additions
+        folded = fold(batch.events, self._meaning.calendar, self._people, self._began_at)
+        additions = self._recent.without_known(batch, folded.additions)
         names = [self.next.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
@@ -97,6 +100,7 @@ class Succession:
             )
         if stored is None or int(stored) != batch.end:
             raise _lost()
+        self._recent.remember(batch, additions)
 
     def comparison(self) -> Comparison:
         """Return the comparison of the live counters with the next ones."""

@@ -75,3 +75,11 @@ def test_a_fingerprint_is_no_pseudonym_and_no_part_of_the_key() -> None:
 def test_a_key_that_could_be_guessed_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=f"at least {KEY_MIN_CHARACTERS} characters"):
         Pseudonyms(key)
+
+
+def test_pseudonyms_are_the_same_remembered_or_forgotten() -> None:
+    forgetful = Pseudonyms(KEY, remembered=10)
+    for start in (0, 7, 0, 3):
+        some = MANY[start : start + 8]
+        assert forgetful.of("acme", some) == Pseudonyms(KEY).of("acme", some)
+        assert forgetful.of("other", some) == Pseudonyms(KEY).of("other", some)

@@ -1,0 +1,69 @@
+"""What was counted lately: only whom its partition's batches before did not bring is sent with a batch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ingest.batch import Batch, Offset, Partition
+from projector.fold import Addition
+from projector.keys import Counter
+
+REMEMBERED: Final = 300_000
+"""Pseudonyms that are remembered over all counters: some 25 MB of them."""
+
+_COUNTER_ROOM: Final = 8
+"""What a counter takes, in pseudonyms."""
+
+
+@dataclass(slots=True)
+class _Past:
+    """What the batches of a partition brought, up to the last one's end."""
+
+    end: Offset
+    users: dict[Counter, set[str]] = field(default_factory=dict)
+
+
+class Recent:
+    """Remembers whom the batches of each partition brought to which counter.
+
+    Wherever a partition's checkpoint is, all its events before that are in the counters: the two are written
+    and put back together, whoever writes them. So a batch that is accepted at the end of the one remembered
+    need not bring anybody again. What another partition's batches brought says nothing: Redis may have been
+    put back to where only that one had not come to yet.
+    """
+
+    def __init__(self, *, remembered: int = REMEMBERED) -> None:
+        self._room = self._remembered = remembered
+        self._partitions: dict[Partition, _Past] = {}
+
+    def without_known(self, batch: Batch, additions: Sequence[Addition]) -> Sequence[Addition]:
+        """Leave out of a batch's additions who is in the counter already if the batch is accepted."""
+        past = self._partitions.get(batch.partition)
+        if past is None or past.end != batch.start:
+            return additions
+        known = past.users
+        return [
+            Addition(counter, expires_at, users)
+            for counter, expires_at, found in additions
+            if (users := found - known.get(counter, frozenset()))
+        ]
+
+    def remember(self, batch: Batch, additions: Iterable[Addition]) -> None:
+        """Note that a batch is in the counters, with what was left of its additions."""
+        past = self._partitions.get(batch.partition)
+        if past is None or past.end != batch.start:
+            past = self._partitions[batch.partition] = _Past(batch.end)
+        past.end = batch.end
+        for counter, _, users in additions:
+            if counter not in past.users:
+                past.users[counter] = set()
+                self._room -= _COUNTER_ROOM
+            past.users[counter].update(users)
+            self._room -= len(users)
+        if self._room < 0:
+            self.forget()
+
+    def forget(self) -> None:
+        """Send everybody again."""
+        self._partitions.clear()
+        self._room = self._remembered

@@ -1,0 +1,78 @@
+"""What was counted lately is not sent again, where the checkpoint says that it is in the counters."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from ingest.batch import Batch, Offset, Partition
+from projector.fold import Addition
+from projector.keys import Counter
+from projector.recent import Recent
+
+FIRST, SECOND = Partition("user-activity", 0), Partition("user-activity", 1)
+TODAY = Counter("acme", date(2024, 5, 17))
+BUCKET = Counter("acme", 1_906_560)
+
+
+def batch(start: int, end: int, partition: Partition = FIRST) -> Batch:
+    return Batch(partition=partition, start=Offset(start), end=Offset(end))
+
+
+def sent(recent: Recent, step: Batch, users: Mapping[Counter, set[str]]) -> Mapping[Counter, set[str]]:
+    """Have a batch sent and accepted; return what was sent."""
+    additions = [Addition(counter, 0, found) for counter, found in users.items()]
+    left = recent.without_known(step, additions)
+    recent.remember(step, left)
+    return {counter: set(found) for counter, _, found in left}
+
+
+def test_who_was_counted_is_not_sent_again() -> None:
+    recent = Recent()
+    assert sent(recent, batch(0, 5), {TODAY: {"a", "b"}}) == {TODAY: {"a", "b"}}
+    assert sent(recent, batch(5, 9), {TODAY: {"b", "c"}, BUCKET: {"b"}}) == {TODAY: {"c"}, BUCKET: {"b"}}
+    assert sent(recent, batch(9, 9), {TODAY: {"a", "b", "c"}, BUCKET: {"b"}}) == {}
+
+
+def test_a_batch_that_does_not_follow_is_sent_whole() -> None:
+    recent = Recent()
+    sent(recent, batch(0, 5), {TODAY: {"a"}})
+    assert sent(recent, batch(4, 6), {TODAY: {"a"}}) == {TODAY: {"a"}}
+    assert sent(recent, batch(6, 7), {TODAY: {"a", "b"}}) == {TODAY: {"b"}}
+
+
+def test_a_batch_that_was_not_accepted_does_not_count() -> None:
+    recent = Recent()
+    sent(recent, batch(0, 5), {TODAY: {"a"}})
+    refused = [Addition(TODAY, 0, {"a", "b"})]
+    recent.without_known(batch(5, 9), refused)
+    assert [each.users for each in recent.without_known(batch(5, 9), refused)] == [{"b"}]
+
+
+def test_what_another_partition_brought_is_sent() -> None:
+    """Its checkpoint may be put back behind that by itself."""
+    recent = Recent()
+    sent(recent, batch(0, 5), {TODAY: {"a"}})
+    assert sent(recent, batch(0, 5, SECOND), {TODAY: {"a"}}) == {TODAY: {"a"}}
+
+
+def test_what_is_forgotten_is_sent() -> None:
+    recent = Recent()
+    sent(recent, batch(0, 5), {TODAY: {"a"}})
+    recent.forget()
+    assert sent(recent, batch(5, 9), {TODAY: {"a"}}) == {TODAY: {"a"}}
+
+
+def test_no_more_is_remembered_than_there_is_room_for() -> None:
+    recent = Recent(remembered=10)
+    sent(recent, batch(0, 5), {TODAY: {"a", "b"}})
+    assert sent(recent, batch(5, 6), {TODAY: {"a"}}) == {}
+    sent(recent, batch(6, 7), {TODAY: {"c"}})
+    assert sent(recent, batch(7, 8), {TODAY: {"a", "b", "c"}}) == {TODAY: {"a", "b", "c"}}
+
+
+def test_additions_that_share_users_do_not_share_what_is_remembered() -> None:
+    recent = Recent()
+    users = {"a"}
+    sent(recent, batch(0, 5), {TODAY: users, BUCKET: users})
+    sent(recent, batch(5, 6), {TODAY: {"b"}})
+    assert users == {"a"}
+    assert sent(recent, batch(6, 7), {BUCKET: {"b"}}) == {BUCKET: {"b"}}
