@@ -1,9 +1,10 @@
 """The event: its schema, and the typed, validated decoding of a record's value."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC
+from operator import attrgetter
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -98,6 +99,8 @@ MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _decoder = msgspec.json.Decoder(Event)
 _instant_decoder = msgspec.json.Decoder(_InstantOnly)
+_workspace_id = attrgetter("workspace_id")
+_zone = attrgetter("occurred_at.tzinfo")
 is_workspace_id = re.compile(WORKSPACE_ID_FORM).match
 
 _LENIENTLY_READ: Final = (b".999999", b'0000"', b"\\")
@@ -148,13 +151,17 @@ def _leniently_read(values: Sequence[bytes]) -> Sequence[int]:
     return [place for place, value in enumerate(values) if any(form in value for form in forms)]
 
 
-def _irregular(found: Sequence[Event | NotAnEventError]) -> Iterator[int]:
+def _irregular(found: Sequence[Event | NotAnEventError]) -> Sequence[int]:
     """Find the events whose workspace id is malformed, or whose instant is not in UTC yet."""
-    workspace_ids = {each.workspace_id for each in found if isinstance(each, Event)}
-    malformed = {each for each in workspace_ids if not is_workspace_id(each)}
-    for place, each in enumerate(found):
-        if isinstance(each, Event) and (each.occurred_at.tzinfo is not UTC or each.workspace_id in malformed):
-            yield place
+    events = [each for each in found if isinstance(each, Event)]
+    malformed = {each for each in set(map(_workspace_id, events)) if not is_workspace_id(each)}
+    if not malformed and {UTC}.issuperset(map(_zone, events)):
+        return ()
+    return [
+        place
+        for place, each in enumerate(found)
+        if isinstance(each, Event) and (_zone(each) is not UTC or each.workspace_id in malformed)
+    ]
 
 
 def _with_strict_instant(event: Event, value: bytes) -> Event:
