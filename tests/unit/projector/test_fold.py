@@ -36,7 +36,7 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
 
 def counters(events: Collection[Event], kept: Calendar) -> Mapping[str, set[str]]:
     return {
-        keys.FIRST.key(addition.counter): addition.users
+        keys.FIRST.key(addition.counter): set(addition.users)
         for addition in fold(events, kept, PLAIN_PEOPLE, NOW).additions
     }
 
