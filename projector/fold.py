@@ -22,11 +22,15 @@ _packer = msgspec.msgpack.Encoder()
 
 
 class Addition(NamedTuple):
-    """The pseudonyms to add to a counter, which expires at that second of the epoch (0: never)."""
+    """The pseudonyms to add to a counter, which expires at that second of the epoch (0: never).
+
+    Where the expiry is known to stand, the counter need not be told of it.
+    """
 
     counter: Counter
     expires_at: int
     users: AbstractSet[str]
+    expiry_stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Fold:
 
 def pack(additions: Iterable[Addition]) -> bytes:
     """Put additions into the form that the scripts take, beside their keys."""
-    return _packer.encode([(expires_at, users) for _, expires_at, users in additions])
+    return _packer.encode([(expires_at, stands, users) for _, expires_at, users, stands in additions])
 
 
 def fold(events: Collection[Event], calendar: Calendar, people: Naming, now: datetime) -> Fold:

@@ -1,6 +1,7 @@
 """What was counted lately: only whom its partition's batches before did not bring is sent with a batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,16 +38,11 @@ class Recent:
         self._partitions: dict[Partition, _Past] = {}
 
     def without_known(self, batch: Batch, additions: Sequence[Addition]) -> Sequence[Addition]:
-        """Leave out of a batch's additions who is in the counter already if the batch is accepted."""
+        """Leave out who is in the counter already if the batch is accepted, and expiries that stand then."""
         past = self._partitions.get(batch.partition)
         if past is None or past.end != batch.start:
             return additions
-        known = past.users
-        return [
-            Addition(counter, expires_at, users)
-            for counter, expires_at, found in additions
-            if (users := found - known.get(counter, frozenset()))
-        ]
+        return [left for each in additions if (left := _without(each, past.users)).users]
 
     def remember(self, batch: Batch, additions: Iterable[Addition]) -> None:
         """Note that a batch is in the counters, with what was left of its additions."""
@@ -54,12 +50,12 @@ class Recent:
         if past is None or past.end != batch.start:
             past = self._partitions[batch.partition] = _Past(batch.end)
         past.end = batch.end
-        for counter, _, users in additions:
-            if counter not in past.users:
-                past.users[counter] = set()
+        for addition in additions:
+            if addition.counter not in past.users:
+                past.users[addition.counter] = set()
                 self._room -= _COUNTER_ROOM
-            past.users[counter].update(users)
-            self._room -= len(users)
+            past.users[addition.counter].update(addition.users)
+            self._room -= len(addition.users)
         if self._room < 0:
             self.forget()
 
@@ -67,3 +63,10 @@ class Recent:
         """Send everybody again."""
         self._partitions.clear()
         self._room = self._remembered
+
+
+def _without(addition: Addition, known: Mapping[Counter, AbstractSet[str]]) -> Addition:
+    users = known.get(addition.counter)
+    if users is None:
+        return addition
+    return Addition(addition.counter, addition.expires_at, addition.users - users, expiry_stands=True)

@@ -58,7 +58,13 @@ def apply(chance: random.Random) -> Call:
     if chance.random() < 0.1:
         counters.insert(chance.randrange(len(counters) + 1), SPOILT)
     additions = [
-        Addition(SOME, chance.choice([0, FAR, FAR + 900]), {str(chance.randrange(6))}) for counter in counters
+        Addition(
+            SOME,
+            chance.choice([0, FAR, FAR + 900]),
+            {str(chance.randrange(6))},
+            expiry_stands=chance.choice([True, False]),
+        )
+        for _ in counters
     ]
     start = chance.randrange(3)
     as_of = chance.choice(["", 999, 1_000, 10_000])

@@ -22,7 +22,7 @@ def sent(recent: Recent, step: Batch, users: Mapping[Counter, set[str]]) -> Mapp
     additions = [Addition(counter, 0, found) for counter, found in users.items()]
     left = recent.without_known(step, additions)
     recent.remember(step, left)
-    return {counter: set(found) for counter, _, found in left}
+    return {addition.counter: set(addition.users) for addition in left}
 
 
 def test_who_was_counted_is_not_sent_again() -> None:
@@ -76,3 +76,13 @@ def test_additions_that_share_users_do_not_share_what_is_remembered() -> None:
     sent(recent, batch(5, 6), {TODAY: {"b"}})
     assert users == {"a"}
     assert sent(recent, batch(6, 7), {BUCKET: {"b"}}) == {BUCKET: {"b"}}
+
+
+def test_an_expiry_stands_once_a_batch_has_set_it() -> None:
+    recent = Recent()
+    first = [Addition(TODAY, 7, {"a"})]
+    assert recent.without_known(batch(0, 5), first) == first
+    recent.remember(batch(0, 5), first)
+    assert recent.without_known(batch(5, 6), [Addition(TODAY, 7, {"b"})]) == [
+        Addition(TODAY, 7, {"b"}, expiry_stands=True)
+    ]
