@@ -107,7 +107,7 @@ class RedisProjection:
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
-        folded = fold(batch.events, self._calendar, self._people, self._clock())
+        folded = fold(batch.events, self._calendar, self._people.audience, self._clock())
         additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         try:
@@ -124,7 +124,7 @@ class RedisProjection:
                         batch.start,
                         batch.end,
                         as_of,
-                        pack(additions),
+                        pack(additions, self._people),
                         *self._read_of_deployment(),
                     ],
                 )

@@ -39,11 +39,11 @@ class Pseudonyms:
         """Tells keys apart, and tells nothing of the key."""
         return self._hash(_FOR_FINGERPRINTS, _FINGERPRINT_BYTES).hexdigest()
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
-        """Return the pseudonyms of a workspace's users."""
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
+        """Return the pseudonyms of a workspace's users, in their order."""
         known = self._workspace(workspace_id)
         before = len(known)
-        found = set(map(known.__getitem__, user_ids))
+        found = list(map(known.__getitem__, user_ids))
         self._room -= len(known) - before
         if self._room < 0:
             self._forget()

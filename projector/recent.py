@@ -10,10 +10,10 @@ from projector.fold import Addition
 from projector.keys import Counter
 
 REMEMBERED: Final = 300_000
-"""Pseudonyms that are remembered over all counters: some 25 MB of them."""
+"""User ids that are remembered over all counters: some 25 MB of them."""
 
 _COUNTER_ROOM: Final = 8
-"""What a counter takes, in pseudonyms."""
+"""What a counter takes, in user ids."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class _Past:
     """What the batches of a partition brought, up to the last one's end."""
 
     end: Offset
-    users: dict[Counter, set[str]] = field(default_factory=dict)
+    user_ids: dict[Counter, set[str]] = field(default_factory=dict)
 
 
 class Recent:
@@ -42,7 +42,7 @@ class Recent:
         past = self._partitions.get(batch.partition)
         if past is None or past.end != batch.start:
             return additions
-        return [left for each in additions if (left := _without(each, past.users)).users]
+        return [left for each in additions if (left := _without(each, past.user_ids)).user_ids]
 
     def remember(self, batch: Batch, additions: Iterable[Addition]) -> None:
         """Note that a batch is in the counters, with what was left of its additions."""
@@ -51,11 +51,11 @@ class Recent:
             past = self._partitions[batch.partition] = _Past(batch.end)
         past.end = batch.end
         for addition in additions:
-            if addition.counter not in past.users:
-                past.users[addition.counter] = set()
+            if addition.counter not in past.user_ids:
+                past.user_ids[addition.counter] = set()
                 self._room -= _COUNTER_ROOM
-            past.users[addition.counter].update(addition.users)
-            self._room -= len(addition.users)
+            past.user_ids[addition.counter].update(addition.user_ids)
+            self._room -= len(addition.user_ids)
         if self._room < 0:
             self.forget()
 
@@ -66,7 +66,7 @@ class Recent:
 
 
 def _without(addition: Addition, known: Mapping[Counter, AbstractSet[str]]) -> Addition:
-    users = known.get(addition.counter)
-    if users is None:
+    counter, expires_at, user_ids, _ = addition
+    if counter not in known:
         return addition
-    return Addition(addition.counter, addition.expires_at, addition.users - users, expiry_stands=True)
+    return Addition(counter, expires_at, user_ids - known[counter], expiry_stands=True)

@@ -55,13 +55,13 @@ class Scratch:
 
     async def apply(self, batch: Batch) -> None:
         await check_room(self._redis)
-        folded = fold(batch.events, self._calendar, self._people, self._began_at)
+        folded = fold(batch.events, self._calendar, self._people.audience, self._began_at)
         additions = [addition._replace(expires_at=self._expires_at()) for addition in folded.additions]
         names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
                 keys=[self._keyspace.checkpoints, self._keyspace.as_of, *names],
-                args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._people)],
             )
         if stored is None or int(stored) != batch.end:
             raise _lost()

@@ -90,13 +90,13 @@ class Succession:
     async def apply(self, batch: Batch) -> None:
         """Count a batch, as a worker does."""
         await check_room(self._redis)
-        folded = fold(batch.events, self._meaning.calendar, self._people, self._began_at)
+        folded = fold(batch.events, self._meaning.calendar, self._people.audience, self._began_at)
         additions = self._recent.without_known(batch, folded.additions)
         names = [self.next.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
                 keys=[self.next.checkpoints, self.next.as_of, *names],
-                args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._people)],
             )
         if stored is None or int(stored) != batch.end:
             raise _lost()

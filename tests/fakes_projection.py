@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Checkpoints, DeadLetter, Gap, LogState
 from projector import keys
+from projector.audience import EVERYBODY
 from projector.calendar import Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
-from tests.people import PLAIN_PEOPLE
 from tests.steps import Steps
 
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
@@ -42,8 +42,8 @@ class Projected:
 
     def count(self, batch: Batch) -> None:
         """Count a batch wherever the checkpoint is."""
-        for addition in fold(batch.events, FOR_EVER, PLAIN_PEOPLE, NOW).additions:
-            self.counters[keys.FIRST.key(addition.counter)] |= addition.users
+        for addition in fold(batch.events, FOR_EVER, EVERYBODY, NOW).additions:
+            self.counters[keys.FIRST.key(addition.counter)] |= addition.user_ids
         self.checkpoints[batch.partition] = batch.end
         if batch.as_of is not None:
             known = self.as_of.get(batch.partition, batch.as_of)

@@ -22,7 +22,7 @@ def sent(recent: Recent, step: Batch, users: Mapping[Counter, set[str]]) -> Mapp
     additions = [Addition(counter, 0, found) for counter, found in users.items()]
     left = recent.without_known(step, additions)
     recent.remember(step, left)
-    return {addition.counter: set(addition.users) for addition in left}
+    return {addition.counter: set(addition.user_ids) for addition in left}
 
 
 def test_who_was_counted_is_not_sent_again() -> None:
@@ -44,7 +44,7 @@ def test_a_batch_that_was_not_accepted_does_not_count() -> None:
     sent(recent, batch(0, 5), {TODAY: {"a"}})
     refused = [Addition(TODAY, 0, {"a", "b"})]
     recent.without_known(batch(5, 9), refused)
-    assert [each.users for each in recent.without_known(batch(5, 9), refused)] == [{"b"}]
+    assert [each.user_ids for each in recent.without_known(batch(5, 9), refused)] == [{"b"}]
 
 
 def test_what_another_partition_brought_is_sent() -> None:
