@@ -1,8 +1,7 @@
 """The server: an application on a port, behind every bound that the settings give."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Final
@@ -24,18 +23,21 @@ _LOOKS_A_TIMEOUT: Final = 4
 _LOOK_SECONDS: Final = 1.0
 
 
-Bind = Callable[[Settings], AbstractAsyncContextManager[Sequence[socket.socket]]]
-"""Opens the sockets to listen on, as long as its block."""
+Entrance = Callable[[Settings, Door], AbstractAsyncContextManager[str]]
+"""Lets clients in at the door as long as its block, yielding the URL that they come to."""
 
 
-def own_port(settings: Settings) -> AbstractAsyncContextManager[Sequence[socket.socket]]:
-    """Listen on the port that the settings name; raises `RefusedError` if it can't be had."""
-    return bound(settings.http_host, settings.http_port)
+@asynccontextmanager
+async def own_port(settings: Settings, door: Door) -> AsyncIterator[str]:
+    """Accept on the port that the settings name; raises `RefusedError` if it can't be had."""
+    async with bound(settings.http_host, settings.http_port) as sockets:
+        with accepting(sockets, door.receive):
+            yield url_of(sockets[0])
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, settings: Settings, tally: ConnectionTally, *, bind: Bind = own_port
+    app: web.Application, settings: Settings, tally: ConnectionTally, *, entrance: Entrance = own_port
 ) -> AsyncIterator[str]:
     """Serve the app as long as the block, yielding the URL; `tally` is counted up meanwhile.
 
@@ -48,9 +50,8 @@ async def listening(
     await runner.setup()
     try:
         door = _door(runner, settings, tally)
-        async with _looking_at_the_clock(door, limits), bind(settings) as sockets:
-            with accepting(sockets, door.receive):
-                yield url_of(sockets[0])
+        async with _looking_at_the_clock(door, limits), entrance(settings, door) as url:
+            yield url
     finally:
         await runner.cleanup()
 
