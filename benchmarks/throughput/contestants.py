@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from benchmarks.hashing import KEY
 from benchmarks.throughput.run import Run, Stopwatch
 from headcount.clients import kafka_options
+from headcount.collection import collect_rarely
 from headcount.composition import serve_worker
 from headcount.logging import configure_logging
 from headcount.settings import Settings
@@ -25,11 +26,12 @@ LOOK_SECONDS: Final = 0.005
 """How often the worker's tally is looked at: a batch takes longer."""
 
 POLL_RECORDS: Final = 500
-"""What the consumer takes at once, at which it is fastest: with more at hand, collecting garbage costs more."""
+"""What the consumer takes at once, at which it is fastest: with more, collecting garbage costs more."""
 
 
 async def work(settings: Settings, events: int) -> Run:
     """Run the worker as it is."""
+    collect_rarely()  # as its command does
     tally, stopping = Tally(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_worker(settings, stopping, tally=tally))
