@@ -6,7 +6,7 @@ Each reads a topic from its beginning and prints, as JSON, what it took for it: 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 import typer
@@ -29,9 +29,18 @@ POLL_RECORDS: Final = 500
 """What the consumer takes at once, at which it is fastest: with more, collecting garbage costs more."""
 
 
-async def work(settings: Settings, events: int) -> Run:
+def work(settings: Settings, events: int) -> Run:
     """Run the worker as it is."""
     collect_rarely()  # as its command does
+    return asyncio.run(_work(settings, events))
+
+
+def consume(settings: Settings, events: int) -> Run:
+    """Read the records and drop them: what aiokafka alone takes."""
+    return asyncio.run(_consume(settings, events))
+
+
+async def _work(settings: Settings, events: int) -> Run:
     tally, stopping = Tally(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_worker(settings, stopping, tally=tally))
@@ -45,8 +54,7 @@ async def work(settings: Settings, events: int) -> Run:
     return run
 
 
-async def consume(settings: Settings, events: int) -> Run:
-    """Read the records and drop them: what aiokafka alone takes."""
+async def _consume(settings: Settings, events: int) -> Run:
     consumer = AIOKafkaConsumer(
         settings.kafka_topic,
         group_id=settings.kafka_group_id,
@@ -79,7 +87,7 @@ async def _batch(consumer: AIOKafkaConsumer) -> int:
     return sum(map(len, polled.values()))
 
 
-CONTESTANTS: Final[dict[str, Callable[[Settings, int], Coroutine[None, None, Run]]]] = {
+CONTESTANTS: Final[dict[str, Callable[[Settings, int], Run]]] = {
     "worker": work,
     "consumer": consume,
 }
@@ -103,7 +111,7 @@ def main(
         redis_url=SecretStr(redis),
         user_id_hash_key=KEY,
     )
-    asyncio.run(CONTESTANTS[contestant](settings, events)).print()
+    CONTESTANTS[contestant](settings, events).print()
 
 
 if __name__ == "__main__":
