@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import structlog
+import typer
 
 from headcount.cli.execution import serve
 from headcount.composition import serve_api
@@ -23,7 +24,10 @@ def main(arguments: Sequence[str]) -> None:
     """Answer requests until the parent says otherwise, or is gone."""
     descriptor, url = arguments
     structlog.contextvars.bind_contextvars(pid=os.getpid())
-    serve(partial(_answer, Lifeline(socket.socket(fileno=int(descriptor)), url)))
+    try:
+        serve(partial(_answer, Lifeline(socket.socket(fileno=int(descriptor)), url)))
+    except typer.Exit as end:  # as the command line takes it
+        sys.exit(end.exit_code)
 
 
 async def _answer(lifeline: Lifeline, settings: Settings) -> None:

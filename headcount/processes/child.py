@@ -8,10 +8,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
+
 from headcount.processes.lifeline import REPORT, REPORT_SECONDS
+from headcount.signals import STOP_SECONDS
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "headcount.cli.api_process")
 """-P: a folder named `api` where the parent was started must not be taken for ours."""
+
+log = structlog.get_logger(__name__)
 
 _CLIENT: Final = b"."
 _MANY_REPORTS: Final = REPORT.size * 512
@@ -61,13 +66,17 @@ class Child:
         code = await self._process.wait()
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
-    async def end(self) -> None:
-        """Ask it to end and wait for that; it is killed where the wait is cancelled."""
+    async def end(self, *, within_seconds: float) -> None:
+        """Ask it to end and wait for that; it is killed once the time is up, or the wait is cancelled."""
+        if self._process.returncode is not None:
+            return
+        self._process.terminate()
+        self._process.send_signal(signal.SIGCONT)  # a suspended one could not hear the request
         try:
-            if self._process.returncode is None:
-                self._process.terminate()
-                self._process.send_signal(signal.SIGCONT)  # a suspended one could not hear the request
+            async with asyncio.timeout(within_seconds):
                 await self._process.wait()
+        except TimeoutError:
+            log.warning("process did not end in time and is killed", pid=self.pid)
         finally:
             await self.kill()
 
@@ -89,7 +98,11 @@ class Child:
 
 @asynccontextmanager
 async def running_child(
-    url: str, environ: Mapping[str, str], *, program: Sequence[str] = PROGRAM
+    url: str,
+    environ: Mapping[str, str],
+    *,
+    program: Sequence[str] = PROGRAM,
+    stop_seconds: float = STOP_SECONDS,
 ) -> AsyncIterator[Child]:
     """Run a child as long as the block, for clients of the URL; at its end the child is asked to end."""
     ours, theirs = socket.socketpair()
@@ -101,7 +114,7 @@ async def running_child(
         try:
             yield child
         finally:
-            await child.end()
+            await child.end(within_seconds=stop_seconds)
 
 
 async def _spawn(

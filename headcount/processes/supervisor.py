@@ -102,7 +102,6 @@ class Supervisor:
             )
         if quick_deaths >= self._pace.quick_deaths:
             raise RefusedError(
-                f"A process of the API ended within {self._pace.quick_seconds:g} s of its start for the "
-                f"{quick_deaths}th time in a row ({ending}), and is not started again: what it said stands "
-                "above."
+                f"{quick_deaths} processes of the API in a row ended within {self._pace.quick_seconds:g} s "
+                f"of their start (the last: {ending}). No other is started; what they said stands above."
             )
