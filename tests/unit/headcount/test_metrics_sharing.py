@@ -1,4 +1,4 @@
-"""The folder of files through which processes add their metrics up: where it is, and what is in it at first."""
+"""The folder of files through which processes add up their metrics: where it is, and what is in it."""
 
 from pathlib import Path
 
