@@ -15,7 +15,8 @@ Runs = Mapping[Name, Sequence[Run]]
 
 TIMES_A_PEER: Final[Mapping[Name, tuple[str, float]]] = {
     "consumer": ("only consuming with aiokafka", 0.60),
-    "bytewax": ("Bytewax", 3.5),
+    "bytewax": ("Bytewax, a step an event", 3.5),
+    "bytewax-batches": ("Bytewax, a step a batch", 3.5),
     "quix": ("Quix Streams", 6.0),
     "plain": ("a plain aiokafka loop", 40.0),
 }
