@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
@@ -87,9 +88,9 @@ async def _in_child(contestant: Contestant, backlog: Backlog, group: str) -> Run
     )
     try:
         output, _ = await asyncio.wait_for(child.communicate(), TURN_SECONDS)
-    except TimeoutError:
-        child.kill()
-        raise
+    finally:
+        with suppress(ProcessLookupError):  # it has ended by itself, as it should
+            child.kill()
     if child.returncode:
         raise RuntimeError(f"the {contestant.name} failed; what it said is above")
     # Not the whole output: libraries, and the sampler of the profile, have their say on it too.
