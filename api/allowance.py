@@ -1,14 +1,14 @@
 """How much a client may still ask in the current minute, how that is told, and the port to who counts it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 MINUTE_SECONDS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """The limit of a minute, and how much of it is used at an aware instant, this time included."""
 
     limit: int
@@ -37,6 +37,13 @@ class Allowance:
 
 class RateLimiter(Protocol):
     """Whoever counts the requests of a token, for all processes of the API together."""
+
+    def spend(self, token_id: str, now: datetime) -> Allowance | None:
+        """Count one more request where nobody need be asked and the limit is not reached.
+
+        None says that it was not counted: `count` is to be asked.
+        """
+        ...
 
     async def count(self, token_id: str, now: datetime) -> Allowance:
         """Count one more request, also one beyond the limit.

@@ -8,24 +8,25 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-_COMMON_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "Content-Type": "application/json",
         # The token travels in a header that caches do not know to be a credential.
         "Cache-Control": "private, no-cache",
         # Instead of aiohttp's own, which tells its version and Python's.
         "Server": "headcount",
     }
 )
+"""Those of every answer."""
 
 
 def json_response(
-    body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = _NO_HEADERS
+    body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = NO_HEADERS
 ) -> web.Response:
     """Build a response whose body is, byte for byte, what JavaScript's `JSON.stringify` would print."""
     return web.Response(
         body=orjson.dumps(body),
         status=status,
-        content_type="application/json",
-        headers={**_COMMON_HEADERS, **headers},
+        headers={**HEADERS, **headers},
     )

@@ -28,6 +28,11 @@ class Shape:
 
 def make(shape: Shape, now: datetime) -> Iterator[bytes]:
     """Yield the values of the records: of the days before today, so that none is ahead of `now`."""
+    return (encode(activity, "message") for activity in activities(shape, now))
+
+
+def activities(shape: Shape, now: datetime) -> Iterator[Activity]:
+    """Yield what the records tell."""
     dice = random.Random(SEED)
     user_ids = [
         "".join(dice.choices(ascii_letters + digits, k=USER_ID_CHARACTERS)) for _ in range(shape.users)
@@ -36,6 +41,5 @@ def make(shape: Shape, now: datetime) -> Iterator[bytes]:
     first, span = today - timedelta(days=shape.days), timedelta(days=shape.days)
     for number in range(shape.events):
         user = dice.randrange(shape.users)
-        workspace_id = f"workspace-{user % shape.workspaces}"
         instant = (first + span * (number / shape.events)).replace(microsecond=0)
-        yield encode(Activity(instant, workspace_id, user_ids[user]), "message")
+        yield Activity(instant, f"workspace-{user % shape.workspaces}", user_ids[user])

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from api.admission import Bounds
 from api.app import create_app
 from headcount.clients import api_redis, kafka_options, worker_redis
-from headcount.http.server import Bind, listening, own_port
+from headcount.http.server import Entrance, listening, own_port
 from headcount.http.tally import ConnectionTally
 from headcount.log.topics import create_topics
 from headcount.race import unless_stopped
@@ -123,12 +123,12 @@ async def serve_api(
     *,
     on_listening: Callable[[str], None] = log_listening,
     observe: Observe = unobserved,
-    bind: Bind = own_port,
+    entrance: Entrance = own_port,
 ) -> None:
     """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
 
-    `observe` surrounds it, and is given the app before it runs, and the tally of its connections. `bind`
-    opens what it listens on.
+    `observe` surrounds it, and is given the app before it runs, and the tally of its connections. Clients
+    come in by the `entrance`.
     """
     async with api_redis(settings) as redis:
         await check_entry(redis, settings)
@@ -140,11 +140,10 @@ async def serve_api(
             tokens=tokens,
             time_zone=settings.time_zone,
             clock=utc_now,
-            deadline=REQUEST_DEADLINE,
             bounds=bounds(settings, redis),
         )
         connections = ConnectionTally()
-        async with observe(app, connections), listening(app, settings, connections, bind=bind) as url:
+        async with observe(app, connections), listening(app, settings, connections, entrance=entrance) as url:
             on_listening(url)
             await stopping.wait()
 
@@ -154,6 +153,7 @@ def bounds(settings: Settings, redis: Redis) -> Bounds:
     limit = settings.http_requests_per_minute
     return Bounds(
         requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
+        deadline=REQUEST_DEADLINE,
         failed_logins_per_minute=settings.http_failed_logins_per_minute,
         trusted_proxies=settings.trusted_proxies,
     )

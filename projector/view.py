@@ -9,8 +9,9 @@ from typing import Any, Final, Protocol
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from projector import keys, scripts
+from projector import keys
 from projector.errors import words
+from projector.questions import Questions
 
 TRIES: Final = 3
 ESTIMATE_STANDARD_ERROR: Final = 1.04 / math.sqrt(16_384)
@@ -58,7 +59,7 @@ class View(Protocol):
 
 
 class RedisView:
-    """Implements `View` with one script call a question: counts and as-of are of one moment.
+    """Implements `View` with one call of a script: counts and as-of are of one moment.
 
     `time_zone` is the one whose days are asked for. The counters may be replaced while the view is in use.
     """
@@ -67,7 +68,7 @@ class RedisView:
         self._redis = redis
         self._time_zone = time_zone
         self._generation: int | None = None
-        self._window = redis.register_script(scripts.source(scripts.WINDOW))
+        self._questions = Questions(redis)
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         return await self._read([keys.Counter(workspace_id, day) for day in days])
@@ -86,17 +87,14 @@ class RedisView:
         if partitions == 0 or len(as_of) < partitions:
             raise CatchingUpError("the projection does not hold the whole log yet")
         instant = datetime.fromtimestamp(min(map(int, as_of)) / 1000, UTC)
-        return DailyCounts(counts, instant, ESTIMATE_STANDARD_ERROR if estimates else 0.0)
+        users = [int(count) for count in counts.split(b",") if count]
+        return DailyCounts(users, instant, ESTIMATE_STANDARD_ERROR if estimates else 0.0)
 
     async def _ask(self, counters: Sequence[keys.Counter]) -> Any:  # noqa: ANN401 - a reply
         """Ask the live generation, once more where it is not the one that was live last time."""
         for _ in range(TRIES):
             generation = self._generation if self._generation is not None else await self._find_generation()
-            keyspace = keys.generation(generation)
-            names = [keyspace.key(counter) for counter in counters]
-            answer = await self._window(
-                keys=[keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names], args=[generation]
-            )
+            answer = await self._questions.ask((generation, counters))
             if answer is not None:
                 # Nothing that is counted says nothing of whose days will be.
                 self._generation = generation if answer[0] else None

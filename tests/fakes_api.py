@@ -26,6 +26,16 @@ class FakeClock:
 
 
 @dataclass
+class FakeTimer:
+    """Seconds that do not pass until they are set."""
+
+    seconds: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
 class FakeView:
     """Counters as a plain dict; `asked` keeps every question."""
 
@@ -88,6 +98,13 @@ class FakeLimiter:
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
     error: BaseException | None = None
     hangs: bool = False
+
+    def spend(self, token_id: str, now: datetime) -> Allowance | None:
+        used = self.counts[token_id, minute_of(now)] + 1
+        if self.error or self.hangs or used > self.per_minute:
+            return None
+        self.counts[token_id, minute_of(now)] = used
+        return Allowance(self.per_minute, used, now)
 
     async def count(self, token_id: str, now: datetime) -> Allowance:
         await _trouble(self.error, hangs=self.hangs)

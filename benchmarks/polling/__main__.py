@@ -7,6 +7,7 @@ A single number says little, since it moves with the machine: look at the ratios
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,12 +18,13 @@ from benchmarks.cores import Cores, pin
 from benchmarks.machine import describe, load_average
 from benchmarks.polling.answers import WrongAnswerError
 from benchmarks.polling.contestants import Name, contestants
-from benchmarks.polling.figures import ORDER, Figures, Pace, medians, ratio, targets
+from benchmarks.polling.figures import ORDER, Figures, Pace, Ratio, medians, ratios, targets
 from benchmarks.polling.stage import prepared
 from benchmarks.polling.turns import FailedTurnError, take_turns, warm_up
 from benchmarks.polling.wrk import CONNECTIONS, WrkError, require_wrk
 from benchmarks.reporting import RESULTS, write_json
 from benchmarks.stage import shown
+from benchmarks.targets import print_targets
 from headcount.cli.output import print_table
 from headcount.logging import configure_logging
 
@@ -31,10 +33,14 @@ MEANINGS: Final[dict[Name, str]] = {
     "polling": "Headcount, the same question again and again",
     "one-round-trip": "aiohttp handler, one GET in Redis",
     "uncached": "Headcount, never the same question within a second",
+    "new-token": "Headcount, never the same question, nor the same token within seconds",
     "eight-pfcounts": "aiohttp handler, eight PFCOUNT in one pipeline",
     "not-modified": "Headcount, the same question with If-None-Match",
     "two-processes": "Headcount with --processes 2, on all cores",
 }
+
+BUSY: Final = 0.9
+NOT_ALONE: Final = "Something else was busy on this machine: compare only what is by CPU, and no p99."
 
 
 def main(
@@ -75,38 +81,41 @@ async def _measure(seconds: int, rounds: int, progress: Progress) -> Figures:
         seconds_a_turn=seconds,
         rounds=turns,
         medians=paces,
-        polling_to_eight_pfcounts=ratio(paces, "polling", "eight-pfcounts"),
+        ratios=ratios(paces),
         targets=targets(paces),
     )
 
 
 def _print(figures: Figures) -> None:
     print_table(
-        ("", "requests/s", "p50 ms", "p99 ms", "requests/CPU-s", "what is asked"),
-        [(name, *_rounded(figures.medians[name]), MEANINGS[name]) for name in ORDER],
+        ("", "requests/s", "p50 ms", "p99 ms", "requests/CPU-s", "busy", "what is asked"),
+        [(name, *_pace(figures.medians[name]), MEANINGS[name]) for name in ORDER],
     )
     typer.echo()
     print_table(
-        ("target", "seen", "", "bound", ""),
-        [
-            (each.what, f"{each.seen:.2f}", each.side, f"{each.bound:.2f}", "" if each.holds else "missed")
-            for each in figures.targets
-        ],
+        ("", "by the clock", "by CPU"), [(what, *_ratio(ratio)) for what, ratio in figures.ratios.items()]
     )
+    typer.echo()
+    print_targets(figures.targets)
     held = "the server on a core of its own" if figures.cores_are_parted else "all on the same cores"
-    typer.echo(f"\nrepeated polling to eight PFCOUNTs: {figures.polling_to_eight_pfcounts:.2f}")
-    typer.echo(
-        f"{CONNECTIONS} connections, {held}; {figures.machine}; load average {figures.load_average:.2f}"
-    )
+    typer.echo(f"\n{CONNECTIONS} connections, {held}; load average {figures.load_average:.2f}")
+    typer.echo(figures.machine)
+    if figures.cores_are_parted and min(pace.busy for pace in figures.medians.values()) < BUSY:
+        typer.echo(NOT_ALONE)
 
 
-def _rounded(pace: Pace) -> tuple[str, ...]:
+def _pace(pace: Pace) -> Sequence[str]:
     return (
         f"{pace.requests_per_second:,.0f}",
         f"{pace.p50:.2f}",
         f"{pace.p99:.2f}",
         f"{pace.requests_per_cpu_second:,.0f}",
+        f"{pace.busy:.0%}",
     )
+
+
+def _ratio(ratio: Ratio) -> Sequence[str]:
+    return f"{ratio.per_second:.2f}", f"{ratio.per_cpu_second:.2f}"
 
 
 if __name__ == "__main__":

@@ -15,9 +15,18 @@ ORDER: Final[Sequence[Name]] = (
     "polling",
     "one-round-trip",
     "uncached",
+    "new-token",
     "eight-pfcounts",
     "not-modified",
     "two-processes",
+)
+COMPARED: Final[Sequence[tuple[Name, Name]]] = (
+    ("polling", "bare"),
+    ("not-modified", "bare"),
+    ("uncached", "one-round-trip"),
+    ("new-token", "one-round-trip"),
+    ("polling", "eight-pfcounts"),
+    ("uncached", "eight-pfcounts"),
 )
 
 
@@ -30,14 +39,40 @@ class Turn:
     cpu_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many requests one answers while another answers one: by the clock, and by the servers' CPU time.
+
+    Both are the same where each server has a core to itself and keeps it busy.
+    """
+
+    per_second: float
+    per_cpu_second: float
+
+    @property
+    def least(self) -> float:
+        """The one to rely on: the clock flatters who had more of a busy machine, CPU time who only waited."""
+        return min(self.per_second, self.per_cpu_second)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast one was, by the medians of its turns; times in milliseconds."""
+    """How fast one was, by the medians of its turns; times in milliseconds.
+
+    `busy` is the share of the time that its server was on a core: near 1, or something else was on it too.
+    """
 
     requests_per_second: float
     requests_per_cpu_second: float
+    busy: float
     p50: float
     p99: float
+
+    def __truediv__(self, other: "Pace") -> Ratio:
+        return Ratio(
+            self.requests_per_second / other.requests_per_second,
+            self.requests_per_cpu_second / other.requests_per_cpu_second,
+        )
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Self:
@@ -45,6 +80,7 @@ class Pace:
         return cls(
             requests_per_second=median(turn.load.requests_per_second for turn in turns),
             requests_per_cpu_second=median(turn.load.requests / turn.cpu_seconds for turn in turns),
+            busy=median(turn.cpu_seconds / turn.load.seconds for turn in turns),
             p50=median(turn.load.p50 for turn in turns),
             p99=median(turn.load.p99 for turn in turns),
         )
@@ -64,7 +100,7 @@ class Figures:
     seconds_a_turn: int
     rounds: Sequence[Sequence[Turn]]
     medians: Paces
-    polling_to_eight_pfcounts: float
+    ratios: Mapping[str, Ratio]
     targets: Sequence[Target]
 
 
@@ -74,9 +110,9 @@ def medians(rounds: Sequence[Sequence[Turn]]) -> Paces:
     return {name: Pace.of([turn for turn in turns if turn.contestant == name]) for name in ORDER}
 
 
-def ratio(paces: Paces, ours: Name, theirs: Name) -> float:
-    """Say how many requests ours answers for one of theirs, in the same time."""
-    return paces[ours].requests_per_second / paces[theirs].requests_per_second
+def ratios(paces: Paces) -> Mapping[str, Ratio]:
+    """Compare each of ours with what it is to be held against."""
+    return {f"{ours} to {theirs}": paces[ours] / paces[theirs] for ours, theirs in COMPARED}
 
 
 def targets(paces: Paces) -> Sequence[Target]:
@@ -84,7 +120,7 @@ def targets(paces: Paces) -> Sequence[Target]:
     return [
         Target(
             what="requests/s of repeated polling, to a bare aiohttp handler's",
-            seen=ratio(paces, "polling", "bare"),
+            seen=(paces["polling"] / paces["bare"]).least,
             bound=0.80,
         ),
         Target(
@@ -95,7 +131,7 @@ def targets(paces: Paces) -> Sequence[Target]:
         ),
         Target(
             what="requests/s of uncached answers, to a handler's of one Redis round trip",
-            seen=ratio(paces, "uncached", "one-round-trip"),
+            seen=(paces["uncached"] / paces["one-round-trip"]).least,
             bound=0.50,
         ),
     ]

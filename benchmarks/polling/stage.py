@@ -16,7 +16,7 @@ from api.contract import WEEKLY_DATA_PATH
 from api.tokens import mint
 from benchmarks.hashing import KEY
 from benchmarks.people import Counts, WorkspaceDay
-from benchmarks.polling.workspaces import make, project, sketch
+from benchmarks.polling.workspaces import make, project, sketch, weeks
 from benchmarks.polling.wrk import Question
 from headcount.clients import worker_redis
 from headcount.composition import utc_now
@@ -29,19 +29,19 @@ USER_ID: Final = "benchmark"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What is counted up to the day `last`, and what a client of each workspace sends to be let in."""
+    """What is counted up to the day `last`, and for each week that is asked for a token of its own."""
 
     folder: Path
     url: str
     redis: Redis
     last: date
     counts: Counts
-    logins: Mapping[str, Mapping[str, str]]
+    logins: Mapping[WorkspaceDay, Mapping[str, str]]
 
-    def question(self, week: WorkspaceDay) -> Question:
+    def question(self, week: WorkspaceDay, *, token_of: WorkspaceDay) -> Question:
         """Ask as the dashboard does for the week of a workspace that ends with the day."""
         path = f"{WEEKLY_DATA_PATH}?start={week.day.isoformat()}T23:59:59.999Z"
-        return Question(path, self.logins[week.workspace_id])
+        return Question(path, self.logins[token_of])
 
 
 @asynccontextmanager
@@ -63,21 +63,20 @@ async def _fill(folder: Path, url: str, settings: Settings, redis: Redis) -> Sta
     counts = make(last)
     await project(settings, redis, counts)
     await sketch(redis, counts)
-    logins = await _log_in(redis, {day.workspace_id for day in counts})
+    logins = await _log_in(redis, weeks(last))
     return Stage(folder=folder, url=url, redis=redis, last=last, counts=counts, logins=logins)
 
 
-async def _log_in(redis: Redis, workspace_ids: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
-    """Make a token for each workspace."""
+async def _log_in(redis: Redis, asked: Iterable[WorkspaceDay]) -> Mapping[WorkspaceDay, Mapping[str, str]]:
     store, made_at = RedisTokenStore(redis), utc_now()
     logins = {}
-    for workspace_id in workspace_ids:
+    for week in asked:
         token, secret = mint(
-            workspace_id=workspace_id,
+            workspace_id=week.workspace_id,
             user_id=USER_ID,
             permissions=[VIEW_ENGAGEMENT_DASHBOARD],
             created_at=made_at,
         )
         await store.add(token)
-        logins[workspace_id] = {"x-auth-token": secret, "x-user-id": USER_ID}
+        logins[week] = {"x-auth-token": secret, "x-user-id": USER_ID}
     return logins

@@ -48,6 +48,14 @@ def make(last: date) -> Counts:
     return counts
 
 
+def weeks(last: date) -> Iterator[WorkspaceDay]:
+    """Yield the weeks, by their last days: the polled one, those of the many, theirs of the day before ..."""
+    yield WorkspaceDay(POLLED, last)
+    for back in range(MANY_WINDOWS):
+        for workspace_id in MANY:
+            yield WorkspaceDay(workspace_id, last - timedelta(days=back))
+
+
 async def project(settings: Settings, redis: Redis, counts: Counts) -> None:
     """Count an event for each person and day, through the projection, as the whole of a log."""
     projection = RedisProjection(

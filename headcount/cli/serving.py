@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,7 +18,8 @@ from headcount.local.key_file import key_file
 from headcount.local.screen import Screen
 from headcount.metrics.api_port import api_port
 from headcount.metrics.worker_port import serve_measured_worker
-from headcount.settings import Settings
+from headcount.processes.api import serve_api_processes
+from headcount.settings import MOST_PROCESSES, Settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from ingest.errors import RefusedError
 
@@ -53,12 +55,26 @@ def worker() -> None:
     serve(_worker)
 
 
-def api() -> None:
+def api(
+    *,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_PROCESSES,
+            help="How many processes share the port; HTTP_PROCESSES if not given.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Answer the dashboard's requests, until it is stopped.
 
-    Example: `REDIS_URL=redis://redis:6379/0 HTTP_HOST=0.0.0.0 HTTP_PORT=8080 headcount api`
+    One process uses one core: give it as many as there are cores to spare. Should one of several end, the
+    others go on, and it is replaced.
+
+    Example: `REDIS_URL=redis://redis:6379/0 HTTP_HOST=0.0.0.0 HTTP_PORT=8080 headcount api --processes 4`
     """
-    serve(_api)
+    serve(partial(_api, processes))
 
 
 async def _run(settings: Settings) -> None:
@@ -109,6 +125,10 @@ async def _worker(settings: Settings) -> None:
         await serve_measured_worker(settings, stopping)
 
 
-async def _api(settings: Settings) -> None:
+async def _api(processes: int | None, settings: Settings) -> None:
+    count = processes or settings.http_processes
     async with stopped_by_signals() as stopping:
-        await serve_api(settings, stopping, observe=partial(api_port, settings))
+        if count == 1:
+            await serve_api(settings, stopping, observe=partial(api_port, settings))
+        else:
+            await serve_api_processes(settings, stopping, processes=count, environ=os.environ)

@@ -28,6 +28,11 @@ class Door:
         self._inside: dict[Connection, Origin | None] = {}
         self._entering: set[asyncio.Task[None]] = set()
 
+    @property
+    def open(self) -> int:
+        """How many are inside."""
+        return self._tally.open
+
     def receive(self, client: socket.socket, address: str) -> None:
         """Serve a client that has just connected, or send it away."""
         client.setblocking(False)  # noqa: FBT003  the standard library's own signature

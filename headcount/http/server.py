@@ -1,14 +1,14 @@
 """The server: an application on a port, behind every bound that the settings give."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Final
 
 from aiohttp import web
 
+from api.resources import PROMPT
 from headcount.http.bodies import refuse_bodies
 from headcount.http.connection import Connection
 from headcount.http.door import Door
@@ -24,18 +24,21 @@ _LOOKS_A_TIMEOUT: Final = 4
 _LOOK_SECONDS: Final = 1.0
 
 
-Bind = Callable[[Settings], AbstractAsyncContextManager[Sequence[socket.socket]]]
-"""Opens the sockets to listen on, as long as its block."""
+Entrance = Callable[[Settings, Door], AbstractAsyncContextManager[str]]
+"""Lets clients in at the door as long as its block, yielding the URL that they come to."""
 
 
-def own_port(settings: Settings) -> AbstractAsyncContextManager[Sequence[socket.socket]]:
-    """Listen on the port that the settings name; raises `RefusedError` if it can't be had."""
-    return bound(settings.http_host, settings.http_port)
+@asynccontextmanager
+async def own_port(settings: Settings, door: Door) -> AsyncIterator[str]:
+    """Accept on the port that the settings name; raises `RefusedError` if it can't be had."""
+    async with bound(settings.http_host, settings.http_port) as sockets:
+        with accepting(sockets, door.receive):
+            yield url_of(sockets[0])
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, settings: Settings, tally: ConnectionTally, *, bind: Bind = own_port
+    app: web.Application, settings: Settings, tally: ConnectionTally, *, entrance: Entrance = own_port
 ) -> AsyncIterator[str]:
     """Serve the app as long as the block, yielding the URL; `tally` is counted up meanwhile.
 
@@ -47,19 +50,19 @@ async def listening(
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        door = _door(runner, settings, tally)
-        async with _looking_at_the_clock(door, limits), bind(settings) as sockets:
-            with accepting(sockets, door.receive):
-                yield url_of(sockets[0])
+        door = _door(app, runner, settings, tally)
+        async with _looking_at_the_clock(door, limits), entrance(settings, door) as url:
+            yield url
     finally:
         await runner.cleanup()
 
 
-def _door(runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> Door:
+def _door(app: web.Application, runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> Door:
     limits = Limits.of(settings)
     server = runner.server
     assert server is not None  # noqa: S101  it is there once the runner is set up
-    server.request_handler = refuse_bodies(server.request_handler, limits, tally)
+    handle = app[PROMPT].before(server.request_handler) if PROMPT in app else server.request_handler
+    server.request_handler = refuse_bodies(handle, limits, tally)
     build = partial(Connection, server, limits, tally)
     return Door(Room(limits, tally), tally, settings.trusted_proxies, build)
 

@@ -15,7 +15,7 @@ from api.resources import ADMISSION
 from headcount.http.tally import ConnectionTally
 from headcount.metrics.api import ApiMetrics
 from headcount.metrics.port import Port, api_port_of, open_port
-from headcount.metrics.requests import measuring
+from headcount.metrics.requests import measure
 from headcount.metrics.sharing import shared
 from headcount.settings import Settings
 
@@ -36,23 +36,31 @@ def api_port(
     return nullcontext() if port is None else _serving(port, app, connections)
 
 
+def measured(
+    settings: Settings, app: web.Application, connections: ConnectionTally
+) -> AbstractAsyncContextManager[object]:
+    """Measure the app as `api_port` does, and leave it to another process to serve the metrics."""
+    if api_port_of(settings) is None:
+        return nullcontext()
+    return _following(_measure(CollectorRegistry(), app, connections))
+
+
 @asynccontextmanager
 async def _serving(port: Port, app: web.Application, connections: ConnectionTally) -> AsyncIterator[str]:
     registry = CollectorRegistry()
-    metrics = ApiMetrics(registry, refusals=app[ADMISSION].refusals, connections=connections)
-    # The outermost: what the other middlewares make of an error is the answer.
-    app.middlewares.insert(0, measuring(metrics))
+    metrics = _measure(registry, app, connections)
     with shared(registry, os.environ) as shown:
         shower = web.Application()
         shower.add_routes([_metrics_route(metrics, shown)])
-        async with open_port(port, shower) as url:
+        async with open_port(port, shower) as url, _following(metrics):
             log.info("metrics can be read", url=f"{url}/metrics")
-            following = asyncio.create_task(_follow(metrics))
-            try:
-                yield url
-            finally:
-                following.cancel()
-                metrics.follow()
+            yield url
+
+
+def _measure(registry: CollectorRegistry, app: web.Application, connections: ConnectionTally) -> ApiMetrics:
+    metrics = ApiMetrics(registry, refusals=app[ADMISSION].refusals, connections=connections)
+    measure(app, metrics)
+    return metrics
 
 
 def _metrics_route(metrics: ApiMetrics, shown: CollectorRegistry) -> web.RouteDef:
@@ -63,6 +71,16 @@ def _metrics_route(metrics: ApiMetrics, shown: CollectorRegistry) -> web.RouteDe
         return await render(request)
 
     return web.get("/metrics", get_metrics)
+
+
+@asynccontextmanager
+async def _following(metrics: ApiMetrics) -> AsyncIterator[None]:
+    following = asyncio.create_task(_follow(metrics))
+    try:
+        yield
+    finally:
+        following.cancel()
+        metrics.follow()
 
 
 async def _follow(metrics: ApiMetrics) -> None:

@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from ingest.errors import RefusedError
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The library reads it when it is imported: whoever starts several processes sets it before."""
@@ -18,9 +22,48 @@ def shared(registry: CollectorRegistry, environ: Mapping[str, str]) -> Iterator[
     if FOLDER not in environ:
         yield registry
         return
-    together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+    folder = Path(environ[FOLDER])
     try:
-        yield together
+        yield together(folder)
     finally:
-        mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]  # likewise
+        forget(folder, os.getpid())
+
+
+def together(folder: Path) -> CollectorRegistry:
+    """Return the sum of what all processes that share the folder have measured."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, os.fspath(folder))  # type: ignore[no-untyped-call]  # as the library has it
+    return registry
+
+
+def forget(folder: Path, pid: int) -> None:
+    """Take out what an ended process has open no more; what it has counted stays."""
+    mark_process_dead(pid, os.fspath(folder))  # type: ignore[no-untyped-call]  # likewise
+
+
+@contextmanager
+def emptied_folder(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield an empty folder: the one that the environment names, or else one that lasts as long as the block.
+
+    What processes of an earlier run have left in there would be counted on.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = _empty(Path(environ[FOLDER])) if FOLDER in environ else _temporary(stack)
+        except OSError as error:
+            raise RefusedError(
+                f"There is no folder for the metrics of several processes: {error.strerror}. "
+                f"Set {FOLDER} to one that can be written to, or API_METRICS_PORT to off."
+            ) from error
+        yield folder
+
+
+def _empty(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink()
+    return folder
+
+
+def _temporary(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(TemporaryDirectory(prefix="headcount-metrics-")))

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+MOST_PROCESSES: Final = 64
 _SECONDS: Final = "above 0 and up to 3600 seconds"
 
 
@@ -20,6 +21,9 @@ class HttpSettings(BaseModel):
     http_host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one")
     http_port: int = Field(
         default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
+    )
+    http_processes: int = Field(
+        default=1, ge=1, le=MOST_PROCESSES, description=f"1 to {MOST_PROCESSES} processes"
     )
     http_head_timeout_seconds: float = Field(default=10, gt=0, le=3600, description=_SECONDS)
     http_keep_alive_seconds: float = Field(default=30, gt=0, le=3600, description=_SECONDS)

@@ -23,7 +23,7 @@ from headcount.rate_limiter import RedisRateLimiter
 from headcount.settings import load_settings
 from headcount.token_store import RedisTokenStore
 from projector import keys
-from tests.fakes_api import NOW, FakeView, login, make_token
+from tests.fakes_api import NOW, FakeTimer, FakeView, login, make_token
 from tests.servers import Servers
 
 SETTINGS = load_settings({"HTTP_REQUESTS_PER_MINUTE": "5", "HTTP_FAILED_LOGINS_PER_MINUTE": "3"})
@@ -39,7 +39,12 @@ class Answer:
 
 
 @pytest.fixture
-async def start_api(redis_as: RedisAs) -> AsyncIterator[Callable[[], Awaitable[Client]]]:
+def timer() -> FakeTimer:
+    return FakeTimer()
+
+
+@pytest.fixture
+async def start_api(redis_as: RedisAs, timer: FakeTimer) -> AsyncIterator[Callable[[], Awaitable[Client]]]:
     """Start APIs that have nothing in common but their Redis, and a clock that stands still."""
     async with AsyncExitStack() as clients:
 
@@ -50,6 +55,7 @@ async def start_api(redis_as: RedisAs) -> AsyncIterator[Callable[[], Awaitable[C
                 tokens=RedisTokenStore(redis),
                 time_zone=SETTINGS.time_zone,
                 clock=lambda: NOW,
+                timer=timer,
                 bounds=bounds(SETTINGS, redis),
             )
             return await clients.enter_async_context(TestClient(TestServer(app)))
@@ -102,7 +108,10 @@ async def test_a_flood_of_guesses_asks_redis_nothing(
 
 
 async def test_a_valid_token_is_let_in_amid_a_flood_until_it_is_revoked(
-    start_api: Callable[[], Awaitable[Client]], redis_client: Redis, headers: dict[str, str]
+    start_api: Callable[[], Awaitable[Client]],
+    redis_client: Redis,
+    timer: FakeTimer,
+    headers: dict[str, str],
 ) -> None:
     api = await start_api()
     await guess(api, 9)
@@ -110,6 +119,7 @@ async def test_a_valid_token_is_let_in_amid_a_flood_until_it_is_revoked(
     store = RedisTokenStore(redis_client)
     [token] = await store.list()
     await store.revoke(token.id, NOW)
+    timer.seconds += 5
     assert (await ask(api, headers)).status == 429
 
 

@@ -7,8 +7,8 @@ from api.contract import WINDOW_DAYS
 from benchmarks.people import Counts, WorkspaceDay
 from benchmarks.polling.answers import Answer, WrongAnswerError, expect
 from benchmarks.polling.contestants import Name
-from benchmarks.polling.figures import ORDER, Turn, medians, ratio, targets
-from benchmarks.polling.workspaces import MANY, MANY_WINDOWS, POLLED, make, window
+from benchmarks.polling.figures import ORDER, Ratio, Turn, medians, targets
+from benchmarks.polling.workspaces import MANY, make, weeks, window
 from benchmarks.polling.wrk import Load
 
 LAST = date(2026, 3, 4)
@@ -31,11 +31,15 @@ def turn(contestant: Name, *, rate: float, p99: float = 1.0) -> Turn:
 def test_counts_every_day_that_is_asked_for() -> None:
     counts = make(LAST)
 
-    oldest = date.fromordinal(LAST.toordinal() - MANY_WINDOWS + 1)
-    asked = {WorkspaceDay(POLLED, day) for day in window(LAST)}
-    asked |= {WorkspaceDay(some, day) for some in MANY for day in (*window(LAST), *window(oldest))}
-    assert asked <= counts.keys()
+    asked = {WorkspaceDay(week.workspace_id, day) for week in weeks(LAST) for day in window(week.day)}
+    assert asked == counts.keys()
     assert min(counts.values()) > 0
+
+
+def test_asks_of_every_workspace_before_it_asks_of_one_again() -> None:
+    asked = [week.workspace_id for week in weeks(LAST)]
+
+    assert len(set(asked[: len(MANY) + 1])) == len(MANY) + 1
 
 
 def test_takes_an_estimate_for_right() -> None:
@@ -57,7 +61,7 @@ def test_compares_the_medians_of_all_rounds() -> None:
 
     assert (paces["bare"].requests_per_second, paces["polling"].requests_per_second) == (100, 50)
     assert paces["bare"].requests_per_cpu_second == 200
-    assert ratio(paces, "polling", "bare") == 0.5
+    assert paces["polling"] / paces["bare"] == Ratio(per_second=0.5, per_cpu_second=1)
 
 
 def test_targets_hold_the_polled_answer_to_the_bare_one_and_the_uncached_to_one_round_trip() -> None:
@@ -68,3 +72,10 @@ def test_targets_hold_the_polled_answer_to_the_bare_one_and_the_uncached_to_one_
     found = targets(medians([turns]))
 
     assert [(each.seen, each.holds) for each in found] == [(0.8, True), (2.5, False), (0.25, False)]
+
+
+def test_relies_on_the_lower_ratio_where_clock_and_cpu_time_differ() -> None:
+    lucky = Ratio(per_second=0.9, per_cpu_second=0.6)
+    waiting = Ratio(per_second=0.3, per_cpu_second=0.8)
+
+    assert (lucky.least, waiting.least) == (0.6, 0.3)

@@ -1,73 +1,60 @@
-"""The contestants of the throughput benchmark, each in a process of its own: the worker, and a bare consumer.
+"""Two contestants of our own environment, each in a process of its own: the worker, and a bare consumer.
 
 Each reads a topic from its beginning and prints, as JSON, what it took for it: see `Run`.
 
-    python -m benchmarks.contestants worker --kafka HOST:PORT --redis URL --topic TOPIC --events 1000000
+    python -m benchmarks.throughput.contestants worker --kafka HOST:PORT --redis URL --topic TOPIC ...
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
-import orjson
 import typer
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
 from benchmarks.hashing import KEY
+from benchmarks.throughput.run import Run, Stopwatch
 from headcount.clients import kafka_options
+from headcount.collection import collect_rarely
 from headcount.composition import serve_worker
 from headcount.logging import configure_logging
 from headcount.settings import Settings
-from ingest.polling import POLL_RECORDS
 from ingest.tally import Tally
-
-Contestant = Literal["worker", "consumer"]
 
 LOOK_SECONDS: Final = 0.005
 """How often the worker's tally is looked at: a batch takes longer."""
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """From the first records in hand to the last: events, seconds, and CPU time (user and system)."""
-
-    events: int
-    seconds: float
-    cpu_seconds: float
+POLL_RECORDS: Final = 500
+"""What the consumer takes at once, at which it is fastest: with more, collecting garbage costs more."""
 
 
-class Stopwatch:
-    """Runs from its making on, over this whole process."""
-
-    def __init__(self, events: int) -> None:
-        self._events = events
-        self._start = time.monotonic(), time.process_time()
-
-    def stop(self, events: int) -> Run:
-        """Return what it took from then on; `events` counts from before the start, as at the making."""
-        seconds, cpu_seconds = time.monotonic(), time.process_time()
-        return Run(events - self._events, seconds - self._start[0], cpu_seconds - self._start[1])
-
-
-async def work(settings: Settings, events: int) -> Run:
+def work(settings: Settings, events: int) -> Run:
     """Run the worker as it is."""
+    collect_rarely()  # as its command does
+    return asyncio.run(_work(settings, events))
+
+
+def consume(settings: Settings, events: int) -> Run:
+    """Read the records and drop them: what aiokafka alone takes."""
+    return asyncio.run(_consume(settings, events))
+
+
+async def _work(settings: Settings, events: int) -> Run:
     tally, stopping = Tally(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve_worker(settings, stopping, tally=tally))
         await _until(lambda: tally.records > 0)
+        # What is read and not yet applied is not counted, though it is still to be applied: rather too slow a
+        # worker than too fast a one.
         stopwatch = Stopwatch(tally.records)
-        # As at the start, the batch in hand is read and not applied yet: as many are applied as are read.
-        await _until(lambda: tally.records >= events)
-        run = stopwatch.stop(tally.records)
+        await _until(lambda: _applied(tally) >= events)
+        run = stopwatch.stop(events)
         stopping.set()
     return run
 
 
-async def consume(settings: Settings, events: int) -> Run:
-    """Read the records and drop them: what aiokafka alone takes, in batches of the worker's size."""
+async def _consume(settings: Settings, events: int) -> Run:
     consumer = AIOKafkaConsumer(
         settings.kafka_topic,
         group_id=settings.kafka_group_id,
@@ -91,19 +78,23 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
+def _applied(tally: Tally) -> int:
+    return sum(partition.checkpoint or 0 for partition in tally.state.owned.values())
+
+
 async def _batch(consumer: AIOKafkaConsumer) -> int:
     polled = await consumer.getmany(timeout_ms=1_000, max_records=POLL_RECORDS)
     return sum(map(len, polled.values()))
 
 
-CONTESTANTS: Final[dict[Contestant, Callable[[Settings, int], Coroutine[None, None, Run]]]] = {
+CONTESTANTS: Final[dict[str, Callable[[Settings, int], Run]]] = {
     "worker": work,
     "consumer": consume,
 }
 
 
 def main(
-    contestant: Contestant,
+    contestant: Literal["worker", "consumer"],
     *,
     kafka: Annotated[str, typer.Option()],
     redis: Annotated[str, typer.Option()],
@@ -120,8 +111,7 @@ def main(
         redis_url=SecretStr(redis),
         user_id_hash_key=KEY,
     )
-    run = asyncio.run(CONTESTANTS[contestant](settings, events))
-    typer.echo(orjson.dumps(asdict(run)))
+    CONTESTANTS[contestant](settings, events).print()
 
 
 if __name__ == "__main__":

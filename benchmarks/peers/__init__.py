@@ -1,0 +1,1 @@
+"""What the worker is held against: scripts, run one by one in an environment of their own, `.venv-peers`."""
