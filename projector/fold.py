@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
@@ -25,12 +24,12 @@ _packer = msgspec.msgpack.Encoder()
 class Addition(NamedTuple):
     """The users to add to a counter, by their ids. It expires at that second of the epoch (0: never).
 
-    Where the expiry is known to stand, the counter need not be told of it.
+    No other addition shares its set. Where the expiry is known to stand, the counter need not be told of it.
     """
 
     counter: Counter
     expires_at: int
-    user_ids: AbstractSet[str]
+    user_ids: set[str]
     expiry_stands: bool = False
 
 
@@ -100,11 +99,11 @@ def _drop_expired(
 
 def _days(buckets: Mapping[int, UserIds], calendar: Calendar) -> Iterable[Addition]:
     """Unite buckets into days: each bucket lies wholly in one."""
-    days: defaultdict[date, dict[str, set[str]]] = defaultdict(dict)
+    days: defaultdict[date, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for bucket, workspaces in buckets.items():
         day = days[calendar.day_of(bucket)]
         for workspace_id, user_ids in workspaces.items():
-            day[workspace_id] = day[workspace_id] | user_ids if workspace_id in day else user_ids
+            day[workspace_id] |= user_ids
     for period, workspaces in days.items():
         expires_at = calendar.day_expires_at(period)
         for workspace_id, user_ids in workspaces.items():

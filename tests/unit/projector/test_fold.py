@@ -182,3 +182,10 @@ def test_an_event_is_left_out_for_one_reason_alone() -> None:
 def test_where_nobody_is_left_out_the_events_are_not_even_looked_at() -> None:
     events = [event("alice")]
     assert EVERYBODY.of(events) is events
+
+
+@given(EVENTS)
+def test_no_two_counters_share_a_set(events: list[Event]) -> None:
+    """Whoever remembers one adds to it."""
+    sets = [id(addition.user_ids) for addition in fold(events, calendar(), EVERYBODY, NOW).additions]
+    assert len(sets) == len(set(sets))
