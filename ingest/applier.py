@@ -12,7 +12,7 @@ from ingest.errors import PartitionStoppedError, SupersededError
 from ingest.event import Event
 from ingest.lanes import Lane, Lanes
 from ingest.patience import Patience
-from ingest.ports import Projection, Source
+from ingest.ports import Projection, Source, Step
 from ingest.stops import Stops
 from ingest.tally import Tally
 
@@ -21,10 +21,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _UnderWay:
-    """A batch that was handed over for the lane it is of, and the first try of it."""
+    """A batch that was handed over for the lane it is of, and the first try of it, until that is over."""
 
     batch: Batch
     lane: Lane
+    step: Step
     first_try: asyncio.Task[Offset | None] | None
 
 
@@ -49,13 +50,27 @@ class Applier:
         self._clock = clock
         self._under_way: _UnderWay | None = None
 
-    def hand_over(self, partition: Partition, end: Offset, events: Sequence[Event]) -> None:
-        """Begin to apply the batch that leads a placed lane to `end`; the one before must be settled."""
-        assert self._under_way is None  # noqa: S101  two at once could get in in either order
+    async def hand_over(
+        self, partition: Partition, end: Offset, events: Sequence[Event], patience: Patience
+    ) -> bool:
+        """Begin to apply the batch that leads a placed lane to `end`, as soon as the one before is in.
+
+        Returns False where that lost the lane its place: then the batch is dropped, and will be read again.
+        """
         lane = self._lanes.placed[partition]
-        as_of = lane.ends.as_of(end)
-        batch = Batch(partition=partition, start=lane.next, end=end, events=events, as_of=as_of)
-        self._under_way = _UnderWay(batch, lane, asyncio.create_task(self._try(batch)))
+        batch = Batch(
+            partition=partition,
+            start=self._next(lane),
+            end=end,
+            events=events,
+            as_of=lane.ends.as_of(end),
+        )
+        step = self._projection.prepare(batch)
+        await self.settle(patience)
+        if self._lanes.placed.get(partition) is not lane:
+            return False
+        self._under_way = _UnderWay(batch, lane, step, asyncio.create_task(self._take(batch, step)))
+        return True
 
     async def settle(self, patience: Patience) -> None:
         """Wait for the batch under way, try it again for as long as that may help, and act on its outcome."""
@@ -92,13 +107,18 @@ class Applier:
         """Tell whether its lane still stands: else its place is sought again anyway, or is no longer ours."""
         return self._lanes.placed.get(under_way.batch.partition) is under_way.lane
 
+    def _next(self, lane: Lane) -> Offset:
+        """Return where the lane stands once the batch under way is in."""
+        under_way = self._under_way
+        return under_way.batch.end if under_way is not None and under_way.lane is lane else lane.next
+
     async def _outcome(self, under_way: _UnderWay) -> Offset | None:
         first_try, under_way.first_try = under_way.first_try, None
-        return await (first_try or self._try(under_way.batch))
+        return await (first_try or self._take(under_way.batch, under_way.step))
 
-    async def _try(self, batch: Batch) -> Offset | None:
+    async def _take(self, batch: Batch, step: Step) -> Offset | None:
         started = asyncio.get_running_loop().time()
-        stored = await self._projection.apply(batch)
+        stored = await step()
         if stored == batch.end:
             self._tally.state.step(batch)
             if batch.end > batch.start:

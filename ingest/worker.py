@@ -178,13 +178,9 @@ class Worker:
             # Before the checkpoint: once it has passed a record, nobody reads that record again.
             await self._patience.insist(self._dead_letters.publish, result.letters)
             self._tally.dead_letters.update(letter.reason for letter in result.letters)
-        # Only now: while Redis counted the batch before, these were read and sorted.
-        await self._applier.settle(self._patience)
-        if (
-            self._lanes.placed.get(partition) is lane
-        ):  # else they are read again, from the place that is sought
+        end = Offset(records[-1].offset + 1)
+        if await self._applier.hand_over(partition, end, result.events, self._patience):
             self._tally.records += len(records)
-            self._applier.hand_over(partition, Offset(records[-1].offset + 1), result.events)
 
     async def _beat(self) -> None:
         """Step every lane by nothing: finds a rollback without traffic, and keeps as-of fresh."""
@@ -193,7 +189,8 @@ class Worker:
         await self._applier.settle(self._patience)
         for partition, lane in list(self._lanes.placed.items()):
             if partition in self._lanes.placed:  # one step may have lost every place
-                self._applier.hand_over(partition, await self._end_of(partition, lane), ())
+                end = await self._end_of(partition, lane)
+                await self._applier.hand_over(partition, end, (), self._patience)
                 await self._applier.settle(self._patience)
         self._lanes.seeking.update(self._stops.due(now))
 

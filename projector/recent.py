@@ -75,7 +75,7 @@ class Recent:
         return [left for each in additions if (left := past.without_known(each)).user_ids]
 
     def remember(self, batch: Batch, additions: Sequence[Addition]) -> None:
-        """Note that a batch is in the counters, and take over what was left of its additions."""
+        """Note what a batch brings, and take that over; whether it is in, its checkpoint will say."""
         past = self._partitions.get(batch.partition)
         if past is None or past.end != batch.start:
             past = _Past(batch.start)

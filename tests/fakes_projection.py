@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.ports import Checkpoints, DeadLetter, Gap, LogState
+from ingest.ports import Checkpoints, DeadLetter, Gap, LogState, Step
 from projector import keys
 from projector.audience import EVERYBODY
 from projector.calendar import Calendar
@@ -96,6 +97,9 @@ class FakeProjection:
             self._stored.as_of.pop(partition, None)
             self._stored.checkpoints[partition] = to
         await self._steps.take("rewind done")
+
+    def prepare(self, batch: Batch) -> Step:
+        return partial(self.apply, batch)
 
     async def apply(self, batch: Batch) -> Offset | None:
         await self._steps.take("apply")
