@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from ingest.batch import Partition
 from ingest.cloud_events import decode_with_headers
-from ingest.event import Event, NotAnEventError, decode_all
+from ingest.event import Event, NotAnEventError, are_events, decode_all
 from ingest.ports import DeadLetter, Record
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -27,8 +27,8 @@ Outcome: TypeAlias = Event | NotAnEventError
 class Sorted:
     """Every record is in exactly one of the two, in the order of the log."""
 
-    events: list[Event]
-    letters: list[DeadLetter]
+    events: Sequence[Event]
+    letters: Sequence[DeadLetter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +40,10 @@ class Sorter:
     def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> Sorted:
         """Decode every record, none raising; `now` is aware."""
         outcomes = _held_to_horizons(self._decode(records), records, now)
+        if are_events(outcomes):
+            return Sorted(outcomes, [])
         events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
-        all_are_events = len(events) == len(records)
-        return Sorted(events, [] if all_are_events else list(_letters(partition, records, outcomes)))
+        return Sorted(events, list(_letters(partition, records, outcomes)))
 
     def _decode(self, records: Sequence[Record]) -> Sequence[Outcome]:
         values = [record.value for record in records if record.value is not None]
@@ -102,7 +103,7 @@ def horizon(record: Record, now: datetime) -> datetime:
 def _held_to_horizons(
     outcomes: Sequence[Outcome], records: Sequence[Record], now: datetime
 ) -> Sequence[Outcome]:
-    events = (outcome for outcome in outcomes if isinstance(outcome, Event))
+    events = outcomes if are_events(outcomes) else [each for each in outcomes if isinstance(each, Event)]
     if max(map(_occurred_at, events), default=now) <= _earliest_horizon(records, now):
         return outcomes  # most need no look at their own record's horizon
     return [
