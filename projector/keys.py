@@ -1,5 +1,6 @@
 """Every Redis key there is. No other module builds one."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -85,6 +86,11 @@ class Keyspace:
     def day(self, workspace_id: str, day: date) -> str:
         """Name a day's counter. A workspace id has no colon (see `ingest.event`): no id can forge a key."""
         return f"{_PREFIX}:{self.name}:day:{workspace_id}:{day.isoformat()}"
+
+    def days(self, workspace_id: str, days: Iterable[date]) -> Sequence[str]:
+        """Name the counters of several days, as `day` does."""
+        beginning = f"{_PREFIX}:{self.name}:day:{workspace_id}:"
+        return [beginning + day.isoformat() for day in days]
 
     def bucket(self, workspace_id: str, number: int) -> str:
         """Name a bucket's counter."""
