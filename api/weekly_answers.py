@@ -1,6 +1,6 @@
 """The answers of weekly-data: read and rendered at most once a second for each workspace and window."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -18,11 +18,8 @@ MAX_ANSWERS: Final = 10_000
 _VARY: Final = {"Vary": "X-Auth-Token, X-User-Id"}
 
 
-class Question(NamedTuple):
-    """Whose days, and which."""
-
-    workspace_id: str
-    window: Window
+Question = tuple[str, Window]
+"""Whose days, and which: a workspace's id, and the days."""
 
 
 class WeeklyAnswers:
@@ -36,16 +33,16 @@ class WeeklyAnswers:
     async def find(self, workspace_id: str, window: Window) -> Prepared:
         """Return the answer; raises as `View.daily_counts` does, and `TimeoutError`."""
         recalled = self.recall(workspace_id, window)
-        return recalled or await self._flights.join(Question(workspace_id, window))
+        return recalled or await self._flights.join((workspace_id, window))
 
     def recall(self, workspace_id: str, window: Window) -> Prepared | None:
         """Return the answer if it is fresh, without asking anybody."""
-        return self._recent.get(Question(workspace_id, window))
+        return self._recent.get((workspace_id, window))
 
     async def _read(self, question: Question) -> Prepared:
         asked_at = self._recent.timer()
-        counts = await self._view.daily_counts(question.workspace_id, question.window)
-        answer = _render(question.window, counts)
+        workspace_id, window = question
+        answer = _render(window, await self._view.daily_counts(workspace_id, window))
         self._recent.keep(question, answer, asked_at=asked_at)
         return answer
 
