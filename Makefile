@@ -1,5 +1,5 @@
-# Everything below runs in .venv, which the first target makes, but for what the benchmarks are held against. Outside this folder only caches are written:
-# pip's, and Kafka's jars in the user's cache folder.
+# Everything below runs in .venv, which the first target makes; what the benchmarks are held against, in .venv-peers.
+# Outside this folder only caches are written: pip's, and Kafka's jars in the user's cache folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ PEERS := .venv-peers
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
-.PHONY: help run test monitoring soak lint format lock clean peers
+.PHONY: help run test monitoring soak lint format lock clean peers bench bench-quick
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,19 @@ monitoring: $(VENV)/.dev ## Hold metrics, alert rules and dashboard against a re
 
 soak: $(VENV)/.dev ## Repeat faults at random: make soak SECONDS=600 SEED=1
 	@$(BIN)/python -m tests.faults --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
+
+# On a machine with nothing else to do. One that fails, for want of a tool or a peer, does not keep the others.
+BENCHMARKS := throughput profile polling freshness scale
+bench: $(VENV)/.dev ## Measure all that has a target, and show the table: half an hour, on a quiet machine
+	@$(MAKE) --no-print-directory peers || true
+	@failed=; for name in $(BENCHMARKS) "quick --record"; do \
+		echo "benchmarks.$$name"; $(BIN)/python -m benchmarks.$$name || failed="$$failed $$name"; \
+	done; \
+	$(BIN)/python -m benchmarks.targets; \
+	[ -z "$$failed" ] || { echo "These failed, and their figures are of an earlier run:$$failed"; exit 1; }
+
+bench-quick: $(VENV)/.dev ## Measure in small, and say which ratios fell since they were recorded
+	@$(BIN)/python -m benchmarks.quick
 
 peers: $(PEERS)/.installed ## Install what the throughput benchmark is held against
 

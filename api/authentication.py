@@ -54,8 +54,8 @@ class TokenStore(TokenLookup, Protocol):
 
 async def authenticate(headers: MultiMapping[str], tokens: TokenLookup, now: datetime) -> Token:
     """Find the token of the request, raising `NotLoggedInError` for whatever is wrong with it."""
-    user_id = _only_value(headers, "x-user-id", USER_ID_MAX_CHARACTERS)
-    digest = digest_of(_only_value(headers, "x-auth-token", _SECRET_MAX_CHARACTERS))
+    user_id, secret = credentials_of(headers)
+    digest = digest_of(secret)
     token = await tokens.find(digest) or _NO_TOKEN
     failures: dict[LoginFailure, bool] = {
         "unknown": not hmac.compare_digest(token.digest, digest),
@@ -70,15 +70,20 @@ async def authenticate(headers: MultiMapping[str], tokens: TokenLookup, now: dat
     return token
 
 
+def credentials_of(headers: MultiMapping[str]) -> tuple[str, str]:
+    """Read user id and secret, raising `NotLoggedInError` unless both are there, once."""
+    user_id = _only_value(headers.getall("x-user-id", ()), USER_ID_MAX_CHARACTERS)
+    return user_id, _only_value(headers.getall("x-auth-token", ()), _SECRET_MAX_CHARACTERS)
+
+
 def authorise(token: Token, permission: Permission) -> None:
     """Raise `NotPermittedError` unless the token carries the permission."""
     if permission not in token.permissions:
         raise NotPermittedError
 
 
-def _only_value(headers: MultiMapping[str], name: str, max_characters: int) -> str:
+def _only_value(values: Sequence[str], max_characters: int) -> str:
     # A header sent twice is refused: a proxy in front might have checked the other one.
-    values = headers.getall(name, [])
     if len(values) != 1 or not 1 <= len(values[0]) <= max_characters:
         raise NotLoggedInError("missing")
     return values[0]

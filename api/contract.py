@@ -4,11 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Annotated, Final, NewType, TypedDict
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 from multidict import MultiMapping
+from yarl import URL
 
 from api.errors import StartMalformedError, StartMissingError
 from projector.view import DailyCounts
@@ -19,6 +21,12 @@ Window = NewType("Window", tuple[date, ...])
 """The days of an answer, newest first. Eight, but for a window that reaches out of the years 1 to 9999."""
 
 WINDOW_DAYS: Final = 8
+
+QUERIES: Final = 512
+"""How many different ones are remembered as they were read."""
+
+AS_OF: Final = "X-Headcount-As-Of"
+PRECISION: Final = "X-Headcount-Precision"
 
 _match_iso_instant = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z", re.ASCII).fullmatch
 
@@ -60,6 +68,12 @@ def parse_window(query: MultiMapping[str], time_zone: ZoneInfo) -> Window:
     return window_ending_at(parse_start(query), time_zone)
 
 
+@lru_cache(maxsize=QUERIES)
+def window_asked(url: URL, time_zone: ZoneInfo) -> Window:
+    """Find the days that a URL's query asks about, as `parse_window` does; a poller's is read once."""
+    return parse_window(url.query, time_zone)
+
+
 def parse_start(query: MultiMapping[str]) -> Start:
     """Read `start`, taking what JavaScript would print again as it reads it, and nothing else."""
     values = query.getall("start", [])
@@ -97,7 +111,7 @@ def claims(counts: DailyCounts) -> dict[str, str]:
     The instant is cut to milliseconds, never rounded up: the answer must not claim one it has not reached.
     """
     precision = f"{counts.standard_error:.4f}" if counts.standard_error else "exact"
-    return {"X-Headcount-As-Of": render_instant(counts.as_of), "X-Headcount-Precision": precision}
+    return {AS_OF: render_instant(counts.as_of), PRECISION: precision}
 
 
 def render_instant(instant: datetime) -> str:

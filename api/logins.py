@@ -1,5 +1,6 @@
 """Logging in: who asks is found out, and failed logins are bounded by the address they come from."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +11,7 @@ from api.authentication import TokenStore, authenticate
 from api.errors import NotLoggedInError, TooManyRequestsError
 from api.known_tokens import KnownTokens
 from api.minute_counts import MinuteCounts
+from api.recent_logins import RecentLogins
 from api.refusals import Refusals
 from api.tokens import Token
 
@@ -24,19 +26,31 @@ class Logins:
     """
 
     def __init__(
-        self, tokens: TokenStore, known: KnownTokens, *, per_minute: int, refusals: Refusals
+        self,
+        tokens: TokenStore,
+        *,
+        recent: RecentLogins,
+        known: KnownTokens,
+        per_minute: int,
+        refusals: Refusals,
     ) -> None:
         self._tokens = tokens
         self._known = known
+        self._recent = recent
         self._per_minute = per_minute
         self._refusals = refusals
         self._failures = MinuteCounts(max_names=MAX_ADDRESSES)
 
-    async def enter(self, headers: MultiMapping[str], address: str, now: datetime) -> Token:
-        """Find the token of a request.
+    async def enter(self, headers: MultiMapping[str], address_of: Callable[[], str], now: datetime) -> Token:
+        """Find the token of a request; its address is found out only where it matters.
 
         Raises `NotLoggedInError`, or `TooManyRequestsError` instead once the address has failed too often.
         """
+        # What is wrong is for the store to say, also of a token that was seen before: it takes as long then.
+        recalled = self._recent.recall(headers, now)
+        return recalled or await self._recent.remember(headers, self._ask(headers, address_of(), now))
+
+    async def _ask(self, headers: MultiMapping[str], address: str, now: datetime) -> Token:
         try:
             return await self._authenticate(headers, address, now)
         except NotLoggedInError as error:

@@ -9,9 +9,13 @@ from aiohttp import web
 
 from api.admission import Admission
 from api.authentication import TokenStore
+from api.prompt import PromptAnswers
+from api.weekly_answers import WeeklyAnswers
 from projector.view import View
 
 ADMISSION: Final[web.AppKey[Admission]] = web.AppKey("admission")
+ANSWERS: Final[web.AppKey[WeeklyAnswers]] = web.AppKey("answers")
+PROMPT: Final[web.AppKey[PromptAnswers]] = web.AppKey("prompt")
 VIEW: Final[web.AppKey[View]] = web.AppKey("view")
 TOKENS: Final[web.AppKey[TokenStore]] = web.AppKey("tokens")
 TIME_ZONE: Final[web.AppKey[ZoneInfo]] = web.AppKey("time_zone")

@@ -9,14 +9,16 @@ import orjson
 from aiohttp import web
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-_COMMON_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "Content-Type": "application/json",
         # The token travels in a header that caches do not know to be a credential.
         "Cache-Control": "private, no-cache",
         # Instead of aiohttp's own, which tells its version and Python's.
         "Server": "headcount",
     }
 )
+"""Those of every answer."""
 
 
 def json_response(
@@ -26,6 +28,5 @@ def json_response(
     return web.Response(
         body=orjson.dumps(body),
         status=status,
-        content_type="application/json",
-        headers={**_COMMON_HEADERS, **headers},
+        headers={**HEADERS, **headers},
     )

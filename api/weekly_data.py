@@ -3,16 +3,15 @@
 from aiohttp import web
 
 from api.authentication import VIEW_ENGAGEMENT_DASHBOARD, authorise
-from api.contract import claims, parse_window, render_weekly_data
-from api.resources import ADMISSION, TIME_ZONE, VIEW
-from api.responses import json_response
+from api.contract import window_asked
+from api.resources import ADMISSION, ANSWERS, TIME_ZONE
 
 
-async def get_weekly_data(request: web.Request) -> web.Response:
+async def get_weekly_data(request: web.Request) -> web.StreamResponse:
     """Answer for the token's workspace; the order of the steps is the contract's order of checks."""
     app = request.app
     token = await app[ADMISSION].admit(request)
     authorise(token, VIEW_ENGAGEMENT_DASHBOARD)
-    window = parse_window(request.query, app[TIME_ZONE])
-    counts = await app[VIEW].daily_counts(token.workspace_id, window)
-    return json_response(render_weekly_data(window, counts.users), headers=claims(counts))
+    window = window_asked(request.rel_url, app[TIME_ZONE])
+    answer = await app[ANSWERS].find(token.workspace_id, window)
+    return answer.response_to(request)

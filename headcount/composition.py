@@ -140,7 +140,6 @@ async def serve_api(
             tokens=tokens,
             time_zone=settings.time_zone,
             clock=utc_now,
-            deadline=REQUEST_DEADLINE,
             bounds=bounds(settings, redis),
         )
         connections = ConnectionTally()
@@ -154,6 +153,7 @@ def bounds(settings: Settings, redis: Redis) -> Bounds:
     limit = settings.http_requests_per_minute
     return Bounds(
         requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
+        deadline=REQUEST_DEADLINE,
         failed_logins_per_minute=settings.http_failed_logins_per_minute,
         trusted_proxies=settings.trusted_proxies,
     )

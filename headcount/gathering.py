@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -24,7 +23,7 @@ class Question:
     reply: asyncio.Future[Any]
 
     def answer(self, reply: object) -> None:
-        """Hand the reply over, unless nobody waits for it any more."""
+        """Hand the reply over, unless nobody waits any more."""
         if not self.reply.done():
             self.reply.set_result(reply)
 
@@ -34,11 +33,11 @@ class Question:
 
 
 class GatheringRedis(Redis):
-    """Gathers what is asked in one turn of the event loop, or while Redis answers, into one pipeline.
+    """Sends in one pipeline what is asked in one turn of the event loop, or while Redis answers what was.
 
-    A pipeline costs hardly more than a command, so that under load each command costs a fraction. It is no
+    A pipeline costs hardly more than a command, so that under load each costs a fraction. It is no
     transaction: every command is done, and may fail, by itself. One connection serves them all; the pool is
-    for pipelines of the caller's own. Replies are due within `seconds`. Not for commands that block.
+    for a caller's own pipelines. Replies are due within `seconds`. Not for commands that block.
     """
 
     def __init__(self, pool: ConnectionPool, *, seconds: float) -> None:
@@ -95,23 +94,21 @@ class GatheringRedis(Redis):
             async with asyncio.timeout_at(questions[0].due):
                 await self._converse(questions)
         except TimeoutError:
-            await self._give_up(questions, RedisTimeoutError("Redis did not answer in time"))
-        except OSError as error:
-            await self._give_up(questions, RedisConnectionError(str(error)))
+            _fail(questions, RedisTimeoutError("Redis did not answer in time"))
         except RedisError as error:
-            await self._give_up(questions, error)
+            _fail(questions, error)
 
     async def _converse(self, questions: Sequence[Question]) -> None:
         await self.connection_pool.ensure_connection(self._connection)
         await self._connection.send_packed_command([part for each in questions for part in each.packed])
         for question in questions:
             try:
+                # Whatever else it raises closes the connection: no late reply is taken for another's.
                 question.answer(await self._connection.read_response())
             except ResponseError as error:
                 question.fail(error)
 
-    async def _give_up(self, questions: Sequence[Question], error: RedisError) -> None:
-        # What still comes in would be taken for replies to what is asked next.
-        await self._connection.disconnect(nowait=True)
-        for question in questions:
-            question.fail(error)
+
+def _fail(questions: Iterable[Question], error: RedisError) -> None:
+    for question in questions:
+        question.fail(error)

@@ -1,53 +1,88 @@
-"""The rate limit in Redis: one count a token and minute, shared by every process of the API."""
+"""The rate limit in Redis: one count a token and minute, of which every process of the API takes its part."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from limits.aio.storage import RedisStorage
+from limits.aio.storage.redis.bridge import RedisBridge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.allowance import MINUTE_SECONDS, Allowance, minute_of
 from api.errors import RateLimitUnavailableError
+from api.flights import Flights
 from api.minute_counts import MinuteCounts
+from headcount.lease import Lease
 from projector import keys
 from projector.errors import refuses_writes, words
 
 MAX_TOKENS: Final = 100_000
-"""How many tokens' requests are told apart while this process counts alone."""
+"""Of how many tokens requests are taken in advance, and told apart while this process counts alone."""
 _KEPT_SECONDS: Final = 2 * MINUTE_SECONDS
 """Longer than a minute lasts for all processes together, whose clocks are not quite the same."""
+_PATIENCE_SECONDS: Final = 1.0
+"""Longer than a request's deadline, for whoever joins those who wait already."""
 
 _log = structlog.get_logger(__name__)
 
 
 class RedisRateLimiter:
-    """Counts with the storage of `limits`, in one round trip on the connections of our own client.
+    """Counts with the script of `limits`, on our own client: for many requests at once.
 
-    Its strategies would take three: they ask for the count and for the window's end once more. Here the
-    window is the minute of the clock, so its end is known. While Redis answers and takes no writes (full,
-    read-only, failing to save) the process counts for itself: readers are answered, and still bounded.
+    The strategies of `limits` would take three round trips for each: they ask for the count and for the
+    window's end once more. Here the window is the minute of the clock, so its end is known. While Redis
+    answers and takes no writes (full, read-only, failing to save) the process counts for itself: readers are
+    answered, and still bounded.
     """
 
     def __init__(self, redis: Redis, *, per_minute: int) -> None:
-        options: dict[str, Any] = {"connection_pool": redis.connection_pool}
-        self._storage = RedisStorage(
-            "redis://", implementation="redispy", key_prefix=keys.REQUESTS, **options
-        )
+        self._incr = redis.register_script(RedisBridge.SCRIPT_INCR_EXPIRE)
         self._per_minute = per_minute
         self._own = MinuteCounts(max_names=MAX_TOKENS)
         self._is_alone = False
+        self._minute = 0
+        self._leases: dict[str, Lease] = {}
+        self._flights = Flights(self._extend, seconds=_PATIENCE_SECONDS)
+
+    def spend(self, token_id: str, now: datetime) -> Allowance | None:
+        number = self._lease(token_id, minute_of(now)).spend()
+        if number is None or number > self._per_minute:
+            return None
+        return Allowance(self._per_minute, number, now)
 
     async def count(self, token_id: str, now: datetime) -> Allowance:
         """Count one more request of the token; raises `RateLimitUnavailableError`."""
+        lease = self._lease(token_id, minute_of(now))
+        number = lease.spend() or await self._ask(lease, token_id, now)
+        return Allowance(self._per_minute, number, now)
+
+    async def _ask(self, lease: Lease, token_id: str, now: datetime) -> int:
+        number = None
         try:
-            used = await self._storage.incr(keys.requests(token_id, minute_of(now)), _KEPT_SECONDS)
+            # Again where none is left: what was taken was for those who waited when it was asked for.
+            while number is None:
+                lease.waiting += 1
+                await self._flights.join(lease)
+                number = lease.spend()
         except (RedisError, OSError) as error:
-            used = self._count_alone(token_id, now, error)
-        else:
-            self._is_alone = False
-        return Allowance(self._per_minute, used, now)
+            return self._count_alone(token_id, now, error)
+        return number
+
+    async def _extend(self, lease: Lease) -> None:
+        amount = lease.demand()
+        lease.extend(await self._incr(keys=[lease.key], args=[_KEPT_SECONDS, amount]), amount)
+        self._is_alone = False
+
+    def _lease(self, token_id: str, minute: int) -> Lease:
+        if minute != self._minute:
+            self._minute = minute
+            self._leases.clear()
+        lease = self._leases.get(token_id)
+        if lease is None:
+            lease = Lease(keys.requests(token_id, minute), self._per_minute)
+            if len(self._leases) < MAX_TOKENS:
+                self._leases[token_id] = lease
+        return lease
 
     def _count_alone(self, token_id: str, now: datetime, error: RedisError | OSError) -> int:
         if not (isinstance(error, RedisError) and refuses_writes(error)):

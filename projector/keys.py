@@ -135,5 +135,5 @@ def every_counter_of(workspace_id: str) -> str:
 
 
 def requests(token_id: str, minute: int) -> str:
-    """Name the count of a token's requests in the n-th minute since 1970, but for the prefix `REQUESTS`."""
-    return f"{token_id}:{minute}"
+    """Name the count of a token's requests in the n-th minute since 1970."""
+    return f"{REQUESTS}:{token_id}:{minute}"

@@ -107,16 +107,7 @@ class RedisView:
         """Ask the live generation, once more where it is not the one that was live last time."""
         for _ in range(TRIES):
             generation = self._generation if self._generation is not None else await self._find_generation()
-            keyspace = keys.generation(generation)
-            packed = await self._window(
-                keys=[
-                    keys.DEPLOYMENT,
-                    keyspace.checkpoints,
-                    keyspace.as_of,
-                    *keyspace.days(workspace_id, days),
-                ],
-                args=[generation],
-            )
+            packed = await self._run(generation, workspace_id, days)
             if packed is not None:
                 reply = _decode(packed)
                 # Nothing that is counted says nothing of whose days will be.
@@ -124,6 +115,13 @@ class RedisView:
                 return reply
             self._generation = None
         return None
+
+    async def _run(self, generation: int, workspace_id: str, days: Sequence[date]) -> bytes | None:
+        keyspace = keys.generation(generation)
+        names = keyspace.days(workspace_id, days)
+        places = [keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names]
+        packed: bytes | None = await self._window(keys=places, args=[generation])
+        return packed
 
     async def _find_generation(self) -> int:
         found: Any = await self._redis.hmget(keys.DEPLOYMENT, ["generation", "time_zone"])

@@ -26,6 +26,16 @@ class FakeClock:
 
 
 @dataclass
+class FakeTimer:
+    """Seconds that do not pass until they are set."""
+
+    seconds: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
 class FakeView:
     """Counters as a plain dict; `asked` keeps every question."""
 
@@ -35,6 +45,12 @@ class FakeView:
     error: BaseException | None = None
     hangs: bool = False
     asked: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
+    going_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def go_on(self) -> None:
+        """Answer those whose questions hang, and whoever asks from now on."""
+        self.hangs = False
+        self.going_on.set()
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         self.asked.append((workspace_id, tuple(days)))
@@ -46,7 +62,9 @@ class FakeView:
         )
 
     async def as_of(self) -> datetime:
-        await _trouble(self.error, hangs=self.hangs)
+        if self.hangs:
+            await self.going_on.wait()
+        await _trouble(self.error, hangs=False)
         return self.instant
 
 
@@ -88,6 +106,13 @@ class FakeLimiter:
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
     error: BaseException | None = None
     hangs: bool = False
+
+    def spend(self, token_id: str, now: datetime) -> Allowance | None:
+        used = self.counts[token_id, minute_of(now)] + 1
+        if self.error or self.hangs or used > self.per_minute:
+            return None
+        self.counts[token_id, minute_of(now)] = used
+        return Allowance(self.per_minute, used, now)
 
     async def count(self, token_id: str, now: datetime) -> Allowance:
         await _trouble(self.error, hangs=self.hangs)

@@ -141,6 +141,8 @@ def _print(figures: Figures) -> None:
             for row in figures.rows
         ],
     )
+    for row in figures.rows:
+        typer.echo(_remark(row))
     names = tuple(figures.rows[0].cores)
     typer.echo("\nCores taken:")
     print_table(
@@ -148,6 +150,14 @@ def _print(figures: Figures) -> None:
         [(f"{row.rate:,}", *(f"{row.cores[name]:.2f}" for name in names)) for row in figures.rows],
     )
     typer.echo(f"\n{figures.machine}; load average {figures.load_average:.2f}")
+
+
+def _remark(row: Row) -> str:
+    probes = row.probes
+    return (
+        f"at {row.rate:,} events/s: {probes.polls:,} polls; probes given up {probes.unanswered}, "
+        f"not begun {probes.late}, answered with too many people {probes.wrong}"
+    )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from benchmarks.freshness.probing import Prober, Probes
 from benchmarks.freshness.standing import Standing, Standings
 
 WARM_UP_SECONDS: Final = 5.0
-SATURATED_SHARE: Final = 0.01
-"""The worker can't keep up if its lag grows by a larger share of what is published meanwhile."""
+SATURATED_SECONDS: Final = 0.5
+"""The worker can't keep up if its lag grows by more than what is published in so much time."""
 REACHED_SHARE: Final = 0.98
 """A load that comes to less of what was asked for is another load."""
 
@@ -74,7 +74,8 @@ class Measurement:
 
 def is_saturated(before: Standing, after: Standing) -> bool:
     """Tell whether a worker could not keep up with what was published between two looks."""
-    return after.lag - before.lag > SATURATED_SHARE * (after.published - before.published)
+    rate = (after.published - before.published) / (after.at - before.at)
+    return after.lag - before.lag > SATURATED_SECONDS * rate
 
 
 def _cpu(processes: Mapping[str, psutil.Process]) -> dict[str, float]:

@@ -60,4 +60,8 @@ class Standings:
 async def open_standings(settings: Settings) -> AsyncIterator[Standings]:
     """Connect to Kafka and Redis for the block."""
     async with AIOKafkaConsumer(**kafka_options(settings)) as consumer, worker_redis(settings) as redis:
-        yield Standings(consumer, settings.kafka_topic, redis)
+        standings = Standings(consumer, settings.kafka_topic, redis)
+        await (
+            standings.look()
+        )  # the first takes half a second, for the consumer knows nothing of the topic yet
+        yield standings

@@ -100,13 +100,14 @@ def _tell_missing(cast: LineUp) -> None:
 
 def _print(figures: Figures) -> None:
     print_table(
-        ("", "events/s", "events/CPU-s", "peak MB", "rounds, in events/CPU-s"),
+        ("", "events/s", "events/CPU-s", "peak MB", "servers, µs/event", "rounds, in events/CPU-s"),
         [
             (
                 name,
                 f"{median.per_second:,.0f}",
                 f"{median.per_cpu_second:,.0f}",
                 f"{median.peak_megabytes:,.0f}",
+                f"{median.servers_microseconds:.2f}",
                 " ".join(f"{run.per_cpu_second:,.0f}" for run in figures.runs[name]),
             )
             for name, median in figures.medians.items()

@@ -15,7 +15,8 @@ Runs = Mapping[Name, Sequence[Run]]
 
 TIMES_A_PEER: Final[Mapping[Name, tuple[str, float]]] = {
     "consumer": ("only consuming with aiokafka", 0.60),
-    "bytewax": ("Bytewax", 3.5),
+    "bytewax": ("Bytewax, a step an event", 3.5),
+    "bytewax-batches": ("Bytewax, a step a batch", 3.5),
     "quix": ("Quix Streams", 6.0),
     "plain": ("a plain aiokafka loop", 40.0),
 }
@@ -24,16 +25,18 @@ OWN_PACE: Final = 0.85
 PAIR_PACE: Final = 0.85
 """Of what the cores allow two workers; the rest is what the group and an uneven share of partitions cost."""
 MEGABYTE: Final = 1_000_000
+MICROSECONDS: Final = 1e6
 WORKER_MEGABYTES: Final = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Events a second, and events a second of CPU time; memory in megabytes."""
+    """Events a second, and a second of CPU time; memory; and what an event costs Kafka and Redis."""
 
     per_second: float
     per_cpu_second: float
     peak_megabytes: float
+    servers_microseconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ def speed(runs: Sequence[Run]) -> Speed:
         median(run.per_second for run in runs),
         median(run.per_cpu_second for run in runs),
         median(run.peak_rss_bytes for run in runs) / MEGABYTE,
+        median(run.servers_cpu_seconds / run.events for run in runs) * MICROSECONDS,
     )
 
 

@@ -8,12 +8,14 @@ from typing import Any, Final, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from api.prepared import PreparedResponse
 from api.server_log import server_logger
 from headcount.http.answers import bytes_of, last_response, response_to, unexpected
 from headcount.http.heads import Heads
 from headcount.http.limits import Limits
 from headcount.http.tally import Cause, ConnectionTally
 
+_OUR_RESPONSES: Final = frozenset({web.Response, PreparedResponse})
 _SECOND_LINE: Final = 2
 
 
@@ -89,7 +91,7 @@ class Connection(web.RequestHandler):
         if not self._waiting and not self._heads.open_bytes:
             self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
         # aiohttp's own, from before the middlewares. In two steps, since the second takes ten times as long.
-        if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
+        if type(resp) not in _OUR_RESPONSES and isinstance(resp, web.HTTPException):
             resp = last_response(unexpected(resp.status))
         return super().finish_response(request, resp, start_time)
 
@@ -150,8 +152,8 @@ class Connection(web.RequestHandler):
     def _is_too_large(self, heads: int) -> bool:
         # While a request is in work, what seems to be the next head can be that request's body: aiohttp can
         # tell, and has bounds of its own.
-        at_rest = self._waiting + heads == 0
-        return max(self._heads.longest, self._heads.open_bytes * at_rest) > self._limits.head_bytes
+        open_bytes = 0 if self._waiting + heads else self._heads.open_bytes
+        return self._heads.longest > self._limits.head_bytes or open_bytes > self._limits.head_bytes
 
     def _await_rest(self, heads: int) -> None:
         self._waiting += heads

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from api.resources import PROMPT
 from headcount.http.bodies import refuse_bodies
 from headcount.http.connection import Connection
 from headcount.http.door import Door
@@ -49,18 +50,19 @@ async def listening(
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        door = _door(runner, settings, tally)
+        door = _door(app, runner, settings, tally)
         async with _looking_at_the_clock(door, limits), entrance(settings, door) as url:
             yield url
     finally:
         await runner.cleanup()
 
 
-def _door(runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> Door:
+def _door(app: web.Application, runner: web.AppRunner, settings: Settings, tally: ConnectionTally) -> Door:
     limits = Limits.of(settings)
     server = runner.server
     assert server is not None  # noqa: S101  it is there once the runner is set up
-    server.request_handler = refuse_bodies(server.request_handler, limits, tally)
+    handle = app[PROMPT].before(server.request_handler) if PROMPT in app else server.request_handler
+    server.request_handler = refuse_bodies(handle, limits, tally)
     build = partial(Connection, server, limits, tally)
     return Door(Room(limits, tally), tally, settings.trusted_proxies, build)
 

@@ -31,6 +31,7 @@ class ApiMetrics:
             buckets=BUCKETS,
             registry=registry,
         )
+        self._children: dict[tuple[str, int], Histogram] = {}  # to look one up costs more than to count
         # "live" sums leave out processes that have ended.
         self._open = Gauge(
             names.HTTP_CONNECTIONS.name,
@@ -43,7 +44,10 @@ class ApiMetrics:
 
     def note_request(self, route: str, status: int, seconds: float) -> None:
         """Count an answer; `route` is a pattern, of which there are few."""
-        self._seconds.labels(route, status).observe(seconds)
+        child = self._children.get((route, status))
+        if child is None:
+            child = self._children[route, status] = self._seconds.labels(route, status)
+        child.observe(seconds)
 
     def follow(self) -> None:
         """Take over what the tallies have counted."""

@@ -15,7 +15,7 @@ from api.resources import ADMISSION
 from headcount.http.tally import ConnectionTally
 from headcount.metrics.api import ApiMetrics
 from headcount.metrics.port import Port, api_port_of, open_port
-from headcount.metrics.requests import measuring
+from headcount.metrics.requests import measure
 from headcount.metrics.sharing import shared
 from headcount.settings import Settings
 
@@ -59,8 +59,7 @@ async def _serving(port: Port, app: web.Application, connections: ConnectionTall
 
 def _measure(registry: CollectorRegistry, app: web.Application, connections: ConnectionTally) -> ApiMetrics:
     metrics = ApiMetrics(registry, refusals=app[ADMISSION].refusals, connections=connections)
-    # The outermost: what the other middlewares make of an error is the answer.
-    app.middlewares.insert(0, measuring(metrics))
+    measure(app, metrics)
     return metrics
 
 

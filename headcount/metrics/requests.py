@@ -6,10 +6,18 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.resources import PROMPT
 from headcount.metrics.api import ApiMetrics
 
 UNKNOWN_ROUTE: Final = "unknown"
 """Any path that is none of ours: a client must not be able to add labels."""
+
+
+def measure(app: web.Application, metrics: ApiMetrics) -> None:
+    """Note every answer of an app that does not run yet."""
+    app[PROMPT].note = metrics.note_request
+    # The outermost: what the other middlewares make of an error is the answer.
+    app.middlewares.insert(0, measuring(metrics))
 
 
 def measuring(metrics: ApiMetrics) -> Middleware:

@@ -12,8 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from api.admission import Bounds
 from api.app import create_app
+from api.resources import PROMPT
 from api.server_log import server_logger
-from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTokens, FakeView, login, make_token
+from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
 
 Client = TestClient[web.Request, web.Application]
 Serve = Callable[[web.Application], Awaitable[Client]]
@@ -44,14 +45,20 @@ async def serve() -> AsyncIterator[Serve]:
         async def start(app: web.Application) -> Client:
             server = TestServer(app)
             await server.start_server(access_log=None, logger=server_logger())
+            server.handler.request_handler = app[PROMPT].before(server.handler.request_handler)
             return await stack.enter_async_context(TestClient(server))
 
         yield start
 
 
 @pytest.fixture
-def app(view: FakeView, tokens: FakeTokens) -> web.Application:
-    return _app(view, tokens, timedelta(minutes=1))
+def timer() -> FakeTimer:
+    return FakeTimer()
+
+
+@pytest.fixture
+def app(view: FakeView, tokens: FakeTokens, timer: FakeTimer) -> web.Application:
+    return _app(view, tokens, timer, timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -71,7 +78,13 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def bounded_client(
-    serve: Serve, view: FakeView, tokens: FakeTokens, limiter: FakeLimiter, clock: FakeClock
+    serve: Serve,
+    view: FakeView,
+    tokens: FakeTokens,
+    *,
+    limiter: FakeLimiter,
+    clock: FakeClock,
+    timer: FakeTimer,
 ) -> Client:
     """Ask an API that bounds a token to 3 requests a minute, and an address to 2 failed logins."""
     app = create_app(
@@ -79,6 +92,7 @@ async def bounded_client(
         tokens=tokens,
         time_zone=ZoneInfo("UTC"),
         clock=clock,
+        timer=timer,
         bounds=Bounds(
             requests=limiter, failed_logins_per_minute=2, trusted_proxies=(ip_network("127.0.0.0/8"),)
         ),
@@ -87,12 +101,17 @@ async def bounded_client(
 
 
 @pytest.fixture
-async def impatient_client(serve: Serve, view: FakeView, tokens: FakeTokens) -> Client:
+async def impatient_client(serve: Serve, view: FakeView, tokens: FakeTokens, timer: FakeTimer) -> Client:
     """Ask an API whose deadline is short enough to wait for."""
-    return await serve(_app(view, tokens, timedelta(seconds=0.4)))
+    return await serve(_app(view, tokens, timer, timedelta(seconds=0.4)))
 
 
-def _app(view: FakeView, tokens: FakeTokens, deadline: timedelta) -> web.Application:
+def _app(view: FakeView, tokens: FakeTokens, timer: FakeTimer, deadline: timedelta) -> web.Application:
     return create_app(
-        view=view, tokens=tokens, time_zone=ZoneInfo("UTC"), clock=lambda: NOW, deadline=deadline
+        view=view,
+        tokens=tokens,
+        time_zone=ZoneInfo("UTC"),
+        clock=lambda: NOW,
+        timer=timer,
+        bounds=Bounds(deadline=deadline),
     )

@@ -8,7 +8,7 @@ from api.errors import RateLimitUnavailableError
 from projector.view import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, RESET, enter, limits, told, too_many
-from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTokens, FakeView
+from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView
 
 NOT_PERMITTED = (
     b'{"success":false,"error":'
@@ -71,9 +71,10 @@ async def test_errors_after_it_was_counted_say_what_is_left_too(
 
 
 async def test_a_refused_request_does_not_reach_the_counters(
-    bounded_client: Client, view: FakeView, headers: dict[str, str]
+    bounded_client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     for _ in range(9):
+        timer.seconds += 1
         await told(bounded_client, headers)
     assert len(view.asked) == 3
 

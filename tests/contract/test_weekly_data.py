@@ -1,6 +1,7 @@
 """The endpoint, row by row of the contract: whole bodies, whole header sets, the order of the checks."""
 
 import asyncio
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -78,11 +79,13 @@ async def test_all_headers_of_an_answer(client: Client, headers: dict[str, str])
     async with client.get(at(START), headers=headers) as response:
         sent = dict(response.headers)
     assert sent.pop("Date")
+    assert re.fullmatch('"[0-9a-f]{32}"', sent.pop("Etag"))  # so spelled by aiohttp's client
     assert sent == {
         "Content-Type": "application/json",
         "Content-Length": "27",
         "Cache-Control": "private, no-cache",
         "Server": "headcount",
+        "Vary": "X-Auth-Token, X-User-Id",
         "X-Headcount-As-Of": "2023-05-19T18:30:00.000Z",
         "X-Headcount-Precision": "exact",
     }

@@ -76,8 +76,9 @@ class Stage:
             tokens=RedisTokenStore(self.tokens),
             time_zone=ZoneInfo("UTC"),
             clock=lambda: NOW,
-            deadline=self.deadline,
-            bounds=Bounds(requests=RedisRateLimiter(self.limits, per_minute=REQUESTS_PER_MINUTE)),
+            bounds=Bounds(
+                requests=RedisRateLimiter(self.limits, per_minute=REQUESTS_PER_MINUTE), deadline=self.deadline
+            ),
         )
 
 

@@ -92,6 +92,8 @@ def test_it_prints_its_version() -> None:
         ["tokens", "create", "--workspace", "a:b", "--user", "alice"],
         ["tokens", "create", "--workspace", "developers", "--user", ""],
         ["status", "extra"],
+        ["api", "--processes", "0"],
+        ["api", "--processes", "65"],
     ],
 )
 def test_a_wrong_usage_is_told_with_exit_code_2(arguments: list[str]) -> None:
@@ -147,8 +149,9 @@ def test_a_worker_that_waits_for_its_servers_ends_cleanly_when_it_is_told_to(num
         assert worker.wait(10) == 0
 
 
-def test_a_taken_port_is_told_with_its_number_and_the_setting(taken_port: int) -> None:
-    result = call("api", environ=NOWHERE | {"HTTP_PORT": str(taken_port)})
+@pytest.mark.parametrize("options", [[], ["--processes", "2"]])
+def test_a_taken_port_is_told_with_its_number_and_the_setting(taken_port: int, options: list[str]) -> None:
+    result = call("api", *options, environ=NOWHERE | {"HTTP_PORT": str(taken_port)})
     assert result.exit_code == 1
     *_log, sentence = result.stderr.splitlines()
     assert sentence.startswith(f"headcount: HTTP_PORT {taken_port} on 127.0.0.1 can't be listened on: ")

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from api.admission import Bounds
 from api.app import create_app
 from api.contract import WEEKLY_DATA_PATH
 from headcount.http.tally import Cause, ConnectionTally
@@ -39,7 +40,7 @@ async def api() -> AsyncIterator[MeasuredApi]:
         tokens=tokens,
         time_zone=ZoneInfo("UTC"),
         clock=lambda: NOW,
-        deadline=timedelta(minutes=1),
+        bounds=Bounds(deadline=timedelta(minutes=1)),
     )
     async with api_port(SETTINGS, app, connections) as url, TestClient(TestServer(app)) as client:
         assert url

@@ -1,0 +1,57 @@
+"""The answers of weekly-data: read and rendered at most once a second for each workspace and window."""
+
+from typing import Final
+
+import orjson
+
+from api.contract import PRECISION, Window, claims, render_weekly_data
+from api.flights import Flights
+from api.prepared import Prepared
+from api.recent import Recent, Timer
+from api.responses import HEADERS
+from projector.view import DailyCounts, View
+
+FRESH_SECONDS: Final = 1.0
+"""No answer is older, counted from before its counters were read."""
+MAX_ANSWERS: Final = 10_000
+
+_VARY: Final = {"Vary": "X-Auth-Token, X-User-Id"}
+
+
+Question = tuple[str, Window]
+"""Whose days, and which: a workspace's id, and the days."""
+
+
+class WeeklyAnswers:
+    """Answers all who ask the same from one reading; that there is no answer is told, and not kept."""
+
+    def __init__(self, view: View, timer: Timer, *, patience_seconds: float) -> None:
+        self._view = view
+        self._recent = Recent[Question, Prepared](seconds=FRESH_SECONDS, max_entries=MAX_ANSWERS, timer=timer)
+        self._flights = Flights(self._read, seconds=patience_seconds)
+
+    async def find(self, workspace_id: str, window: Window) -> Prepared:
+        """Return the answer; raises as `View.daily_counts` does, and `TimeoutError`."""
+        recalled = self.recall(workspace_id, window)
+        return recalled or await self._flights.join((workspace_id, window))
+
+    def recall(self, workspace_id: str, window: Window) -> Prepared | None:
+        """Return the answer if it is fresh, without asking anybody."""
+        return self._recent.get((workspace_id, window))
+
+    async def _read(self, question: Question) -> Prepared:
+        asked_at = self._recent.timer()
+        workspace_id, window = question
+        answer = _render(window, await self._view.daily_counts(workspace_id, window))
+        self._recent.keep(question, answer, asked_at=asked_at)
+        return answer
+
+
+def _render(window: Window, counts: DailyCounts) -> Prepared:
+    told = claims(counts)
+    # The instant is not in the tag: it moves on each second, and says the same of the same numbers.
+    return Prepared.of(
+        orjson.dumps(render_weekly_data(window, counts.users)),
+        {**HEADERS, **_VARY, **told},
+        claims=told[PRECISION],
+    )
