@@ -41,16 +41,16 @@ def prompt(client: Client) -> list[tuple[str, int]]:
     return answered
 
 
-async def test_the_same_question_is_read_once_a_second(
+async def test_the_same_question_is_read_once_in_a_quarter_of_a_second(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     for _ in range(3):
         assert (await ask(client, headers))[:2] == (200, EMPTY)
     assert len(view.asked) == 1
     count_one(view)
-    timer.seconds += 0.999
+    timer.seconds += 0.1875
     assert (await ask(client, headers))[1] == EMPTY
-    timer.seconds += 0.001
+    timer.seconds += 0.0625
     assert (await ask(client, headers))[1] == ONE
     assert len(view.asked) == 2
 
@@ -102,7 +102,7 @@ async def test_as_of_is_that_of_the_numbers(
 
 
 @pytest.mark.parametrize("error", [CatchingUpError(), ViewUnavailableError()])
-async def test_a_number_outlives_the_counters_by_a_second_and_their_absence_by_nothing(
+async def test_a_number_outlives_the_counters_by_a_moment_and_their_absence_by_nothing(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str], error: Exception
 ) -> None:
     await ask(client, headers)
