@@ -29,7 +29,7 @@ class WeeklyAnswers:
     def __init__(self, view: View, timer: Timer, *, patience_seconds: float) -> None:
         self._view = view
         self._recent = Recent[Question, Prepared](seconds=FRESH_SECONDS, max_entries=MAX_ANSWERS, timer=timer)
-        self._flights = Flights(self._read, seconds=patience_seconds)
+        self._flights = Flights(self._read, seconds=patience_seconds, timer=timer)
 
     async def find(self, workspace_id: str, window: Window) -> Prepared:
         """Return the answer; raises as `View.daily_counts` does, and `TimeoutError`."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from redis.asyncio import Redis
@@ -9,8 +10,8 @@ from redis.exceptions import NoScriptError, RedisError
 
 from projector import keys, scripts
 
-Question = tuple[int, Sequence[keys.Counter]]
-"""The generation that is thought to be the live one, and counters of it."""
+Question = tuple[int, str, Sequence[date]]
+"""The generation that is thought to be live, the id of the workspace whose days are asked for, and the days."""
 Reply = Any
 """What the script returns: None where another generation is live."""
 
@@ -49,9 +50,9 @@ class Questions:
     async def _run(self, asked: Sequence[Question]) -> Sequence[Reply]:
         # Not by `Script`, which in a pipeline asks each time whether Redis has it.
         pipeline = self._redis.pipeline(transaction=False)
-        for generation, counters in asked:
+        for generation, workspace_id, days in asked:
             keyspace = keys.generation(generation)
-            names = [keyspace.key(counter) for counter in counters]
+            names = [keyspace.day(workspace_id, day) for day in days]
             places = (keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names)
             pipeline.evalsha(self._script.sha, len(places), *places, generation)
         return await pipeline.execute(raise_on_error=False)

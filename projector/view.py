@@ -71,14 +71,14 @@ class RedisView:
         self._questions = Questions(redis)
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
-        return await self._read([keys.Counter(workspace_id, day) for day in days])
+        return await self._read(workspace_id, days)
 
     async def as_of(self) -> datetime:
-        return (await self._read([])).as_of
+        return (await self._read("", ())).as_of
 
-    async def _read(self, counters: Sequence[keys.Counter]) -> DailyCounts:
+    async def _read(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         try:
-            answer = await self._ask(counters)
+            answer = await self._ask(workspace_id, days)
         except RedisError as error:
             raise ViewUnavailableError(f"Redis can't answer: {words(error)}") from error
         if answer is None:
@@ -90,11 +90,11 @@ class RedisView:
         users = [int(count) for count in counts.split(b",") if count]
         return DailyCounts(users, instant, ESTIMATE_STANDARD_ERROR if estimates else 0.0)
 
-    async def _ask(self, counters: Sequence[keys.Counter]) -> Any:  # noqa: ANN401 - a reply
+    async def _ask(self, workspace_id: str, days: Sequence[date]) -> Any:  # noqa: ANN401 - a reply
         """Ask the live generation, once more where it is not the one that was live last time."""
         for _ in range(TRIES):
             generation = self._generation if self._generation is not None else await self._find_generation()
-            answer = await self._questions.ask((generation, counters))
+            answer = await self._questions.ask((generation, workspace_id, days))
             if answer is not None:
                 # Nothing that is counted says nothing of whose days will be.
                 self._generation = generation if answer[0] else None
