@@ -35,6 +35,11 @@ class Flights(Generic[Question, Answer]):
         # Whoever gives up, gives up alone: the others still get their answer.
         return await asyncio.shield(flight)
 
+    def begin(self, question: Question) -> None:
+        """Ask without waiting, unless it is being asked; an error is told to those who join, if any."""
+        if question not in self._flying:
+            self._start(question).add_done_callback(_ignore_error)
+
     def _start(self, question: Question) -> asyncio.Task[Answer]:
         until = self._timer() + self._seconds
         flight = asyncio.create_task(self._fly(question, until))
@@ -49,3 +54,8 @@ class Flights(Generic[Question, Answer]):
             # long that another one flies by now.
             if self._flying.get(question, _NONE)[0] == until:
                 del self._flying[question]
+
+
+def _ignore_error(flight: asyncio.Task[Any]) -> None:
+    if not flight.cancelled():
+        flight.exception()  # asyncio complains of one that nobody looks at

@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError, RedisError
 from projector import keys, scripts
 
 Question = tuple[int, str, Sequence[date]]
-"""The generation that is thought to be live, the id of the workspace whose days are asked for, and the days."""
+"""The generation that is thought to be live, and the days that are asked for, of a workspace by its id."""
 Reply = Any
 """What the script returns: None where another generation is live."""
 

@@ -55,6 +55,40 @@ async def test_the_same_question_is_read_once_in_a_quarter_of_a_second(
     assert len(view.asked) == 2
 
 
+async def test_an_answer_is_read_anew_before_it_is_old_and_nobody_waits_for_it(
+    client: Client,
+    view: FakeView,
+    timer: FakeTimer,
+    headers: dict[str, str],
+    prompt: list[tuple[str, int]],
+) -> None:
+    await ask(client, headers)
+    count_one(view)
+    view.hangs = True
+    timer.seconds += 0.1875
+    for _ in range(3):
+        assert (await ask(client, headers))[1] == EMPTY
+    assert len(view.asked) == 2
+    view.go_on()
+    await wait_until(lambda: view.answered == 2)
+    assert (await ask(client, headers))[1] == ONE
+    timer.seconds += 0.125
+    assert (await ask(client, headers))[1] == ONE
+    assert len(prompt) == 5
+
+
+async def test_an_error_of_reading_anew_is_told_only_once_the_answer_is_old(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    await ask(client, headers)
+    view.error = ViewUnavailableError()
+    timer.seconds += 0.1875
+    for _ in range(3):
+        assert (await ask(client, headers))[0] == 200
+    timer.seconds += 0.0625
+    assert (await ask(client, headers))[0] == 503
+
+
 async def test_questions_at_the_same_time_share_one_reading(
     client: Client, view: FakeView, tokens: FakeTokens
 ) -> None:
