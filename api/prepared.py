@@ -40,12 +40,14 @@ class Prepared:
     def of(cls, body: bytes, headers: Mapping[str, str], *, claims: str = "") -> Self:
         """Spell the answer out; the headers are sent with either status."""
         tag = hashlib.sha256(claims.encode() + b"\n" + body).hexdigest()[:_TAG_DIGITS]
-        said = {**headers, "ETag": f'"{tag}"'}
-        length = {hdrs.CONTENT_LENGTH: str(len(body))}
+        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        said = f'{said}ETag: "{tag}"\r\n'
+        whole = f"{_status_line(HTTPStatus.OK)}Content-Length: {len(body)}\r\n{said}"
+        unchanged = f"{_status_line(HTTPStatus.NOT_MODIFIED)}{said}"
         return cls(
             tag,
-            Spelling(HTTPStatus.OK, _head(HTTPStatus.OK, said | length), body),
-            Spelling(HTTPStatus.NOT_MODIFIED, _head(HTTPStatus.NOT_MODIFIED, said)),
+            Spelling(HTTPStatus.OK, whole.encode(), body),
+            Spelling(HTTPStatus.NOT_MODIFIED, unchanged.encode()),
         )
 
     def response_to(self, request: web.BaseRequest, told: str = "") -> web.StreamResponse:
@@ -101,13 +103,9 @@ class PreparedResponse(web.StreamResponse):
         return "" if request.version == HttpVersion11 else "Connection: keep-alive\r\n"
 
 
-def _head(status: HTTPStatus, headers: Mapping[str, str]) -> bytes:
+def _status_line(status: HTTPStatus) -> str:
     # Also for a client that speaks HTTP/1.0: a server tells its own version (RFC 9110, 2.5).
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    return "".join(f"{line}\r\n" for line in lines).encode()
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n"
 
 
 @lru_cache(maxsize=1)

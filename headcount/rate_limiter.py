@@ -1,5 +1,6 @@
 """The rate limit in Redis: one count a token and minute, of which every process of the API takes its part."""
 
+import time
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +22,7 @@ MAX_TOKENS: Final = 100_000
 _KEPT_SECONDS: Final = 2 * MINUTE_SECONDS
 """Longer than a minute lasts for all processes together, whose clocks are not quite the same."""
 _PATIENCE_SECONDS: Final = 1.0
-"""Longer than a request's deadline, for whoever joins those who wait already."""
+"""A request's deadline, or about that: what takes longer helps nobody who joins it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ class RedisRateLimiter:
         self._is_alone = False
         self._minute = 0
         self._leases: dict[str, Lease] = {}
-        self._flights = Flights(self._extend, seconds=_PATIENCE_SECONDS)
+        self._flights = Flights(self._extend, seconds=_PATIENCE_SECONDS, timer=time.monotonic)
 
     def spend(self, token_id: str, now: datetime) -> Allowance | None:
         number = self._lease(token_id, minute_of(now)).spend()

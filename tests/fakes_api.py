@@ -45,6 +45,7 @@ class FakeView:
     error: BaseException | None = None
     hangs: bool = False
     asked: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
+    answered: int = 0
     going_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     def go_on(self) -> None:
@@ -55,6 +56,7 @@ class FakeView:
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         self.asked.append((workspace_id, tuple(days)))
         as_of = await self.as_of()
+        self.answered += 1
         return DailyCounts(
             users=[self.counts.get((workspace_id, day), 0) for day in days],
             as_of=as_of,

@@ -41,18 +41,52 @@ def prompt(client: Client) -> list[tuple[str, int]]:
     return answered
 
 
-async def test_the_same_question_is_read_once_a_second(
+async def test_the_same_question_is_read_once_in_a_quarter_of_a_second(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     for _ in range(3):
         assert (await ask(client, headers))[:2] == (200, EMPTY)
     assert len(view.asked) == 1
     count_one(view)
-    timer.seconds += 0.999
+    timer.seconds += 0.1875
     assert (await ask(client, headers))[1] == EMPTY
-    timer.seconds += 0.001
+    timer.seconds += 0.0625
     assert (await ask(client, headers))[1] == ONE
     assert len(view.asked) == 2
+
+
+async def test_an_answer_is_read_anew_before_it_is_old_and_nobody_waits_for_it(
+    client: Client,
+    view: FakeView,
+    timer: FakeTimer,
+    headers: dict[str, str],
+    prompt: list[tuple[str, int]],
+) -> None:
+    await ask(client, headers)
+    count_one(view)
+    view.hangs = True
+    timer.seconds += 0.1875
+    for _ in range(3):
+        assert (await ask(client, headers))[1] == EMPTY
+    assert len(view.asked) == 2
+    view.go_on()
+    await wait_until(lambda: view.answered == 2)
+    assert (await ask(client, headers))[1] == ONE
+    timer.seconds += 0.125
+    assert (await ask(client, headers))[1] == ONE
+    assert len(prompt) == 5
+
+
+async def test_an_error_of_reading_anew_is_told_only_once_the_answer_is_old(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    await ask(client, headers)
+    view.error = ViewUnavailableError()
+    timer.seconds += 0.1875
+    for _ in range(3):
+        assert (await ask(client, headers))[0] == 200
+    timer.seconds += 0.0625
+    assert (await ask(client, headers))[0] == 503
 
 
 async def test_questions_at_the_same_time_share_one_reading(
@@ -102,7 +136,7 @@ async def test_as_of_is_that_of_the_numbers(
 
 
 @pytest.mark.parametrize("error", [CatchingUpError(), ViewUnavailableError()])
-async def test_a_number_outlives_the_counters_by_a_second_and_their_absence_by_nothing(
+async def test_a_number_outlives_the_counters_by_a_moment_and_their_absence_by_nothing(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str], error: Exception
 ) -> None:
     await ask(client, headers)
