@@ -1,6 +1,6 @@
 """Letting a request in: first who asks, then whether they ask too often. What they may do comes after."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +17,6 @@ from api.known_tokens import KnownTokens
 from api.logins import Logins
 from api.recent_logins import RecentLogins
 from api.refusals import Refusals
-from api.responses import NO_HEADERS
 from api.tokens import Token
 
 ALLOWANCE: Final[web.RequestKey[Allowance]] = web.RequestKey("allowance")
@@ -66,12 +65,12 @@ class Admission:
             self.refusals.rate_limited[error.by] += 1
             raise
 
-    def spend(self, token: Token, now: datetime) -> Mapping[str, str] | None:
-        """Count a request, and return what to tell of its limit; None, uncounted, if only `admit` can."""
+    def spend(self, token: Token, now: datetime) -> str | None:
+        """Count a request, and return lines that tell of its limit; None, uncounted, where `admit` must."""
         if not self._bounds.requests or BYPASS_RATE_LIMIT in token.permissions:
-            return NO_HEADERS
+            return ""
         allowance = self._bounds.requests.spend(token.id, now)
-        return None if allowance is None else allowance.headers
+        return None if allowance is None else allowance.lines
 
     async def _admit(self, request: web.Request) -> Token:
         now = self._clock()

@@ -1,11 +1,14 @@
 """How much a client may still ask in the current minute, how that is told, and the port to who counts it."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 MINUTE_SECONDS: Final = 60
+
+_REMAINING: Final = "X-RateLimit-Remaining"
 
 
 class Allowance(Struct, frozen=True):
@@ -27,12 +30,17 @@ class Allowance(Struct, frozen=True):
     @property
     def headers(self) -> dict[str, str]:
         """Tell it as upstream does: the instant of the reset is in milliseconds since 1970."""
-        resets_at = (minute_of(self.now) + 1) * MINUTE_SECONDS * 1000
         return {
             "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(max(0, self.limit - self.used)),
-            "X-RateLimit-Reset": str(resets_at),
+            _REMAINING: str(max(0, self.limit - self.used)),
+            "X-RateLimit-Reset": str(_reset_after(minute_of(self.now))),
         }
+
+    @property
+    def lines(self) -> str:
+        """The same headers as they are sent, each with its end."""
+        left = 0 if self.is_exceeded else self.limit - self.used
+        return f"{_same_lines(self.limit, minute_of(self.now))}{_REMAINING}: {left}\r\n"
 
 
 class RateLimiter(Protocol):
@@ -56,3 +64,13 @@ class RateLimiter(Protocol):
 def minute_of(now: datetime) -> int:
     """Number the minutes since 1970: as upstream's intervals, they begin at the same instant for everyone."""
     return int(now.timestamp()) // MINUTE_SECONDS
+
+
+@lru_cache(maxsize=1)
+def _same_lines(limit: int, minute: int) -> str:
+    """Spell out what all clients are told in a minute."""
+    return f"X-RateLimit-Limit: {limit}\r\nX-RateLimit-Reset: {_reset_after(minute)}\r\n"
+
+
+def _reset_after(minute: int) -> int:
+    return (minute + 1) * MINUTE_SECONDS * 1000

@@ -2,35 +2,60 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+from api.recent import Timer
 
 Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
-class Flights(Generic[Question, Answer]):
-    """Asks each question once at a time. An answer is for those who waited; whoever comes after asks anew."""
+_NONE: Final = (0.0, None)
 
-    def __init__(self, ask: Callable[[Question], Coroutine[Any, Any, Answer]], *, seconds: float) -> None:
+
+class Flights(Generic[Question, Answer]):
+    """Asks each question once at a time. An answer is for those who waited; whoever comes after asks anew.
+
+    What takes longer than `seconds` is joined by nobody any more: those who wait have deadlines of their own.
+    """
+
+    def __init__(
+        self, ask: Callable[[Question], Coroutine[Any, Any, Answer]], *, seconds: float, timer: Timer
+    ) -> None:
         self._ask = ask
         self._seconds = seconds
-        self._flying: dict[Question, asyncio.Task[Answer]] = {}
+        self._timer = timer
+        self._flying: dict[Question, tuple[float, asyncio.Task[Answer]]] = {}
 
     async def join(self, question: Question) -> Answer:
-        """Wait for the answer. What asking raises is raised to all; `TimeoutError` after so many seconds."""
-        flight = self._flying.get(question) or self._start(question)
+        """Wait for the answer; what asking raises is raised to all who wait."""
+        until, flight = self._flying.get(question, _NONE)
+        if flight is None or self._timer() >= until:
+            flight = self._start(question)
         # Whoever gives up, gives up alone: the others still get their answer.
         return await asyncio.shield(flight)
 
+    def begin(self, question: Question) -> None:
+        """Ask without waiting, unless it is being asked; an error is told to those who join, if any."""
+        if question not in self._flying:
+            self._start(question).add_done_callback(_ignore_error)
+
     def _start(self, question: Question) -> asyncio.Task[Answer]:
-        flight = self._flying[question] = asyncio.create_task(self._fly(question))
+        until = self._timer() + self._seconds
+        flight = asyncio.create_task(self._fly(question, until))
+        self._flying[question] = until, flight
         return flight
 
-    async def _fly(self, question: Question) -> Answer:
+    async def _fly(self, question: Question, until: float) -> Answer:
         try:
-            # Not only those who wait have a deadline: what hangs must not be joined for ever.
-            async with asyncio.timeout(self._seconds):
-                return await self._ask(question)
+            return await self._ask(question)
         finally:
-            # Here and not in a callback, before which somebody could join what is over.
-            del self._flying[question]
+            # Here and not in a callback, before which somebody could join what is over; unless it took so
+            # long that another one flies by now.
+            if self._flying.get(question, _NONE)[0] == until:
+                del self._flying[question]
+
+
+def _ignore_error(flight: asyncio.Task[Any]) -> None:
+    if not flight.cancelled():
+        flight.exception()  # asyncio complains of one that nobody looks at

@@ -12,8 +12,6 @@ from typing import Final, Self
 from aiohttp import ETag, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from api.responses import NO_HEADERS
-
 _ANY: Final = "*"
 _TAG_DIGITS: Final = 32
 
@@ -42,22 +40,25 @@ class Prepared:
     def of(cls, body: bytes, headers: Mapping[str, str], *, claims: str = "") -> Self:
         """Spell the answer out; the headers are sent with either status."""
         tag = hashlib.sha256(claims.encode() + b"\n" + body).hexdigest()[:_TAG_DIGITS]
-        said = {**headers, "ETag": f'"{tag}"'}
-        length = {hdrs.CONTENT_LENGTH: str(len(body))}
+        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        said = f'{said}ETag: "{tag}"\r\n'
+        whole = f"{_status_line(HTTPStatus.OK)}Content-Length: {len(body)}\r\n{said}"
+        unchanged = f"{_status_line(HTTPStatus.NOT_MODIFIED)}{said}"
         return cls(
             tag,
-            Spelling(HTTPStatus.OK, _head(HTTPStatus.OK, said | length), body),
-            Spelling(HTTPStatus.NOT_MODIFIED, _head(HTTPStatus.NOT_MODIFIED, said)),
+            Spelling(HTTPStatus.OK, whole.encode(), body),
+            Spelling(HTTPStatus.NOT_MODIFIED, unchanged.encode()),
         )
 
-    def response_to(
-        self, request: web.BaseRequest, headers: Mapping[str, str] = NO_HEADERS
-    ) -> web.StreamResponse:
-        """Answer in whole, or with 304 where the client says that it has this very answer."""
+    def response_to(self, request: web.BaseRequest, told: str = "") -> web.StreamResponse:
+        """Answer in whole, or with 304 where the client says that it has this very answer.
+
+        `told` are lines of the head that are for this client alone, each with its end.
+        """
         # Not by `if_none_match` alone: most clients send no such header, and it looks twice.
         if hdrs.IF_NONE_MATCH in request.headers and self._is_among(request.if_none_match or ()):
-            return PreparedResponse(self.unchanged, headers)
-        return PreparedResponse(self.whole, headers)
+            return PreparedResponse(self.unchanged, told)
+        return PreparedResponse(self.whole, told)
 
     def _is_among(self, tags: tuple[ETag, ...]) -> bool:
         # A weak tag will do: it is ours, weakened by a proxy.
@@ -65,11 +66,12 @@ class Prepared:
 
 
 class PreparedResponse(web.StreamResponse):
-    """Sends a spelling in one piece. Its `headers` are those that are added to it, for this client alone."""
+    """Sends a spelling in one piece. Its `headers` are only those that are added to it afterwards."""
 
-    def __init__(self, spelling: Spelling, headers: Mapping[str, str]) -> None:
-        super().__init__(status=spelling.status, headers=headers)
+    def __init__(self, spelling: Spelling, told: str) -> None:
+        super().__init__(status=spelling.status)
         self._spelling = spelling
+        self._told = told
         self._request: web.BaseRequest | None = None
         self._stays: bool | None = None
 
@@ -88,29 +90,22 @@ class PreparedResponse(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Send head and body at once; returns when the client has taken enough of it, as aiohttp's do."""
-        assert self._request is not None and not data  # noqa: PT018, S101  aiohttp prepares, and adds nothing
-        spelling, own = self._spelling, self._own_head(self._request)
-        body = b"" if self._request.method == hdrs.METH_HEAD else spelling.body
-        await self._request.writer.write_eof(b"%b%b\r\n%b" % (spelling.head, own, body))
+        request, spelling = self._request, self._spelling
+        assert request is not None and not data  # noqa: PT018, S101  aiohttp prepares, and adds nothing
+        own = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        own = f"{self._told}{own}{_date(int(time.time()))}{self._connection(request)}\r\n"
+        body = b"" if request.method == hdrs.METH_HEAD else spelling.body
+        await request.writer.write_eof(b"".join((spelling.head, own.encode(), body)))
 
-    def _own_head(self, request: web.BaseRequest) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        return f"{lines}{_date(int(time.time()))}{_connection(request, stays=self._stays)}".encode()
+    def _connection(self, request: web.BaseRequest) -> str:
+        if not self._stays:
+            return "Connection: close\r\n"
+        return "" if request.version == HttpVersion11 else "Connection: keep-alive\r\n"
 
 
-def _head(status: HTTPStatus, headers: Mapping[str, str]) -> bytes:
+def _status_line(status: HTTPStatus) -> str:
     # Also for a client that speaks HTTP/1.0: a server tells its own version (RFC 9110, 2.5).
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    return "".join(f"{line}\r\n" for line in lines).encode()
-
-
-def _connection(request: web.BaseRequest, *, stays: bool | None) -> str:
-    if not stays:
-        return "Connection: close\r\n"
-    return "" if request.version == HttpVersion11 else "Connection: keep-alive\r\n"
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n"
 
 
 @lru_cache(maxsize=1)

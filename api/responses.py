@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Content-Type": "application/json",
@@ -22,7 +22,7 @@ HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def json_response(
-    body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = NO_HEADERS
+    body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = _NO_HEADERS
 ) -> web.Response:
     """Build a response whose body is, byte for byte, what JavaScript's `JSON.stringify` would print."""
     return web.Response(

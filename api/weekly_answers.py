@@ -1,6 +1,6 @@
-"""The answers of weekly-data: read and rendered at most once a second for each workspace and window."""
+"""The answers of weekly-data: read and rendered at most a few times a second for a workspace and window."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -11,18 +11,19 @@ from api.recent import Recent, Timer
 from api.responses import HEADERS
 from projector.view import DailyCounts, View
 
-FRESH_SECONDS: Final = 1.0
-"""No answer is older, counted from before its counters were read."""
+FRESH_SECONDS: Final = 0.25
+"""No answer is older, counted from before its counters were read. A second is promised; but an event is to
+show as soon as it is counted, and a few readings a second cost Redis next to nothing."""
+RENEWED_AFTER_SECONDS: Final = 0.15
+"""Whoever asks from then on is answered, and has it read anew: so that no poller waits for a reading."""
 MAX_ANSWERS: Final = 10_000
 
+_NONE: Final = (None, 0.0)
 _VARY: Final = {"Vary": "X-Auth-Token, X-User-Id"}
 
 
-class Question(NamedTuple):
-    """Whose days, and which."""
-
-    workspace_id: str
-    window: Window
+Question = tuple[str, Window]
+"""Whose days, and which: a workspace's id, and the days."""
 
 
 class WeeklyAnswers:
@@ -30,23 +31,30 @@ class WeeklyAnswers:
 
     def __init__(self, view: View, timer: Timer, *, patience_seconds: float) -> None:
         self._view = view
-        self._recent = Recent[Question, Prepared](seconds=FRESH_SECONDS, max_entries=MAX_ANSWERS, timer=timer)
-        self._flights = Flights(self._read, seconds=patience_seconds)
+        self._timer = timer
+        self._recent = Recent[Question, tuple[Prepared, float]](
+            seconds=FRESH_SECONDS, max_entries=MAX_ANSWERS, timer=timer
+        )
+        self._flights = Flights(self._read, seconds=patience_seconds, timer=timer)
 
     async def find(self, workspace_id: str, window: Window) -> Prepared:
         """Return the answer; raises as `View.daily_counts` does, and `TimeoutError`."""
         recalled = self.recall(workspace_id, window)
-        return recalled or await self._flights.join(Question(workspace_id, window))
+        return recalled or await self._flights.join((workspace_id, window))
 
     def recall(self, workspace_id: str, window: Window) -> Prepared | None:
-        """Return the answer if it is fresh, without asking anybody."""
-        return self._recent.get(Question(workspace_id, window))
+        """Return the answer if it is fresh, without waiting."""
+        question = (workspace_id, window)
+        answer, renewed_at = self._recent.get(question) or _NONE
+        if answer is not None and self._timer() >= renewed_at:
+            self._flights.begin(question)
+        return answer
 
     async def _read(self, question: Question) -> Prepared:
-        asked_at = self._recent.timer()
-        counts = await self._view.daily_counts(question.workspace_id, question.window)
-        answer = _render(question.window, counts)
-        self._recent.keep(question, answer, asked_at=asked_at)
+        asked_at = self._timer()
+        workspace_id, window = question
+        answer = _render(window, await self._view.daily_counts(workspace_id, window))
+        self._recent.keep(question, (answer, asked_at + RENEWED_AFTER_SECONDS), asked_at=asked_at)
         return answer
 
 

@@ -9,6 +9,7 @@ import psutil
 
 LOOK_SECONDS: Final = 0.02
 MEGABYTE: Final = 1_000_000
+_BUSY: Final = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
 def embedded_server(name: str) -> psutil.Process:
@@ -21,6 +22,12 @@ def cpu_seconds(process: psutil.Process) -> float:
     """Return the CPU time, user and system, that a process has taken so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def machine_cpu_seconds() -> float:
+    """Return the CPU time that all cores together have spent since the machine's start, whoever took it."""
+    times = psutil.cpu_times()
+    return sum(getattr(times, name, 0.0) for name in _BUSY)
 
 
 class PeakMemory:

@@ -8,6 +8,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from headcount import tls
+from headcount.gathering import GatheringRedis
 from headcount.settings import Settings
 
 WORKER_TIMEOUT_SECONDS: Final = 5.0
@@ -62,7 +63,7 @@ def api_redis(settings: Settings) -> Redis:
         timeout=API_TIMEOUT_SECONDS,
         **_redis_options(settings, API_TIMEOUT_SECONDS),
     )
-    return Redis.from_pool(pool)
+    return GatheringRedis(pool, seconds=API_TIMEOUT_SECONDS)
 
 
 def _redis_options(settings: Settings, timeout: float) -> dict[str, Any]:

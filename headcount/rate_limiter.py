@@ -1,10 +1,11 @@
 """The rate limit in Redis: one count a token and minute, of which every process of the API takes its part."""
 
+import time
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from limits.aio.storage import RedisStorage
+from limits.aio.storage.redis.bridge import RedisBridge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -21,31 +22,28 @@ MAX_TOKENS: Final = 100_000
 _KEPT_SECONDS: Final = 2 * MINUTE_SECONDS
 """Longer than a minute lasts for all processes together, whose clocks are not quite the same."""
 _PATIENCE_SECONDS: Final = 1.0
-"""Longer than a request's deadline, for whoever joins those who wait already."""
+"""A request's deadline, or about that: what takes longer helps nobody who joins it."""
 
 _log = structlog.get_logger(__name__)
 
 
 class RedisRateLimiter:
-    """Counts with the storage of `limits`, on the connections of our own client: for many requests at once.
+    """Counts with the script of `limits`, on our own client: for many requests at once.
 
-    Its strategies would take three round trips for each: they ask for the count and for the window's end once
-    more. Here the window is the minute of the clock, so its end is known. While Redis answers and takes no
-    writes (full, read-only, failing to save) the process counts for itself: readers are answered, and still
-    bounded.
+    The strategies of `limits` would take three round trips for each: they ask for the count and for the
+    window's end once more. Here the window is the minute of the clock, so its end is known. While Redis
+    answers and takes no writes (full, read-only, failing to save) the process counts for itself: readers are
+    answered, and still bounded.
     """
 
     def __init__(self, redis: Redis, *, per_minute: int) -> None:
-        options: dict[str, Any] = {"connection_pool": redis.connection_pool}
-        self._storage = RedisStorage(
-            "redis://", implementation="redispy", key_prefix=keys.REQUESTS, **options
-        )
+        self._incr = redis.register_script(RedisBridge.SCRIPT_INCR_EXPIRE)
         self._per_minute = per_minute
         self._own = MinuteCounts(max_names=MAX_TOKENS)
         self._is_alone = False
         self._minute = 0
         self._leases: dict[str, Lease] = {}
-        self._flights = Flights(self._extend, seconds=_PATIENCE_SECONDS)
+        self._flights = Flights(self._extend, seconds=_PATIENCE_SECONDS, timer=time.monotonic)
 
     def spend(self, token_id: str, now: datetime) -> Allowance | None:
         number = self._lease(token_id, minute_of(now)).spend()
@@ -73,18 +71,19 @@ class RedisRateLimiter:
 
     async def _extend(self, lease: Lease) -> None:
         amount = lease.demand()
-        lease.extend(await self._storage.incr(lease.key, _KEPT_SECONDS, amount), amount)
+        lease.extend(await self._incr(keys=[lease.key], args=[_KEPT_SECONDS, amount]), amount)
         self._is_alone = False
 
     def _lease(self, token_id: str, minute: int) -> Lease:
         if minute != self._minute:
             self._minute = minute
             self._leases.clear()
-        lease = self._leases.get(token_id)
-        if lease is None:
-            lease = Lease(keys.requests(token_id, minute), self._per_minute)
-            if len(self._leases) < MAX_TOKENS:
-                self._leases[token_id] = lease
+        return self._leases.get(token_id) or self._new_lease(token_id)
+
+    def _new_lease(self, token_id: str) -> Lease:
+        lease = Lease(keys.requests(token_id, self._minute), self._per_minute)
+        if len(self._leases) < MAX_TOKENS:
+            self._leases[token_id] = lease
         return lease
 
     def _count_alone(self, token_id: str, now: datetime, error: RedisError | OSError) -> int:

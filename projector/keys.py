@@ -1,5 +1,6 @@
 """Every Redis key there is. No other module builds one."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -86,6 +87,11 @@ class Keyspace:
         """Name a day's counter. A workspace id has no colon (see `ingest.event`): no id can forge a key."""
         return f"{_PREFIX}:{self.name}:day:{workspace_id}:{day.isoformat()}"
 
+    def days(self, workspace_id: str, days: Iterable[date]) -> Sequence[str]:
+        """Name the counters of several days, as `day` does."""
+        beginning = f"{_PREFIX}:{self.name}:day:{workspace_id}:"
+        return [beginning + day.isoformat() for day in days]
+
     def bucket(self, workspace_id: str, number: int) -> str:
         """Name a bucket's counter."""
         return f"{_PREFIX}:{self.name}:bucket:{workspace_id}:{number}"
@@ -129,5 +135,5 @@ def every_counter_of(workspace_id: str) -> str:
 
 
 def requests(token_id: str, minute: int) -> str:
-    """Name the count of a token's requests in the n-th minute since 1970, but for the prefix `REQUESTS`."""
-    return f"{token_id}:{minute}"
+    """Name the count of a token's requests in the n-th minute since 1970."""
+    return f"{REQUESTS}:{token_id}:{minute}"

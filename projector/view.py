@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol
 
+from msgspec import Struct, msgpack
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from projector import keys
+from projector import keys, scripts
 from projector.errors import words
-from projector.questions import Questions
 
 TRIES: Final = 3
 ESTIMATE_STANDARD_ERROR: Final = 1.04 / math.sqrt(16_384)
@@ -58,8 +58,23 @@ class View(Protocol):
         ...
 
 
+class Reply(Struct, array_like=True, frozen=True):
+    """What the script replies, as it packs it."""
+
+    partitions: int
+    instants: list[int]
+    """As-of instants of the partitions that have one, in ms of the epoch."""
+    users: list[int]
+    estimates: int
+    """How many of `users` are."""
+
+
+# Not strict: the instants are strings to Redis.
+_decode: Final = msgpack.Decoder(Reply, strict=False).decode
+
+
 class RedisView:
-    """Implements `View` with one call of a script: counts and as-of are of one moment.
+    """Implements `View` with one script call a question: counts and as-of are of one moment.
 
     `time_zone` is the one whose days are asked for. The counters may be replaced while the view is in use.
     """
@@ -68,39 +83,45 @@ class RedisView:
         self._redis = redis
         self._time_zone = time_zone
         self._generation: int | None = None
-        self._questions = Questions(redis)
+        self._window = redis.register_script(scripts.source(scripts.WINDOW))
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
-        return await self._read([keys.Counter(workspace_id, day) for day in days])
+        return await self._read(workspace_id, days)
 
     async def as_of(self) -> datetime:
-        return (await self._read([])).as_of
+        return (await self._read("", ())).as_of
 
-    async def _read(self, counters: Sequence[keys.Counter]) -> DailyCounts:
+    async def _read(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         try:
-            answer = await self._ask(counters)
+            reply = await self._ask(workspace_id, days)
         except RedisError as error:
             raise ViewUnavailableError(f"Redis can't answer: {words(error)}") from error
-        if answer is None:
+        if reply is None:
             raise ViewUnavailableError("the counters are being replaced")
-        partitions, as_of, counts, estimates = answer
-        if partitions == 0 or len(as_of) < partitions:
+        if reply.partitions == 0 or len(reply.instants) < reply.partitions:
             raise CatchingUpError("the projection does not hold the whole log yet")
-        instant = datetime.fromtimestamp(min(map(int, as_of)) / 1000, UTC)
-        users = [int(count) for count in counts.split(b",") if count]
-        return DailyCounts(users, instant, ESTIMATE_STANDARD_ERROR if estimates else 0.0)
+        instant = datetime.fromtimestamp(min(reply.instants) / 1000, UTC)
+        return DailyCounts(reply.users, instant, ESTIMATE_STANDARD_ERROR if reply.estimates else 0.0)
 
-    async def _ask(self, counters: Sequence[keys.Counter]) -> Any:  # noqa: ANN401 - a reply
+    async def _ask(self, workspace_id: str, days: Sequence[date]) -> Reply | None:
         """Ask the live generation, once more where it is not the one that was live last time."""
         for _ in range(TRIES):
             generation = self._generation if self._generation is not None else await self._find_generation()
-            answer = await self._questions.ask((generation, counters))
-            if answer is not None:
+            packed = await self._run(generation, workspace_id, days)
+            if packed is not None:
+                reply = _decode(packed)
                 # Nothing that is counted says nothing of whose days will be.
-                self._generation = generation if answer[0] else None
-                return answer
+                self._generation = generation if reply.partitions else None
+                return reply
             self._generation = None
         return None
+
+    async def _run(self, generation: int, workspace_id: str, days: Sequence[date]) -> bytes | None:
+        keyspace = keys.generation(generation)
+        names = keyspace.days(workspace_id, days)
+        places = [keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names]
+        packed: bytes | None = await self._window(keys=places, args=[generation])
+        return packed
 
     async def _find_generation(self) -> int:
         found: Any = await self._redis.hmget(keys.DEPLOYMENT, ["generation", "time_zone"])

@@ -1,8 +1,8 @@
 -- Reads counters, and how far they can be believed, as of one moment.
 -- KEYS: the deployment, checkpoints, as-of, then the counters. ARGV: the number of the generation that the KEYS are of.
--- Returns the number of partitions, their as-of instants in ms, the counts in the order of KEYS, and how many are estimates;
--- nil where another generation is live. The counts are one text, with commas between them: a client reads one reply in it
--- several times faster than eight.
+-- Returns the number of partitions, their as-of instants in ms, the counts in the order of KEYS, and how many are estimates,
+-- as one string of MessagePack: clients take that apart many times faster than as many replies. Nil where another
+-- generation is live.
 if (redis.call('HGET', KEYS[1], 'generation') or '0') ~= ARGV[1] then
   return nil
 end
@@ -18,4 +18,4 @@ for i = FIRST, #KEYS do
     counts[i - FIRST + 1] = redis.call('SCARD', KEYS[i])
   end
 end
-return { redis.call('HLEN', KEYS[2]), redis.call('HVALS', KEYS[3]), table.concat(counts, ','), estimates }
+return cmsgpack.pack({ redis.call('HLEN', KEYS[2]), redis.call('HVALS', KEYS[3]), counts, estimates })

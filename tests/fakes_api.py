@@ -45,10 +45,18 @@ class FakeView:
     error: BaseException | None = None
     hangs: bool = False
     asked: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
+    answered: int = 0
+    going_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def go_on(self) -> None:
+        """Answer those whose questions hang, and whoever asks from now on."""
+        self.hangs = False
+        self.going_on.set()
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
         self.asked.append((workspace_id, tuple(days)))
         as_of = await self.as_of()
+        self.answered += 1
         return DailyCounts(
             users=[self.counts.get((workspace_id, day), 0) for day in days],
             as_of=as_of,
@@ -56,7 +64,9 @@ class FakeView:
         )
 
     async def as_of(self) -> datetime:
-        await _trouble(self.error, hangs=self.hangs)
+        if self.hangs:
+            await self.going_on.wait()
+        await _trouble(self.error, hangs=False)
         return self.instant
 
 

@@ -17,6 +17,7 @@ from api.description.responses import (
 )
 from api.description.schemas import Document, schemas
 from api.description.start import start_parameter
+from api.description.tags import tag_header, tag_parameter, unchanged
 
 LIVEZ_PATH: Final = "/livez"
 READYZ_PATH: Final = "/readyz"
@@ -48,7 +49,7 @@ def openapi_document() -> Document:
             WEEKLY_DATA_PATH: _weekly_data(),
             LIVEZ_PATH: _open_path("livez", "Whether the process lives", livez_examples()),
             READYZ_PATH: _open_path("readyz", "Whether it can answer, and why not", readyz_examples()),
-            OPENAPI_PATH: _open_path("openapi", "This document", openapi_examples()),
+            OPENAPI_PATH: _openapi(),
         },
         "components": {
             "schemas": schemas(),
@@ -60,8 +61,9 @@ def openapi_document() -> Document:
 def _weekly_data() -> Document:
     allowance = allowance_headers(*_COUNTED)
     wait = wait_header()
+    told = claim_headers() | tag_header() | allowance[HTTPStatus.OK]
     headers = allowance | {
-        HTTPStatus.OK: claim_headers() | allowance[HTTPStatus.OK],
+        HTTPStatus.OK: told,
         HTTPStatus.TOO_MANY_REQUESTS: wait | allowance[HTTPStatus.TOO_MANY_REQUESTS],
         HTTPStatus.SERVICE_UNAVAILABLE: wait | allowance[HTTPStatus.SERVICE_UNAVAILABLE],
     }
@@ -69,12 +71,18 @@ def _weekly_data() -> Document:
         "summary": "How many people were active on each of eight days",
         "description": (
             "Newest first; a day without anybody is left out. The workspace is the token's, which needs the"
-            " permission view-engagement-dashboard."
+            " permission view-engagement-dashboard. An answer is at most a second old."
         ),
         "security": [{"authToken": [], "userId": []}],
-        "parameters": [start_parameter()],
+        "parameters": [start_parameter(), tag_parameter()],
     }
-    return _path("weekly-data", operation, responses(weekly_data_examples(), headers))
+    return _path("weekly-data", operation, responses(weekly_data_examples(), headers) | unchanged(told))
+
+
+def _openapi() -> Document:
+    operation = {"summary": "This document", "security": [], "parameters": [tag_parameter()]}
+    answers = responses(openapi_examples(), {HTTPStatus.OK: tag_header()})
+    return _path("openapi", operation, answers | unchanged(tag_header()))
 
 
 def _open_path(name: str, summary: str, examples: Mapping[str, Example]) -> Document:

@@ -7,7 +7,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.footprint import MEGABYTE, cpu_seconds
+from benchmarks.footprint import MEGABYTE, cpu_seconds, machine_cpu_seconds
 from benchmarks.freshness.latency import Latency
 from benchmarks.freshness.probing import Prober, Probes
 from benchmarks.freshness.standing import Standing, Standings
@@ -23,7 +23,8 @@ REACHED_SHARE: Final = 0.98
 class Row:
     """One rate: what was asked for and what it came to, in events a second, and how the probes fared.
 
-    `cores` is the CPU time that each process took, by the second; `seconds` are the probes' own.
+    `cores` is the CPU time that each process took, by the second; `machine` is what all processes there
+    are took, others' too.
     """
 
     wanted_rate: int
@@ -79,4 +80,5 @@ def is_saturated(before: Standing, after: Standing) -> bool:
 
 
 def _cpu(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
-    return {name: cpu_seconds(process) for name, process in processes.items()}
+    taken = {name: cpu_seconds(process) for name, process in processes.items()}
+    return taken | {"machine": machine_cpu_seconds()}

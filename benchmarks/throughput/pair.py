@@ -20,7 +20,8 @@ from benchmarks.backlog import Shape, make
 from benchmarks.footprint import cpu_seconds
 from benchmarks.projecting import working
 from benchmarks.throughput.run import Run, peak_rss_bytes
-from benchmarks.throughput.stage import TURN_SECONDS, servers_cpu_seconds
+from benchmarks.throughput.servers import ServersWatch
+from benchmarks.throughput.stage import TURN_SECONDS
 from headcount.clients import kafka_options, worker_redis
 from headcount.composition import utc_now
 from headcount.log.topics import admin_client, create_topics
@@ -98,17 +99,19 @@ async def _publish(producer: AIOKafkaProducer, topic: str, values: Iterable[byte
 
 async def _watch(redis: Redis, ends: Ends, processes: list[psutil.Process]) -> Run:
     """Time it from the first batch in Redis to the last."""
+    servers = ServersWatch()
     while (first := await _counted(redis, ends)) == 0:  # noqa: ASYNC110  Redis tells nobody
         await asyncio.sleep(LOOK_SECONDS)
-    start, cpu, servers = time.monotonic(), _cpu_seconds(processes), servers_cpu_seconds()
+    start, cpu, before = time.monotonic(), _cpu_seconds(processes), servers.look()
     while (counted := await _counted(redis, ends)) < sum(ends.values()):  # noqa: ASYNC110  as above
         await asyncio.sleep(LOOK_SECONDS)
     return Run(
+        start=start,
         events=counted - first,
         seconds=time.monotonic() - start,
         cpu_seconds=_cpu_seconds(processes) - cpu,
         peak_rss_bytes=max(peak_rss_bytes(process.pid) for process in processes),
-        servers_cpu_seconds=servers_cpu_seconds() - servers,
+        servers_cpu_seconds=servers.look() - before,
     )
 
 

@@ -17,10 +17,11 @@ KIBIBYTE: Final = 1_024
 class Run:
     """From the first records in hand to the last: events, seconds, and CPU time (user and system).
 
-    `peak_rss_bytes` is the largest memory that the process ever had, and `servers_cpu_seconds` what Kafka and
-    Redis took meanwhile, its start and end included.
+    It began at `start` of the system's monotonic clock. `peak_rss_bytes` is the largest memory that the
+    process ever had, and `servers_cpu_seconds` what Kafka and Redis took meanwhile.
     """
 
+    start: float
     events: int
     seconds: float
     cpu_seconds: float
@@ -55,6 +56,7 @@ class Stopwatch:
         """Return what it took from then on; `events` counts from before the start, as at the making."""
         seconds, cpu_seconds = time.monotonic(), _cpu_seconds()
         return Run(
+            start=self._start[0],
             events=events - self._events,
             seconds=seconds - self._start[0],
             cpu_seconds=cpu_seconds - self._start[1],

@@ -11,12 +11,12 @@ import orjson
 from rich.progress import Progress
 
 from benchmarks.backlog import Shape, activities
-from benchmarks.footprint import cpu_seconds, embedded_server
 from benchmarks.people import Counts, count, people_of
 from benchmarks.projecting import publish
 from benchmarks.throughput.line_up import Contestant
 from benchmarks.throughput.outcome import check
 from benchmarks.throughput.run import Run
+from benchmarks.throughput.servers import watched_servers
 from headcount.clients import worker_redis
 from headcount.composition import utc_now
 from headcount.replay.recording import encode
@@ -24,7 +24,6 @@ from headcount.settings import Settings
 
 TURN_SECONDS: Final = 600.0
 """A contestant that takes longer hangs."""
-SERVERS: Final = ("kafka", "valkey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +67,10 @@ async def take_turn(contestant: Contestant, backlog: Backlog, group: str) -> Run
     """Let one have its turn, on an empty Redis and in a new group, so that it begins at the beginning."""
     async with worker_redis(backlog.settings) as redis:
         await redis.flushdb()
-        before = servers_cpu_seconds()
-        run = await _in_child(contestant, backlog, group)
-        servers = servers_cpu_seconds() - before
+        async with watched_servers() as servers:
+            run = await _in_child(contestant, backlog, group)
         await check(redis, contestant.leaves, events=backlog.shape.events, truth=backlog.truth)
-    return run.beside(servers)
-
-
-def servers_cpu_seconds() -> float:
-    """Return what the Kafka and the Valkey of this benchmark have taken so far."""
-    return sum(cpu_seconds(embedded_server(name)) for name in SERVERS)
+    return run.beside(servers.between(run.start, run.start + run.seconds))
 
 
 async def _in_child(contestant: Contestant, backlog: Backlog, group: str) -> Run:

@@ -152,8 +152,8 @@ class Connection(web.RequestHandler):
     def _is_too_large(self, heads: int) -> bool:
         # While a request is in work, what seems to be the next head can be that request's body: aiohttp can
         # tell, and has bounds of its own.
-        at_rest = self._waiting + heads == 0
-        return max(self._heads.longest, self._heads.open_bytes * at_rest) > self._limits.head_bytes
+        open_bytes = 0 if self._waiting + heads else self._heads.open_bytes
+        return self._heads.longest > self._limits.head_bytes or open_bytes > self._limits.head_bytes
 
     def _await_rest(self, heads: int) -> None:
         self._waiting += heads

@@ -1,10 +1,11 @@
 """`/openapi.json`: a valid description of all routes and no others, open to all, and the same for all."""
 
+import gzip
 import re
 
 import orjson
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import MultiDict
@@ -33,6 +34,44 @@ async def test_head_of_the_document(client: Client) -> None:
     async with client.head("/openapi.json") as response:
         assert (response.status, await response.read()) == (200, b"")
         assert response.headers["Cache-Control"] == "public, max-age=3600"
+
+
+async def raw(client: Client, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """Ask for the document, and return what came as it came."""
+    url = f"http://{client.host}:{client.port}/openapi.json"
+    async with (
+        ClientSession(auto_decompress=False, skip_auto_headers=["Accept-Encoding"]) as session,
+        session.get(url, headers=headers) as response,
+    ):
+        return response.status, {**response.headers}, await response.read()
+
+
+async def test_the_document_is_compressed_for_whoever_takes_that(client: Client) -> None:
+    status, headers, body = await raw(client, {"Accept-Encoding": "gzip, deflate"})
+    assert (status, headers["Content-Encoding"], headers["Vary"]) == (200, "gzip", "Accept-Encoding")
+    assert orjson.loads(gzip.decompress(body)) == openapi_document()
+    assert len(body) == int(headers["Content-Length"])
+
+
+@pytest.mark.parametrize(
+    "accepted", [{}, {"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip;q=0, *"}]
+)
+async def test_the_document_is_sent_as_it_is_to_everybody_else(
+    client: Client, accepted: dict[str, str]
+) -> None:
+    _, headers, body = await raw(client, accepted)
+    assert "Content-Encoding" not in headers
+    assert headers["Vary"] == "Accept-Encoding"
+    assert orjson.loads(body) == openapi_document()
+
+
+async def test_each_coding_of_the_document_has_a_tag_of_its_own(client: Client) -> None:
+    _, plain, _ = await raw(client, {})
+    _, packed, _ = await raw(client, {"Accept-Encoding": "gzip"})
+    assert plain["Etag"] != packed["Etag"]
+    assert (await raw(client, {"If-None-Match": plain["Etag"]}))[0] == 304
+    assert (await raw(client, {"If-None-Match": packed["Etag"]}))[0] == 200
+    assert (await raw(client, {"If-None-Match": packed["Etag"], "Accept-Encoding": "gzip"}))[0] == 304
 
 
 def test_the_document_is_valid() -> None:

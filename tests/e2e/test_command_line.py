@@ -90,7 +90,7 @@ def test_a_week_from_the_recording_to_the_answer(headcount: CommandLine) -> None
     assert sum(part["checkpoint"] for part in status["partitions"]) == published["published"]
 
     headcount("tokens", "revoke", token["id"])
-    assert get(url, login)[0] == 401
+    api.wait_for(lambda: get(url, login)[0] == 401, deadline_seconds=10)
     assert (worker.stop(), api.stop()) == (0, 0)
 
 

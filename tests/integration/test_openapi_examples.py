@@ -192,7 +192,8 @@ class Example:
 def examples() -> Iterator[Example]:
     for path, operations in openapi_document()["paths"].items():
         for status, response in operations["get"]["responses"].items():
-            for name, example in response["content"]["application/json"].get("examples", {}).items():
+            content = response.get("content", {"application/json": {}})
+            for name, example in content["application/json"].get("examples", {}).items():
                 body = orjson.dumps(example["value"])
                 yield Example(path, name, int(status), body, response.get("headers", {}))
 
@@ -210,8 +211,9 @@ async def assert_told(stage: Stage, example: Example) -> None:
             assert (response.status, await response.read()) == (example.status, example.body)
             assert response.headers["Content-Type"] == "application/json"
             required = {name for name, header in example.headers.items() if header["required"]}
+            assert all(name in response.headers for name in required)
             told = {name for name in response.headers if name.startswith(("X-", "Retry-"))}
-            assert required <= told <= example.headers.keys()
+            assert told <= example.headers.keys()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -147,6 +148,53 @@ async def test_a_count_is_one_command(redis_as: RedisAs, redis_client: Redis) ->
     assert sent == {"cmdstat_evalsha": 1, "cmdstat_incrby": 1}
 
 
+async def test_processes_grant_no_more_than_the_limit_however_they_share_it(redis_as: RedisAs) -> None:
+    one, other = (RedisRateLimiter(redis_as("api"), per_minute=200) for _ in range(2))
+    answers = await asyncio.gather(*((one, other)[number % 3 == 0].count("a", NOW) for number in range(400)))
+    granted = [allowance.used for allowance in answers if not allowance.is_exceeded]
+    assert sorted(granted) == [*range(1, 201)]
+
+
+async def test_a_busy_token_asks_redis_seldom(redis_as: RedisAs, redis_client: Redis) -> None:
+    limiter = RedisRateLimiter(redis_as("api"), per_minute=100_000)
+    await limiter.count("a", NOW)
+    await redis_client.config_resetstat()
+    answers = [(limiter.spend("a", NOW) or await limiter.count("a", NOW)).used for _ in range(10_000)]
+    assert answers == [*range(2, 10_002)]
+    stats = await redis_client.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] < 30
+
+
+async def test_a_new_minute_is_a_new_lease(redis_as: RedisAs) -> None:
+    limiter = RedisRateLimiter(redis_as("api"), per_minute=100)
+    assert [(await limiter.count("a", NOW)).used for _ in range(20)] == [*range(1, 21)]
+    assert limiter.spend("a", NOW + timedelta(minutes=1)) is None
+    assert (await limiter.count("a", NOW + timedelta(minutes=1))).used == 1
+
+
+async def test_who_gives_up_waiting_for_a_number_takes_nobody_along(redis_as: RedisAs) -> None:
+    limiter = RedisRateLimiter(redis_as("api"), per_minute=100)
+    first, second = (asyncio.create_task(limiter.count("a", NOW)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert not (await second).is_exceeded
+
+
+async def test_what_is_left_of_a_lease_is_granted_while_redis_is_away(
+    embedded_valkey: Servers[EmbeddedValkey],
+) -> None:
+    """It was counted; what was not is refused."""
+    valkey = await embedded_valkey.start()
+    async with Redis.from_url(valkey.url, retry=Retry(NoBackoff(), 0)) as redis:
+        limiter = RedisRateLimiter(redis, per_minute=1_000)
+        for _ in range(5):
+            await limiter.count("a", NOW)
+        await valkey.stop()
+        assert [(await limiter.count("a", NOW)).used for _ in range(2)] == [6, 7]
+        with pytest.raises(RateLimitUnavailableError):
+            await limiter.count("a", NOW)
+
+
 async def test_redis_may_forget_the_script(redis_as: RedisAs, redis_client: Redis) -> None:
     limiter = RedisRateLimiter(redis_as("api"), per_minute=5)
     await limiter.count("0123456789ab", NOW)
@@ -189,7 +237,7 @@ async def accept(redis: Redis) -> None:
 async def test_what_redis_does_not_count_for_another_reason_is_counted_nowhere(
     redis_as: RedisAs, redis_client: Redis
 ) -> None:
-    await redis_client.hset(f"{keys.REQUESTS}:{keys.requests('a', minute_of(NOW))}", "not", "a count")
+    await redis_client.hset(keys.requests("a", minute_of(NOW)), "not", "a count")
     limiter = RedisRateLimiter(redis_as("api"), per_minute=2)
     with pytest.raises(RateLimitUnavailableError):
         await limiter.count("a", NOW)

@@ -1,5 +1,6 @@
 """The view: what is known of a window, as of when, and when nothing is known."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from headcount.embedded import EmbeddedValkey
+from headcount.gathering import GatheringRedis
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector import keys
@@ -30,8 +32,10 @@ async def projection(redis_client: Redis) -> RedisProjection:
 
 
 @pytest.fixture
-def view(redis_as: Callable[[str], Redis]) -> RedisView:
-    return RedisView(redis_as("api"))
+async def view(redis_as: Callable[[str], Redis]) -> AsyncIterator[RedisView]:
+    """A view on a client like the API's."""
+    async with GatheringRedis(redis_as("api").connection_pool, seconds=5) as redis:
+        yield RedisView(redis)
 
 
 async def projection_of_two(redis: Redis) -> RedisProjection:
@@ -127,6 +131,46 @@ async def test_a_question_is_one_round_trip_whatever_the_window(
         await redis_client.echo("that is all")
         sent = [command async for command in until_echo(monitor.listen())]
     assert [words.split()[0] for words in sent] == ["EVALSHA"]
+
+
+async def test_what_is_asked_at_the_same_time_is_one_round_trip(
+    projection: RedisProjection, view: RedisView, redis_client: Redis
+) -> None:
+    await catch_up_with_all(projection)
+    await view.as_of()
+    await redis_client.config_resetstat()
+    workspaces = ["acme", "other", "acme", "third"]
+    told = await asyncio.gather(*(view.daily_counts(name, WINDOW[:2]) for name in workspaces), view.as_of())
+    assert [answer.users for answer in told[:4] if isinstance(answer, DailyCounts)] == [
+        [2, 1],
+        [0, 0],
+        [2, 1],
+        [0, 0],
+    ]
+    assert told[4] == NOW
+    stats = await redis_client.info("stats")
+    assert stats["total_reads_processed"] <= 3  # theirs, and our own two
+
+
+async def test_what_is_wrong_with_one_question_is_no_other_ones(
+    projection: RedisProjection, view: RedisView, redis_client: Redis
+) -> None:
+    await catch_up_with_all(projection)
+    await redis_client.set(keys.FIRST.day("broken", WINDOW[0]), "x")
+    broken, whole = await asyncio.gather(
+        view.daily_counts("broken", WINDOW), view.daily_counts("acme", WINDOW), return_exceptions=True
+    )
+    assert isinstance(broken, ViewUnavailableError)
+    assert isinstance(whole, DailyCounts)
+    assert whole.users[0] == 2
+
+
+async def test_who_gives_up_takes_nobody_along(projection: RedisProjection, view: RedisView) -> None:
+    await catch_up_with_all(projection)
+    first, second = (asyncio.create_task(view.daily_counts("acme", WINDOW[:1])) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).users == [2]
 
 
 async def until_echo(commands: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:

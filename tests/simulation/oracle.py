@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import cast
+
+from msgspec import msgpack
 
 from ingest.batch import Partition
 from projector import keys
@@ -72,11 +73,10 @@ class Oracle(Observer):
 
     def on_window(self, reply: Reply) -> None:
         """Hold what a reader is told to what is stored at that moment."""
-        partitions, instants, _ = cast("tuple[int, list[bytes], list[int]]", reply)
-        if (self.stored.partitions(), sorted(self.stored.instants())) != (
-            partitions,
-            sorted(map(int, instants)),
-        ):
+        assert isinstance(reply, bytes)  # no generation replaces another here
+        partitions, instants, *_ = msgpack.decode(reply)
+        told = partitions, sorted(map(int, instants))
+        if told != (self.stored.partitions(), sorted(self.stored.instants())):
             self.fail(f"a reader is told of {partitions} partitions as of {instants}")
 
     def check_answer(self, workspace_id: str, answer: DailyCounts) -> None:

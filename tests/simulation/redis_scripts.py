@@ -120,9 +120,9 @@ def window(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     deployment, checkpoints, as_of, *counters = keys
     if not _is_live(store, deployment, args[0]):
         return None
-    counts = b",".join(b"%d" % store.pfcount(key) for key in counters)
-    instants: list[Reply] = [*store.hashes.get(as_of, {}).values()]
-    return [len(store.hashes.get(checkpoints, {})), instants, counts, 0]
+    counts = [store.pfcount(key) for key in counters]
+    instants = [instant.decode() for instant in store.hashes.get(as_of, {}).values()]
+    return msgpack.encode([len(store.hashes.get(checkpoints, {})), instants, counts, 0])
 
 
 SCRIPTS: Final[Mapping[str, Script]] = {

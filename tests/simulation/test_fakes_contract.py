@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import pytest
+from msgspec import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
@@ -184,8 +185,8 @@ async def reply_of(redis: Redis, call: Call) -> object:
         reply = await script(keys=call.keys, args=call.args)
     except ResponseError as error:
         return type(error), str(error).split()[0], "(at" in str(error)
-    if call.script == scripts.WINDOW and isinstance(reply, list):
-        partitions, instants, *counts = reply
+    if call.script == scripts.WINDOW and reply is not None:
+        partitions, instants, *counts = msgpack.decode(reply)
         return partitions, sorted(instants), *counts  # a hash has no order
     return reply
 

@@ -6,12 +6,14 @@ import pytest
 
 from benchmarks.throughput.figures import allowed, speed, targets
 from benchmarks.throughput.run import Run, Stopwatch
+from benchmarks.throughput.servers import taken_at
 
 MEGABYTE = 1_000_000
 
 
 def run(events: int, *, seconds: float = 1.0, cpu_seconds: float = 1.0, servers: float = 0.0) -> Run:
     return Run(
+        start=0.0,
         events=events,
         seconds=seconds,
         cpu_seconds=cpu_seconds,
@@ -84,3 +86,10 @@ def test_a_stopwatch_leaves_out_what_was_in_hand_before() -> None:
     assert taken.events == 15
     assert taken.peak_rss_bytes > MEGABYTE
     assert taken.beside(0.5).servers_cpu_seconds == 0.5
+
+
+@pytest.mark.parametrize(
+    ("instant", "taken"), [(10.0, 1.0), (10.5, 1.1), (11.0, 1.2), (12.5, 3.2), (13.0, 3.2)]
+)
+def test_what_servers_took_is_told_of_any_instant(instant: float, taken: float) -> None:
+    assert taken_at([(10.0, 1.0), (11.0, 1.2), (12.0, 3.2), (13.0, 3.2)], instant) == pytest.approx(taken)

@@ -1,0 +1,370 @@
+"""Pollers: what is answered from one reading, how old it may be, and that every check is made even so."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from api.errors import RateLimitUnavailableError, TokensUnavailableError
+from api.resources import ADMISSION, PROMPT
+from projector.view import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
+from tests.contract.conftest import Client
+from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, enter, limits, told
+from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
+from tests.waiting import wait_until
+
+ONE = b'{"month":[{"users":1,"day":19,"month":5,"year":2023}],"success":true}'
+NAMES = ("Cache-Control", "ETag", "Vary", "X-Headcount-As-Of", "X-Headcount-Precision")
+
+Answer = tuple[int, bytes, Mapping[str, str]]
+
+
+async def ask(
+    client: Client, headers: Mapping[str, str], path: str = ASKED, *, method: str = "GET"
+) -> Answer:
+    async with client.request(method, path, headers=headers) as response:
+        shown = {name: response.headers[name] for name in NAMES if name in response.headers}
+        return response.status, await response.read(), shown
+
+
+def count_one(view: FakeView) -> None:
+    view.counts["acme", date(2023, 5, 19)] = 1
+
+
+@pytest.fixture
+def prompt(client: Client) -> list[tuple[str, int]]:
+    """Keep what was answered at once."""
+    answered: list[tuple[str, int]] = []
+    client.app[PROMPT].note = lambda route, status, _: answered.append((route, status))
+    return answered
+
+
+async def test_the_same_question_is_read_once_in_a_quarter_of_a_second(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    for _ in range(3):
+        assert (await ask(client, headers))[:2] == (200, EMPTY)
+    assert len(view.asked) == 1
+    count_one(view)
+    timer.seconds += 0.1875
+    assert (await ask(client, headers))[1] == EMPTY
+    timer.seconds += 0.0625
+    assert (await ask(client, headers))[1] == ONE
+    assert len(view.asked) == 2
+
+
+async def test_an_answer_is_read_anew_before_it_is_old_and_nobody_waits_for_it(
+    client: Client,
+    view: FakeView,
+    timer: FakeTimer,
+    headers: dict[str, str],
+    prompt: list[tuple[str, int]],
+) -> None:
+    await ask(client, headers)
+    count_one(view)
+    view.hangs = True
+    timer.seconds += 0.1875
+    for _ in range(3):
+        assert (await ask(client, headers))[1] == EMPTY
+    assert len(view.asked) == 2
+    view.go_on()
+    await wait_until(lambda: view.answered == 2)
+    assert (await ask(client, headers))[1] == ONE
+    timer.seconds += 0.125
+    assert (await ask(client, headers))[1] == ONE
+    assert len(prompt) == 5
+
+
+async def test_an_error_of_reading_anew_is_told_only_once_the_answer_is_old(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    await ask(client, headers)
+    view.error = ViewUnavailableError()
+    timer.seconds += 0.1875
+    for _ in range(3):
+        assert (await ask(client, headers))[0] == 200
+    timer.seconds += 0.0625
+    assert (await ask(client, headers))[0] == 503
+
+
+async def test_questions_at_the_same_time_share_one_reading(
+    client: Client, view: FakeView, tokens: FakeTokens
+) -> None:
+    """Whosever they are: the numbers are the workspace's."""
+    people = [enter(tokens, "view-engagement-dashboard", user_id=name) for name in ("alice", "bob")]
+    view.hangs = True
+    asking = [asyncio.create_task(ask(client, people[number % 2])) for number in range(6)]
+    await wait_until(lambda: view.asked)
+    view.go_on()
+    assert [answer[:2] for answer in await asyncio.gather(*asking)] == [(200, EMPTY)] * 6
+    assert len(view.asked) == 1
+
+
+async def test_who_hangs_up_takes_nobody_along(
+    client: Client, view: FakeView, headers: dict[str, str]
+) -> None:
+    view.hangs = True
+    first, second = (asyncio.create_task(ask(client, headers)) for _ in range(2))
+    await wait_until(lambda: view.asked)
+    first.cancel()
+    view.go_on()
+    assert (await second)[:2] == (200, EMPTY)
+
+
+async def test_other_workspaces_and_other_weeks_are_read_by_themselves(
+    client: Client, view: FakeView, tokens: FakeTokens, headers: dict[str, str]
+) -> None:
+    other, secret = make_token(workspace_id="other")
+    tokens.kept[other.digest] = other
+    count_one(view)
+    assert (await ask(client, headers))[1] == ONE
+    assert (await ask(client, login("alice", secret)))[1] == EMPTY
+    assert (await ask(client, headers, f"{PATH}?start=2023-05-18T00:00:00.000Z"))[1] == EMPTY
+    assert len(view.asked) == 3
+
+
+async def test_as_of_is_that_of_the_numbers(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    await ask(client, headers)
+    view.instant = NOW + timedelta(seconds=1)
+    assert (await ask(client, headers))[2]["X-Headcount-As-Of"] == "2023-05-19T18:30:00.000Z"
+    timer.seconds += 1
+    assert (await ask(client, headers))[2]["X-Headcount-As-Of"] == "2023-05-19T18:30:01.000Z"
+
+
+@pytest.mark.parametrize("error", [CatchingUpError(), ViewUnavailableError()])
+async def test_a_number_outlives_the_counters_by_a_moment_and_their_absence_by_nothing(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str], error: Exception
+) -> None:
+    await ask(client, headers)
+    view.error = error
+    timer.seconds += 1
+    assert (await ask(client, headers))[0] == 503
+    view.error = None
+    assert (await ask(client, headers))[0] == 200
+
+
+async def test_most_polls_are_answered_at_once(
+    client: Client, headers: dict[str, str], prompt: list[tuple[str, int]]
+) -> None:
+    for _ in range(3):
+        await ask(client, headers)
+    assert prompt == [(PATH, 200)] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "changed"),
+    [
+        ("GET", "/livez", {}),
+        ("GET", f"{ASKED}&start=2023-05-19T00:00:00.000Z", {}),
+        ("GET", PATH, {}),
+        ("POST", ASKED, {}),
+        ("GET", ASKED, {"X-User-Id": "bob"}),
+        ("GET", ASKED, {"X-Auth-Token": "guess"}),
+        ("GET", ASKED, {"Expect": "100-continue"}),
+    ],
+)
+async def test_everything_else_goes_the_long_way(
+    client: Client,
+    headers: dict[str, str],
+    prompt: list[tuple[str, int]],
+    *,
+    method: str,
+    path: str,
+    changed: dict[str, str],
+) -> None:
+    await ask(client, headers)
+    await ask(client, headers | changed, path, method=method)
+    assert prompt == []
+
+
+async def test_a_revoked_token_stops_working_within_five_seconds(
+    client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    assert (await ask(client, headers))[0] == 200
+    tokens.kept = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.kept.items()}
+    timer.seconds += 5
+    assert (await ask(client, headers))[:2] == (401, NOT_LOGGED_IN)
+
+
+async def test_no_poll_makes_a_login_last_longer(
+    client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    assert (await ask(client, headers))[0] == 200
+    tokens.kept = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.kept.items()}
+    statuses = []
+    for _ in range(10):
+        timer.seconds += 0.5
+        statuses.append((await ask(client, headers))[0])
+    assert statuses == [200] * 7 + [401] * 3
+
+
+async def test_a_token_expires_between_two_polls(
+    bounded_client: Client, tokens: FakeTokens, clock: FakeClock
+) -> None:
+    token, secret = make_token(expires_at=NOW + timedelta(milliseconds=1))
+    tokens.kept[token.digest] = token
+    headers = login("alice", secret)
+    assert (await ask(bounded_client, headers))[0] == 200
+    clock.now += timedelta(milliseconds=1)
+    assert (await ask(bounded_client, headers))[:2] == (401, NOT_LOGGED_IN)
+
+
+async def test_the_token_of_somebody_else_asks_the_store_as_an_unknown_one_does(
+    client: Client, tokens: FakeTokens, headers: dict[str, str]
+) -> None:
+    """Or its answer would come sooner, and tell that the token is good."""
+    await ask(client, headers)
+    for wrong in (headers | {"X-User-Id": "bob"}, headers | {"X-Auth-Token": "guess"}):
+        tokens.asked.clear()
+        assert (await ask(client, wrong))[:2] == (401, NOT_LOGGED_IN)
+        assert len(tokens.asked) == 1
+
+
+async def test_without_the_store_logins_last_as_long_as_they_are_fresh(
+    client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    await ask(client, headers)
+    tokens.error = TokensUnavailableError()
+    assert (await ask(client, headers))[0] == 200
+    timer.seconds += 5
+    assert (await ask(client, headers))[0] == 503
+
+
+async def test_without_a_permission_nothing_is_told_however_fresh_it_is(
+    client: Client, tokens: FakeTokens, headers: dict[str, str]
+) -> None:
+    await ask(client, headers)
+    unpermitted = enter(tokens)
+    for _ in range(2):
+        assert (await ask(client, unpermitted))[0] == 403
+
+
+async def test_each_poll_is_counted_once(
+    bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
+) -> None:
+    for remaining in (2, 1, 0):
+        assert await told(bounded_client, headers) == (200, limits(3, remaining), EMPTY)
+    assert [*limiter.counts.values()] == [3]
+    assert (await told(bounded_client, headers))[0] == 429
+    assert bounded_client.app[ADMISSION].refusals.rate_limited == {"token": 1}
+
+
+async def test_a_poll_that_can_not_be_counted_is_not_answered(
+    bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
+) -> None:
+    await ask(bounded_client, headers)
+    limiter.error = RateLimitUnavailableError()
+    assert (await ask(bounded_client, headers))[0] == 503
+
+
+async def test_who_has_the_answer_is_told_so_and_as_of_when(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    """The tag stays while the numbers do; what is claimed of them is always the newest."""
+    _, _, first = await ask(client, headers)
+    timer.seconds += 1
+    view.instant = NOW + timedelta(seconds=1)
+    for _ in range(2):
+        status, body, second = await ask(client, headers | {"If-None-Match": first["ETag"]})
+        assert (status, body) == (304, b"")
+        assert second == {**first, "X-Headcount-As-Of": "2023-05-19T18:30:01.000Z"}
+
+
+async def test_other_numbers_have_another_tag(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    _, _, first = await ask(client, headers)
+    count_one(view)
+    timer.seconds += 1
+    status, body, second = await ask(client, headers | {"If-None-Match": first["ETag"]})
+    assert (status, body) == (200, ONE)
+    assert second["ETag"] != first["ETag"]
+
+
+async def test_the_same_numbers_less_precise_have_another_tag(
+    client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
+) -> None:
+    _, _, first = await ask(client, headers)
+    view.standard_error = ESTIMATE_STANDARD_ERROR
+    timer.seconds += 1
+    assert (await ask(client, headers | {"If-None-Match": first["ETag"]}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("{tag}", 304),
+        ("W/{tag}", 304),
+        ('"other", {tag}', 304),
+        ('"other" , W/"another",W/{tag}', 304),
+        ("*", 304),
+        ('"other"', 200),
+        ("{tag}x", 200),
+        ("garbage", 200),
+        ("", 200),
+    ],
+)
+async def test_any_form_of_the_tag_is_understood(
+    client: Client, headers: dict[str, str], sent: str, status: int
+) -> None:
+    _, _, shown = await ask(client, headers)
+    tag = sent.format(tag=shown["ETag"])
+    assert (await ask(client, headers | {"If-None-Match": tag}))[0] == status
+    assert (await ask(client, headers | {"If-None-Match": tag}, method="HEAD"))[0] == status
+
+
+async def test_nobody_learns_by_a_tag_what_they_may_not_ask(
+    client: Client, tokens: FakeTokens, headers: dict[str, str]
+) -> None:
+    anything = {"If-None-Match": "*"}
+    assert (await ask(client, anything))[:2] == (401, NOT_LOGGED_IN)
+    assert (await ask(client, enter(tokens) | anything))[0] == 403
+    assert (await ask(client, headers | anything, PATH))[0] == 400
+
+
+async def test_what_is_unchanged_is_counted_too(bounded_client: Client, headers: dict[str, str]) -> None:
+    async with bounded_client.get(ASKED, headers=headers | {"If-None-Match": "*"}) as response:
+        assert (response.status, response.headers["X-RateLimit-Remaining"]) == (304, "2")
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br", "*", "identity;q=0"])
+async def test_numbers_are_sent_as_they_are(client: Client, headers: dict[str, str], accepted: str) -> None:
+    """A week fits into one packet either way."""
+    async with client.get(ASKED, headers=headers | {"Accept-Encoding": accepted}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert await response.read() == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "told"),
+    [
+        ("1.1", None, None),
+        ("1.1", "close", "close"),
+        ("1.0", None, "close"),
+        ("1.0", "keep-alive", "keep-alive"),
+    ],
+)
+async def test_the_connection_ends_when_the_client_says_so(
+    client: Client, headers: dict[str, str], version: str, connection: str | None, told: str | None
+) -> None:
+    await ask(client, headers)
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    lines = [
+        f"GET {ASKED} HTTP/{version}",
+        "Host: x",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    lines += [f"Connection: {connection}"] * (connection is not None)
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    assert head.startswith("HTTP/1.1 200 OK\r\n")
+    shown = [line.partition(": ")[2] for line in head.split("\r\n") if line.startswith("Connection")]
+    assert shown == ([told] if told else [])
+    assert await reader.readexactly(len(EMPTY)) == EMPTY
+    if told == "close":
+        assert await reader.read() == b""
+    writer.close()

@@ -1,0 +1,110 @@
+"""Questions under way: asked once, answered to all who waited, and to nobody else."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from api.flights import Flights
+from tests.fakes_api import FakeTimer
+from tests.waiting import wait_until
+
+
+class Sage:
+    """Answers once it is told to; `asked` keeps every question."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.ready = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def answer(self, question: str) -> str:
+        self.asked.append(question)
+        await self.ready.wait()
+        if self.error:
+            raise self.error
+        return f"{question}!"
+
+
+def start(flights: Flights[str, str], *questions: str) -> list[asyncio.Task[str]]:
+    return [asyncio.create_task(flights.join(question)) for question in questions]
+
+
+@pytest.fixture
+async def sage() -> Sage:
+    return Sage()
+
+
+@pytest.fixture
+def flights(sage: Sage) -> Flights[str, str]:
+    return Flights(sage.answer, seconds=60, timer=FakeTimer())
+
+
+async def test_the_same_question_is_asked_once(sage: Sage, flights: Flights[str, str]) -> None:
+    waiting = start(flights, "a", "b", "a", "a")
+    sage.ready.set()
+    assert await asyncio.gather(*waiting) == ["a!", "b!", "a!", "a!"]
+    assert sage.asked == ["a", "b"]
+
+
+async def test_who_comes_after_the_answer_asks_anew(sage: Sage, flights: Flights[str, str]) -> None:
+    sage.ready.set()
+    await flights.join("a")
+    await flights.join("a")
+    assert sage.asked == ["a", "a"]
+
+
+async def test_who_gives_up_takes_nobody_else_along(sage: Sage, flights: Flights[str, str]) -> None:
+    """Not even the one who asked first."""
+    first, second = start(flights, "a", "a")
+    await wait_until(lambda: sage.asked)
+    first.cancel()
+    with suppress(asyncio.CancelledError):
+        await first
+    sage.ready.set()
+    assert await second == "a!"
+    assert sage.asked == ["a"]
+
+
+async def test_an_error_is_shared_and_not_kept(sage: Sage, flights: Flights[str, str]) -> None:
+    sage.error = ValueError("no")
+    waiting = start(flights, "a", "a")
+    sage.ready.set()
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(error) for error in told] == [ValueError, ValueError]
+    sage.error = None
+    assert await flights.join("a") == "a!"
+
+
+async def test_what_hangs_is_not_joined_for_ever(sage: Sage) -> None:
+    """Nor does its end, should it come, end what was asked instead."""
+    timer = FakeTimer()
+    flights = Flights(sage.answer, seconds=1, timer=timer)
+    [hanging] = start(flights, "a")
+    await wait_until(lambda: sage.asked)
+    timer.seconds += 1
+    sage.ready, first_ready = asyncio.Event(), sage.ready
+    [second] = start(flights, "a")
+    await wait_until(lambda: len(sage.asked) == 2)
+    first_ready.set()
+    assert await hanging == "a!"
+    [third] = start(flights, "a")
+    sage.ready.set()
+    assert [await second, await third] == ["a!", "a!"]
+    assert len(sage.asked) == 2
+
+
+async def test_nobody_joins_what_is_over() -> None:
+    """Whoever asks in the very turn of the loop in which an answer is given gets an answer of his own."""
+    asked: list[str] = []
+    late: list[asyncio.Task[str]] = []
+
+    async def answer(question: str) -> str:
+        asked.append(question)
+        if len(asked) == 1:
+            late.extend(start(again, question))
+        return f"{question}{len(asked)}"
+
+    again = Flights(answer, seconds=60, timer=FakeTimer())
+    assert await again.join("a") == "a1"
+    assert await late[0] == "a2"
