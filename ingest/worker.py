@@ -21,16 +21,19 @@ from ingest.errors import (
     UnavailableError,
     UnreadableError,
 )
+from ingest.event import Event
 from ingest.lanes import Lane, Lanes
 from ingest.patience import Patience
-from ingest.ports import DeadLetters, Projection, Record, Source
+from ingest.ports import DeadLetter, DeadLetters, Projection, Record, Source
 from ingest.positioning import Positioner
-from ingest.sorting import Sorter
+from ingest.sorting import Sorted, Sorter
 from ingest.stops import Stops
 from ingest.tally import Tally
 from ingest.watch import Watch
 
 BEAT_SECONDS: Final = 1.0
+SORTED_AT_ONCE: Final = 1_000
+"""As many records as take about a millisecond."""
 LEAVE_SECONDS: Final = 3.0
 """How long a step under way may take once the stop is asked for."""
 
@@ -173,7 +176,7 @@ class Worker:
         lane = self._lanes.placed.get(partition)
         if lane is None:
             return
-        result = self._sorter.sort(partition, records, self._clock())
+        result = await self._sort(partition, records)
         if result.letters:
             # Before the checkpoint: once it has passed a record, nobody reads that record again.
             await self._patience.insist(self._dead_letters.publish, result.letters)
@@ -181,6 +184,18 @@ class Worker:
         end = Offset(records[-1].offset + 1)
         if await self._applier.hand_over(partition, end, result.events, self._patience):
             self._tally.records += len(records)
+
+    async def _sort(self, partition: Partition, records: Sequence[Record]) -> Sorted:
+        """Sort the records, and let the loop turn in between: the batch under way goes out by its turns."""
+        now = self._clock()
+        events: list[Event] = []
+        letters: list[DeadLetter] = []
+        for start in range(0, len(records), SORTED_AT_ONCE):
+            some = self._sorter.sort(partition, records[start : start + SORTED_AT_ONCE], now)
+            events += some.events
+            letters += some.letters
+            await asyncio.sleep(0)
+        return Sorted(events, letters)
 
     async def _beat(self) -> None:
         """Step every lane by nothing: finds a rollback without traffic, and keeps as-of fresh."""
