@@ -32,18 +32,15 @@ class Allowance(Struct, frozen=True):
         """Tell it as upstream does: the instant of the reset is in milliseconds since 1970."""
         return {
             "X-RateLimit-Limit": str(self.limit),
-            _REMAINING: str(self._remaining),
+            _REMAINING: str(max(0, self.limit - self.used)),
             "X-RateLimit-Reset": str(_reset_after(minute_of(self.now))),
         }
 
     @property
     def lines(self) -> str:
         """The same headers as they are sent, each with its end."""
-        return f"{_same_lines(self.limit, minute_of(self.now))}{_REMAINING}: {self._remaining}\r\n"
-
-    @property
-    def _remaining(self) -> int:
-        return max(0, self.limit - self.used)
+        left = 0 if self.is_exceeded else self.limit - self.used
+        return f"{_same_lines(self.limit, minute_of(self.now))}{_REMAINING}: {left}\r\n"
 
 
 class RateLimiter(Protocol):

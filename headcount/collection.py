@@ -10,7 +10,6 @@ again and again while it is in hand. That costs as much as a third of reading it
 
 def collect_rarely() -> None:
     """Collect after many more allocations than by default, and leave out what the start has made."""
-    gc.collect()
     gc.freeze()
     _, older, oldest = gc.get_threshold()
     gc.set_threshold(YOUNG_OBJECTS, older, oldest)

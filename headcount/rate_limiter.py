@@ -78,11 +78,12 @@ class RedisRateLimiter:
         if minute != self._minute:
             self._minute = minute
             self._leases.clear()
-        lease = self._leases.get(token_id)
-        if lease is None:
-            lease = Lease(keys.requests(token_id, minute), self._per_minute)
-            if len(self._leases) < MAX_TOKENS:
-                self._leases[token_id] = lease
+        return self._leases.get(token_id) or self._new_lease(token_id)
+
+    def _new_lease(self, token_id: str) -> Lease:
+        lease = Lease(keys.requests(token_id, self._minute), self._per_minute)
+        if len(self._leases) < MAX_TOKENS:
+            self._leases[token_id] = lease
         return lease
 
     def _count_alone(self, token_id: str, now: datetime, error: RedisError | OSError) -> int:

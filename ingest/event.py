@@ -1,10 +1,11 @@
 """The event: its schema, and the typed, validated decoding of a record's value."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC
-from typing import Annotated, Final, Literal
+from operator import attrgetter
+from typing import Annotated, Final, Literal, TypeGuard
 
 import msgspec
 
@@ -98,6 +99,8 @@ MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _decoder = msgspec.json.Decoder(Event)
 _instant_decoder = msgspec.json.Decoder(_InstantOnly)
+_workspace_id = attrgetter("workspace_id")
+_zone = attrgetter("occurred_at.tzinfo")
 is_workspace_id = re.compile(WORKSPACE_ID_FORM).match
 
 _LENIENTLY_READ: Final = (b".999999", b'0000"', b"\\")
@@ -142,19 +145,29 @@ def _event_or_error(value: bytes) -> Event | NotAnEventError:
 def _leniently_read(values: Sequence[bytes]) -> Sequence[int]:
     """Find the values whose instant the decoder may take for another; in most batches there is none."""
     together = b"".join(values)  # one search through all: a search through each costs more than decoding it
-    forms = [form for form in _LENIENTLY_READ if form in together]
+    # The first byte first: alone it is searched for ten times as fast.
+    forms = [form for form in _LENIENTLY_READ if form[:1] in together and form in together]
     if not forms:
         return ()
     return [place for place, value in enumerate(values) if any(form in value for form in forms)]
 
 
-def _irregular(found: Sequence[Event | NotAnEventError]) -> Iterator[int]:
+def _irregular(found: Sequence[Event | NotAnEventError]) -> Sequence[int]:
     """Find the events whose workspace id is malformed, or whose instant is not in UTC yet."""
-    workspace_ids = {each.workspace_id for each in found if isinstance(each, Event)}
-    malformed = {each for each in workspace_ids if not is_workspace_id(each)}
-    for place, each in enumerate(found):
-        if isinstance(each, Event) and (each.occurred_at.tzinfo is not UTC or each.workspace_id in malformed):
-            yield place
+    events = found if are_events(found) else [each for each in found if isinstance(each, Event)]
+    malformed = {each for each in set(map(_workspace_id, events)) if not is_workspace_id(each)}
+    if not malformed and {UTC}.issuperset(map(_zone, events)):
+        return ()
+    return [
+        place
+        for place, each in enumerate(found)
+        if isinstance(each, Event) and (_zone(each) is not UTC or each.workspace_id in malformed)
+    ]
+
+
+def are_events(found: Sequence[Event | NotAnEventError]) -> TypeGuard[Sequence[Event]]:
+    """Tell whether none of them is an error."""
+    return set(map(type, found)) <= {Event}
 
 
 def _with_strict_instant(event: Event, value: bytes) -> Event:

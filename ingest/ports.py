@@ -1,9 +1,9 @@
 """What the worker loop asks of the world: a log to read, a projection to write, a place for dead letters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.event import DeadLetterReason
@@ -123,6 +123,9 @@ class Source(Protocol):
         ...
 
 
+Step = Callable[[], Coroutine[Any, Any, Offset | None]]
+
+
 class Projection(Protocol):
     """The counters and their checkpoint.
 
@@ -155,12 +158,17 @@ class Projection(Protocol):
         """
         ...
 
-    async def apply(self, batch: Batch) -> Offset | None:
-        """Count a batch and step its checkpoint, or do nothing where the checkpoint is not `batch.start`.
+    def prepare(self, batch: Batch) -> Step:
+        """Do all that can be done of a batch before the one in front of it is in; the step counts it.
 
-        Returns the checkpoint as it is then, None where there is none: `batch.end` means done. Raises
-        `SupersededError` where another projection of the log is live.
+        The step moves the checkpoint too, or does nothing where that is not `batch.start`. It returns the
+        checkpoint as it is then, None where there is none: `batch.end` means done. It may be taken again, or
+        never. Raises `SupersededError` where another projection of the log is live.
         """
+        ...
+
+    async def apply(self, batch: Batch) -> Offset | None:
+        """Prepare a batch, and take its step."""
         ...
 
 

@@ -3,17 +3,22 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from ingest.batch import Partition
 from ingest.cloud_events import decode_with_headers
-from ingest.event import Event, NotAnEventError, decode_all
+from ingest.event import Event, NotAnEventError, are_events, decode_all
 from ingest.ports import DeadLetter, Record
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 LOG_APPEND_TIME: Final = 1
 """Kafka's number for a record's timestamp that the broker set, and not the producer."""
 
+
+_headers = attrgetter("headers")
+_timestamp_type = attrgetter("timestamp_type")
+_occurred_at = attrgetter("occurred_at")
 
 Outcome: TypeAlias = Event | NotAnEventError
 
@@ -22,8 +27,8 @@ Outcome: TypeAlias = Event | NotAnEventError
 class Sorted:
     """Every record is in exactly one of the two, in the order of the log."""
 
-    events: list[Event]
-    letters: list[DeadLetter]
+    events: Sequence[Event]
+    letters: Sequence[DeadLetter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +40,30 @@ class Sorter:
     def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> Sorted:
         """Decode every record, none raising; `now` is aware."""
         outcomes = _held_to_horizons(self._decode(records), records, now)
+        if are_events(outcomes):
+            return Sorted(outcomes, [])
         events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
-        all_are_events = len(events) == len(records)
-        return Sorted(events, [] if all_are_events else list(_letters(partition, records, outcomes)))
+        return Sorted(events, list(_letters(partition, records, outcomes)))
 
     def _decode(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        limit = self.max_event_bytes
+        values = [record.value for record in records if record.value is not None]
+        if len(values) == len(records) and not any(map(_headers, records)) and not self._too_large(values):
+            return decode_all(values)
         special = {
             place: self._outcome(record)
             for place, record in enumerate(records)
-            if record.headers or record.value is None or len(record.value) > limit
+            if record.headers or record.value is None or self._too_large([record.value])
         }
-        values = [record.value or b"" for record in records]
-        if not special:
-            return decode_all(values)
-        rest = iter(decode_all([value for place, value in enumerate(values) if place not in special]))
+        values = [
+            record.value
+            for place, record in enumerate(records)
+            if record.value is not None and place not in special
+        ]
+        rest = iter(decode_all(values))
         return [special.get(place) or next(rest) for place in range(len(records))]
+
+    def _too_large(self, values: Iterable[bytes]) -> bool:
+        return max(map(len, values), default=0) > self.max_event_bytes
 
     def _outcome(self, record: Record) -> Outcome:
         try:
@@ -90,8 +103,8 @@ def horizon(record: Record, now: datetime) -> datetime:
 def _held_to_horizons(
     outcomes: Sequence[Outcome], records: Sequence[Record], now: datetime
 ) -> Sequence[Outcome]:
-    told = [outcome.occurred_at for outcome in outcomes if isinstance(outcome, Event)]
-    if not told or max(told) <= _earliest_horizon(records, now):
+    events = outcomes if are_events(outcomes) else [each for each in outcomes if isinstance(each, Event)]
+    if max(map(_occurred_at, events), default=now) <= _earliest_horizon(records, now):
         return outcomes  # most need no look at their own record's horizon
     return [
         _held_to(horizon(record, now), outcome) for record, outcome in zip(records, outcomes, strict=True)
@@ -99,10 +112,11 @@ def _held_to_horizons(
 
 
 def _earliest_horizon(records: Iterable[Record], now: datetime) -> datetime:
+    if LOG_APPEND_TIME not in map(_timestamp_type, records):
+        return now + FUTURE_TOLERANCE
     # Of all records and not the first: stamps go back where a leader's clock is behind the one's before.
     stamps = [record.timestamp for record in records if record.timestamp_type == LOG_APPEND_TIME]
-    earliest = min(datetime.fromtimestamp(min(stamps) / 1000, UTC), now) if stamps else now
-    return earliest + FUTURE_TOLERANCE
+    return min(datetime.fromtimestamp(min(stamps) / 1000, UTC), now) + FUTURE_TOLERANCE
 
 
 def _held_to(latest: datetime, outcome: Outcome) -> Outcome:

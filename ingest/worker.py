@@ -12,16 +12,15 @@ from typing import Final
 
 import structlog
 
-from ingest.batch import Batch, Offset, Partition
+from ingest.applier import Applier
+from ingest.batch import Offset, Partition
 from ingest.errors import (
     HeadcountError,
     OutOfRangeError,
     PartitionStoppedError,
-    SupersededError,
     UnavailableError,
     UnreadableError,
 )
-from ingest.event import Event
 from ingest.lanes import Lane, Lanes
 from ingest.patience import Patience
 from ingest.ports import DeadLetters, Projection, Record, Source
@@ -64,6 +63,9 @@ class Worker:
             source, projection, lanes=self._lanes, positioner=self._positioner, state=tally.state
         )
         self._stops = Stops()
+        self._applier = Applier(
+            source, projection, lanes=self._lanes, stops=self._stops, tally=tally, clock=clock
+        )
         self._next_beat = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -91,10 +93,13 @@ class Worker:
         try:
             while not stopping.is_set():
                 await self._step()
+            await self._applier.settle(self._patience)
         except UnavailableError as error:
             if not stopping.is_set():
                 raise
             log.warning("stopped while waiting", cause=str(error))
+        finally:
+            await self._applier.abandon()
 
     async def _step(self) -> None:
         self._state.turn()
@@ -103,7 +108,7 @@ class Worker:
             self._watch.has_log_changed = False
             self._lanes.lose_all()
         if self._lanes.seeking:
-            await self._patience.insist(self._position)
+            await self._seek_places()
         try:
             polled = await self._source.poll()
         except OutOfRangeError as error:
@@ -121,6 +126,8 @@ class Worker:
         else:
             for partition, records in polled.items():
                 await self._take(partition, records)
+            if not polled:
+                await self._applier.settle(self._patience)
         if asyncio.get_running_loop().time() >= self._next_beat:
             await self._beat()
 
@@ -131,6 +138,11 @@ class Worker:
         self._lanes.assign(assigned)
         self._stops.clear()
         log.info("assigned", partitions=sorted(map(str, assigned)))
+
+    async def _seek_places(self) -> None:
+        # First: what is under way may still move a checkpoint that is about to be read.
+        await self._applier.settle(self._patience)
+        await self._patience.insist(self._position)
 
     async def _position(self) -> None:
         self._take_assignment()  # it may have changed while we waited
@@ -144,12 +156,12 @@ class Worker:
 
     async def _probe(self) -> None:
         """Read one partition at a time, and stop the one whose records are damaged."""
-        await self._patience.insist(self._position)
+        await self._seek_places()
         for partition in list(self._lanes.placed):
             try:
                 polled = await self._source.poll(partition)
             except UnreadableError as error:
-                self._stop_partition(PartitionStoppedError(partition, str(error)))
+                self._applier.stop(PartitionStoppedError(partition, str(error)))
             except UnavailableError:
                 self._lanes.lose_all()
                 return
@@ -166,65 +178,20 @@ class Worker:
             # Before the checkpoint: once it has passed a record, nobody reads that record again.
             await self._patience.insist(self._dead_letters.publish, result.letters)
             self._tally.dead_letters.update(letter.reason for letter in result.letters)
-        self._tally.records += len(records)
-        await self._apply(partition, lane, Offset(records[-1].offset + 1), result.events)
-
-    async def _apply(self, partition: Partition, lane: Lane, end: Offset, events: Sequence[Event]) -> None:
-        as_of = lane.ends.as_of(end)
-        batch = Batch(partition=partition, start=lane.next, end=end, events=events, as_of=as_of)
-        try:
-            stored = await self._patience.insist(self._apply_batch, batch)
-            if stored == end:
-                lane.next = end
-                if end > batch.start:
-                    self._stops.forget(partition)
-            else:
-                await self._lose_place(batch, stored)
-        except PartitionStoppedError as error:
-            self._stop_partition(error)
-        except SupersededError as error:
-            log.info("going on with what is counted now", cause=str(error))
-            self._lanes.lose_all()
-
-    async def _apply_batch(self, batch: Batch) -> Offset | None:
-        started = asyncio.get_running_loop().time()
-        stored = await self._projection.apply(batch)
-        if stored == batch.end:
-            self._state.step(batch)
-            if batch.end > batch.start:
-                seconds = asyncio.get_running_loop().time() - started
-                self._tally.note_batch(batch.events, seconds=seconds, now=self._clock())
-        return stored
-
-    async def _lose_place(self, batch: Batch, stored: Offset | None) -> None:
-        """The checkpoint is not where this worker left it: drop the batch, and start from what is stored."""
-        self._lanes.lose(batch.partition)
-        if stored is not None and stored > batch.start:
-            self._tally.refused += 1
-            log.info("another worker went on", partition=str(batch.partition), checkpoint=stored)
-            return
-        self._tally.rollbacks += 1
-        log.warning(
-            "Redis lost its newest state", partition=str(batch.partition), checkpoint=stored, was=batch.start
-        )
-        if stored is not None:
-            await self._patience.insist(
-                self._projection.rewind, batch.partition, expected=stored, to=stored, gap=None
-            )
-
-    def _stop_partition(self, error: PartitionStoppedError) -> None:
-        log.error("partition stopped", partition=str(error.partition), cause=str(error))
-        self._lanes.stop(error.partition, str(error))
-        self._source.pause([error.partition])
-        self._stops.add(error.partition, asyncio.get_running_loop().time())
+        end = Offset(records[-1].offset + 1)
+        if await self._applier.hand_over(partition, end, result.events, self._patience):
+            self._tally.records += len(records)
 
     async def _beat(self) -> None:
         """Step every lane by nothing: finds a rollback without traffic, and keeps as-of fresh."""
         now = asyncio.get_running_loop().time()
         self._next_beat = now + BEAT_SECONDS
+        await self._applier.settle(self._patience)
         for partition, lane in list(self._lanes.placed.items()):
             if partition in self._lanes.placed:  # one step may have lost every place
-                await self._apply(partition, lane, await self._end_of(partition, lane), ())
+                end = await self._end_of(partition, lane)
+                await self._applier.hand_over(partition, end, (), self._patience)
+                await self._applier.settle(self._patience)
         self._lanes.seeking.update(self._stops.due(now))
 
     async def _end_of(self, partition: Partition, lane: Lane) -> Offset:

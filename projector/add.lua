@@ -23,22 +23,21 @@ local function estimate_from_now_on(key)
 end
 
 -- Returns whether the counter changed, or false and what Redis has against the key. No user may be given twice.
-local function add(key, expires_at, users)
+-- Where the counter is known to expire when it is to, it is told so again only if it is made anew.
+local function add(key, expires_at, expiry_stands, users)
   local is_estimate = redis.call('TYPE', key).ok == 'string'
   local changed, refusal = add_in_chunks(is_estimate and 'PFADD' or 'SADD', key, users)
   if refusal then
     return false, refusal
   end
-  if changed > 0 then
-    if not is_estimate and redis.call('SCARD', key) > EXACT then
-      estimate_from_now_on(key)
-    end
-    if expires_at > 0 then
-      redis.call('EXPIREAT', key, expires_at)
-    else
-      redis.call('PERSIST', key)
-    end
+  if changed > 0 and not is_estimate and redis.call('SCARD', key) > EXACT then
+    estimate_from_now_on(key)
+    expiry_stands = false
+  end
+  if not expiry_stands and expires_at > 0 then
+    redis.call('EXPIREAT', key, expires_at)
+  elseif not expiry_stands then
+    redis.call('PERSIST', key)
   end
   return changed > 0
 end
-

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
@@ -10,11 +9,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ingest.event import Event
+from projector.audience import Audience
 from projector.calendar import Calendar, bucket_of, end_of, start_of
 from projector.keys import Counter
-from projector.people import Naming
+from projector.people import People
 
-Users = Mapping[str, AbstractSet[str]]
+UserIds = Mapping[str, set[str]]
 """Of each workspace."""
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
@@ -22,11 +22,15 @@ _packer = msgspec.msgpack.Encoder()
 
 
 class Addition(NamedTuple):
-    """The pseudonyms to add to a counter, which expires at that second of the epoch (0: never)."""
+    """The users to add to a counter, by their ids. It expires at that second of the epoch (0: never).
+
+    No other addition shares its set. Where the expiry is known to stand, the counter need not be told of it.
+    """
 
     counter: Counter
     expires_at: int
-    users: AbstractSet[str]
+    user_ids: set[str]
+    expiry_stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +47,21 @@ class Fold:
     expired: int
 
 
-def pack(additions: Iterable[Addition]) -> bytes:
-    """Put additions into the form that the scripts take, beside their keys."""
-    return _packer.encode([(expires_at, users) for _, expires_at, users in additions])
+def pack(additions: Iterable[Addition], people: People) -> bytes:
+    """Put additions into the form that the scripts take, beside their keys: users by their pseudonyms."""
+    return _packer.encode(
+        [
+            (expires_at, expiry_stands, people.of(counter.workspace_id, user_ids))
+            for counter, expires_at, user_ids, expiry_stands in additions
+        ]
+    )
 
 
-def fold(events: Collection[Event], calendar: Calendar, people: Naming, now: datetime) -> Fold:
+def fold(events: Collection[Event], calendar: Calendar, audience: Audience, now: datetime) -> Fold:
     """Sort events into the counters of their days and buckets; `now` is aware."""
-    counted = people.audience.of(events)
-    user_ids, anonymous = _by_bucket(counted)
-    expired = _drop_expired(user_ids, counted, calendar.oldest_bucket(now))
-    buckets = {
-        bucket: {workspace_id: people.of(workspace_id, found) for workspace_id, found in workspaces.items()}
-        for bucket, workspaces in user_ids.items()
-    }
+    counted = audience.of(events)
+    buckets, anonymous = _by_bucket(counted)
+    expired = _drop_expired(buckets, counted, calendar.oldest_bucket(now))
     additions = [*_days(buckets, calendar), *_buckets(buckets, calendar, now)]
     return Fold(additions, len(events) - len(counted), anonymous, expired)
 
@@ -92,22 +97,22 @@ def _drop_expired(
     return sum(event.user_id is not None and event.occurred_at < kept_from for event in events)
 
 
-def _days(buckets: Mapping[int, Users], calendar: Calendar) -> Iterable[Addition]:
+def _days(buckets: Mapping[int, UserIds], calendar: Calendar) -> Iterable[Addition]:
     """Unite buckets into days: each bucket lies wholly in one."""
-    days: defaultdict[date, dict[str, AbstractSet[str]]] = defaultdict(dict)
+    days: defaultdict[date, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for bucket, workspaces in buckets.items():
         day = days[calendar.day_of(bucket)]
-        for workspace_id, users in workspaces.items():
-            day[workspace_id] = day[workspace_id] | users if workspace_id in day else users
+        for workspace_id, user_ids in workspaces.items():
+            day[workspace_id] |= user_ids
     for period, workspaces in days.items():
         expires_at = calendar.day_expires_at(period)
-        for workspace_id, users in workspaces.items():
-            yield Addition(Counter(workspace_id, period), expires_at, users)
+        for workspace_id, user_ids in workspaces.items():
+            yield Addition(Counter(workspace_id, period), expires_at, user_ids)
 
 
-def _buckets(buckets: Mapping[int, Users], calendar: Calendar, now: datetime) -> Iterable[Addition]:
+def _buckets(buckets: Mapping[int, UserIds], calendar: Calendar, now: datetime) -> Iterable[Addition]:
     for bucket, workspaces in buckets.items():
         expires_at = calendar.bucket_expires_at(bucket)
         if expires_at == 0 or expires_at > now.timestamp():
-            for workspace_id, users in workspaces.items():
-                yield Addition(Counter(workspace_id, bucket), expires_at, users)
+            for workspace_id, user_ids in workspaces.items():
+                yield Addition(Counter(workspace_id, bucket), expires_at, user_ids)

@@ -1,7 +1,7 @@
 """The people: who of those in the log is counted, and under which name."""
 
 from collections.abc import Collection, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from redis.asyncio import Redis
 
@@ -12,15 +12,6 @@ from projector.pseudonyms import Pseudonyms
 
 REVISION: Final = "forgotten"
 """The field of the deployment that counts how often somebody was to be forgotten."""
-
-
-class Naming(Protocol):
-    """Tells whose events count, and gives users their names in the counters; see `People`."""
-
-    @property
-    def audience(self) -> Audience: ...
-
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]: ...
 
 
 class People:
@@ -47,12 +38,12 @@ class People:
     def audience(self) -> Audience:
         return self._audience
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
         """Return the pseudonyms of those of a workspace's users who are counted."""
         users = self._pseudonyms.of(workspace_id, user_ids)
         if workspace_id not in self.workspaces:
             return users
-        return {user for user in users if f"{workspace_id}:{user}" not in self._forgotten}
+        return [user for user in users if f"{workspace_id}:{user}" not in self._forgotten]
 
     def without(self, forgotten: Collection[str], *, revision: int) -> "People":
         """Return the same people, but for other ones who are to be forgotten."""

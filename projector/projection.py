@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 from redis.asyncio import Redis
@@ -9,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import PartitionStoppedError, SupersededError, UnavailableError
-from ingest.ports import Checkpoints, Gap, LogState
+from ingest.ports import Checkpoints, Gap, LogState, Step
 from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.deployment import Deployment
@@ -107,27 +108,31 @@ class RedisProjection:
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
-        folded = fold(batch.events, self._calendar, self._people, self._clock())
+        return await self.prepare(batch)()
+
+    def prepare(self, batch: Batch) -> Step:
+        folded = fold(batch.events, self._calendar, self._people.audience, self._clock())
         additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
+        names = [keyspace.key(each.counter) for each in additions]
+        places = [keyspace.checkpoints, keyspace.as_of]
+        packed = pack(additions, self._people)
+        # Before it is sent: what follows it is accepted only once it is in itself.
+        self._recent.remember(batch, additions)
+        return partial(
+            self._send,
+            batch,
+            folded,
+            keys=[*places, *names, keys.DEPLOYMENT],
+            args=[str(batch.partition), batch.start, batch.end, as_of, packed, *self._read_of_deployment()],
+        )
+
+    async def _send(
+        self, batch: Batch, folded: Fold, *, keys: Sequence[str], args: Sequence[str | int | bytes]
+    ) -> Offset | None:
         try:
             with errors_named():
-                stored = await self._apply(
-                    keys=[
-                        keyspace.checkpoints,
-                        keyspace.as_of,
-                        *(keyspace.key(each.counter) for each in additions),
-                        keys.DEPLOYMENT,
-                    ],
-                    args=[
-                        str(batch.partition),
-                        batch.start,
-                        batch.end,
-                        as_of,
-                        pack(additions),
-                        *self._read_of_deployment(),
-                    ],
-                )
+                stored = await self._apply(keys=keys, args=args)
         except ResponseError as error:
             raise PartitionStoppedError(batch.partition, _refusal(error)) from error
         if stored is None:
@@ -138,7 +143,6 @@ class RedisProjection:
             raise UnavailableError("the counters stand still while the log's new count takes their place")
         checkpoint = Offset(int(stored))
         if checkpoint == batch.end:
-            self._recent.remember(batch, additions)
             self._note(folded, len(batch.events))
         return checkpoint
 

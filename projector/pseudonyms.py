@@ -1,7 +1,7 @@
 """Pseudonyms: what Redis knows of a user, a keyed hash that nobody without the key can compute or undo."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 KEY_MIN_CHARACTERS: Final = 32
@@ -39,27 +39,24 @@ class Pseudonyms:
         """Tells keys apart, and tells nothing of the key."""
         return self._hash(_FOR_FINGERPRINTS, _FINGERPRINT_BYTES).hexdigest()
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
-        """Return the pseudonyms of a workspace's users."""
-        known = self._workspace(workspace_id)
-        before = len(known)
-        found = set(map(known.__getitem__, user_ids))
-        self._room -= len(known) - before
-        if self._room < 0:
-            self._forget()
-        return found
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
+        """Return the pseudonyms of a workspace's users, in their order."""
+        known = self._workspaces.get(workspace_id)
+        if known is None:
+            known = self._workspaces[workspace_id] = self._workspace(workspace_id)
+        return list(map(known.__getitem__, user_ids))
 
     def _workspace(self, workspace_id: str) -> "_Workspace":
-        if workspace_id not in self._workspaces:
-            hashing = self._hash(_FOR_USERS, _DIGEST_BYTES)
-            hashing.update(f"{workspace_id}:".encode())  # no workspace id has a colon
-            self._workspaces[workspace_id] = _Workspace(hashing)
-            self._room -= _WORKSPACE_ROOM
-        return self._workspaces[workspace_id]
+        hashing = self._hash(_FOR_USERS, _DIGEST_BYTES)
+        hashing.update(f"{workspace_id}:".encode())  # no workspace id has a colon
+        self._take_room(_WORKSPACE_ROOM)
+        return _Workspace(hashing, self._take_room)
 
-    def _forget(self) -> None:
-        self._workspaces.clear()  # all at once: to know which were used last would cost every look
-        self._room = self._remembered
+    def _take_room(self, size: int = 1) -> None:
+        self._room -= size
+        if self._room < 0:
+            self._workspaces.clear()  # all at once: to know which were used last would cost every look
+            self._room = self._remembered
 
     def _hash(self, purpose: bytes, size: int) -> "hashlib.blake2b":
         return hashlib.blake2b(digest_size=size, key=self._key, person=purpose)
@@ -68,10 +65,12 @@ class Pseudonyms:
 class _Workspace(dict[str, str]):
     """The pseudonyms of a workspace's users by their ids; who is missing is hashed."""
 
-    def __init__(self, hashing: "hashlib.blake2b") -> None:
+    def __init__(self, hashing: "hashlib.blake2b", take_room: Callable[[], None]) -> None:
         self._hashing = hashing
+        self._take_room = take_room
 
     def __missing__(self, user_id: str) -> str:
+        self._take_room()
         user = self._hashing.copy()
         user.update(user_id.encode())
         pseudonym = self[user_id] = str(int.from_bytes(user.digest()) >> 1)

@@ -37,11 +37,11 @@ class Repair:
     async def add(self, events: Collection[Event]) -> list[Finding]:
         """Return the counters that lacked one of these events, and those that can't take them."""
         people = await read_people(self._redis, self._people)
-        additions = fold(events, self._calendar, people, self._clock()).additions
+        additions = fold(events, self._calendar, people.audience, self._clock()).additions
         keyspace = keys.generation((await read_progress(self._redis)).generation)
         names = [keyspace.key(addition.counter) for addition in additions]
         with errors_named():
-            words = await self._readd(keys=names, args=[pack(additions)])
+            words = await self._readd(keys=names, args=[pack(additions, people)])
         return [
             Finding(addition.counter, word.decode())
             for addition, word in zip(additions, words, strict=True)

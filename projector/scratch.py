@@ -18,7 +18,7 @@ from projector.fold import fold, pack
 from projector.pages import remove_all
 from projector.people import People, read_people
 from projector.progress import read_progress
-from projector.room import check_room
+from projector.room import Room
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
@@ -34,6 +34,7 @@ class Scratch:
         self, redis: Redis, calendar: Calendar, people: People, *, clock: Callable[[], datetime]
     ) -> None:
         self._redis = redis
+        self._room = Room(redis)
         self._calendar = calendar
         self._clock = clock
         self._began_at = clock()
@@ -54,14 +55,14 @@ class Scratch:
             await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
 
     async def apply(self, batch: Batch) -> None:
-        await check_room(self._redis)
-        folded = fold(batch.events, self._calendar, self._people, self._began_at)
+        await self._room.check()
+        folded = fold(batch.events, self._calendar, self._people.audience, self._began_at)
         additions = [addition._replace(expires_at=self._expires_at()) for addition in folded.additions]
         names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
                 keys=[self._keyspace.checkpoints, self._keyspace.as_of, *names],
-                args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._people)],
             )
         if stored is None or int(stored) != batch.end:
             raise _lost()

@@ -22,7 +22,7 @@ from projector.meaning import Change, Meaning
 from projector.people import People
 from projector.progress import read_checkpoints, read_progress
 from projector.recent import Recent
-from projector.room import check_room
+from projector.room import Room
 
 NEXT: Final = "next"
 """The field of the deployment that says what is being counted anew."""
@@ -49,6 +49,7 @@ class Succession:
         self.live = self.next = keys.FIRST
         self._live = self._next = 0
         self._redis = redis
+        self._room = Room(redis)
         self._meaning = meaning
         self._people = people
         self._rebuilder = rebuilder
@@ -89,14 +90,14 @@ class Succession:
 
     async def apply(self, batch: Batch) -> None:
         """Count a batch, as a worker does."""
-        await check_room(self._redis)
-        folded = fold(batch.events, self._meaning.calendar, self._people, self._began_at)
+        await self._room.check()
+        folded = fold(batch.events, self._meaning.calendar, self._people.audience, self._began_at)
         additions = self._recent.without_known(batch, folded.additions)
         names = [self.next.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
                 keys=[self.next.checkpoints, self.next.as_of, *names],
-                args=[str(batch.partition), batch.start, batch.end, "", pack(additions)],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._people)],
             )
         if stored is None or int(stored) != batch.end:
             raise _lost()

@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.ports import Checkpoints, DeadLetter, Gap, LogState
+from ingest.ports import Checkpoints, DeadLetter, Gap, LogState, Step
 from projector import keys
+from projector.audience import EVERYBODY
 from projector.calendar import Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
-from tests.people import PLAIN_PEOPLE
 from tests.steps import Steps
 
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
@@ -42,8 +43,8 @@ class Projected:
 
     def count(self, batch: Batch) -> None:
         """Count a batch wherever the checkpoint is."""
-        for addition in fold(batch.events, FOR_EVER, PLAIN_PEOPLE, NOW).additions:
-            self.counters[keys.FIRST.key(addition.counter)] |= addition.users
+        for addition in fold(batch.events, FOR_EVER, EVERYBODY, NOW).additions:
+            self.counters[keys.FIRST.key(addition.counter)] |= addition.user_ids
         self.checkpoints[batch.partition] = batch.end
         if batch.as_of is not None:
             known = self.as_of.get(batch.partition, batch.as_of)
@@ -96,6 +97,9 @@ class FakeProjection:
             self._stored.as_of.pop(partition, None)
             self._stored.checkpoints[partition] = to
         await self._steps.take("rewind done")
+
+    def prepare(self, batch: Batch) -> Step:
+        return partial(self.apply, batch)
 
     async def apply(self, batch: Batch) -> Offset | None:
         await self._steps.take("apply")

@@ -19,9 +19,9 @@ PEOPLE = People(PSEUDONYMS)
 class PlainIds(Pseudonyms):
     """Keeps ids as they are, for fakes whose counters are looked into."""
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
         assert workspace_id
-        return set(user_ids)
+        return list(user_ids)
 
 
 PLAIN_IDS = PlainIds(KEY)

@@ -57,6 +57,11 @@ class Wire:
             body = await self._reader.readexactly(int(headers["content-length"]))
         return Answer(int(status.split()[1]), headers, body)
 
+    async def bodiless(self) -> str:
+        """Read the head of an answer that has no body whatever it says."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return (await self._reader.readuntil(b"\r\n\r\n")).decode()
+
     async def rest(self) -> bytes:
         """Read until the server ends the connection, and return what came before that."""
         got = bytearray()

@@ -45,7 +45,6 @@ def serve(work: Work[None]) -> None:
     with _sentences():
         settings = load_settings(os.environ)
         configure_logging(settings.log_level, settings.log_format)
-        collect_rarely()
         asyncio.run(work(settings))
 
 
@@ -84,6 +83,7 @@ def sentence_of(error: BaseException) -> str | None:
 
 @contextmanager
 def _sentences() -> Iterator[None]:
+    collect_rarely()  # whatever the command, it may read a whole log
     try:
         yield
     except KeyboardInterrupt as error:

@@ -14,6 +14,7 @@ from ingest.decompression import bound_decompression, one_poll
 from ingest.errors import UnavailableError, UnreadableError
 from ingest.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE, cause_of
 from ingest.ports import Extent, Record
+from ingest.unpacking import spare_copies
 
 STALLED_SECONDS: Final = 30.0
 """How long Kafka may give nothing, although there is something."""
@@ -35,6 +36,7 @@ class LogReader:
 
     def __init__(self, consumer: AIOKafkaConsumer, extents: Mapping[Partition, Extent]) -> None:
         bound_decompression()
+        spare_copies()
         self.extents = extents
         self._consumer = consumer
 

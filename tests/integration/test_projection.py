@@ -137,6 +137,41 @@ async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redi
     assert await redis_client.ttl(TODAY) > 0
 
 
+async def test_a_counter_made_anew_as_an_estimate_keeps_its_expiry(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    people = [event(f"user-{number}") for number in range(600)]
+    await projection.apply(batch(0, *people[:300]))
+    exact = await redis_client.expiretime(TODAY)
+    await projection.apply(batch(300, *people[300:]))
+    assert not await is_exact(redis_client, TODAY)
+    assert await redis_client.expiretime(TODAY) == exact > 0
+
+
+async def test_who_was_counted_is_counted_again_in_a_redis_that_lost_it(redis_client: Redis) -> None:
+    """Whom a batch need not bring depends on the checkpoint, which is lost with the counters."""
+    projection = await begun(redis_client)
+    await projection.apply(batch(0, event("alice")))
+    await projection.apply(batch(1, event("alice"), event("bob")))
+    await redis_client.flushall()
+    assert await projection.apply(batch(3, event("alice"))) is None
+    await projection.begin(LogState("one", {PARTITION: Extent(Offset(0), Offset(4))}))
+    await projection.checkpoints()
+    await projection.apply(batch(0, event("alice")))
+    assert await count(redis_client, TODAY) == 1
+
+
+async def test_many_batches_are_one_batch_of_all(redis_client: Redis) -> None:
+    projection = await begun(redis_client)
+    people = [event(f"user-{number % 700}") for number in range(2_000)]
+    for start in range(0, 2_000, 100):
+        await projection.apply(batch(start, *people[start : start + 100]))
+    parts = await content(redis_client, TODAY)
+    await redis_client.flushall()
+    again = await begun(redis_client)
+    await again.apply(batch(0, *people))
+    assert await content(redis_client, TODAY) == parts
+
+
 async def test_what_keeps_the_place_never_expires(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await projection.apply(Batch(partition=PARTITION, start=Offset(0), end=Offset(1), as_of=NOW))

@@ -16,7 +16,7 @@ from tests.simulation.store import Store
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
 Script: TypeAlias = Callable[[Store, Sequence[bytes], Sequence[bytes]], Reply]
 
-_additions = msgpack.Decoder(list[tuple[int, list[str]]])
+_additions = msgpack.Decoder(list[tuple[int, bool, list[str]]])
 
 
 def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
@@ -31,8 +31,8 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     if stored != start:
         return stored
     # Not strictly: the deployment may come after the counters.
-    for key, (expires_at, users) in zip(counters, _additions.decode(packed), strict=False):
-        _add(store, key, expires_at, users)
+    for key, (expires_at, stands, users) in zip(counters, _additions.decode(packed), strict=False):
+        _add(store, key, None if stands else expires_at, users)
     store.hset(checkpoints, partition, end)
     if instant and (before is None or int(before) < int(instant)):
         store.hset(as_of, partition, instant)
@@ -64,13 +64,13 @@ def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
         return store.hget(key, name)
 
 
-def _add(store: Store, key: bytes, expires_at: int, users: Sequence[str]) -> None:
+def _add(store: Store, key: bytes, expires_at: int | None, users: Sequence[str]) -> None:
     with _named(key):
-        changed = store.pfadd(key, tuple(user.encode() for user in users))
-    if changed and expires_at > 0:
-        store.expireat(key, expires_at)
-    elif changed:
+        store.pfadd(key, tuple(user.encode() for user in users))
+    if expires_at == 0:
         store.persist(key)
+    elif expires_at is not None:
+        store.expireat(key, expires_at)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from projector import keys, scripts
 from projector.fold import Addition, pack
-from tests.people import count
+from tests.people import PLAIN_PEOPLE, count
 from tests.simulation.activity import START
 from tests.simulation.redis_client import FakeRedis
 from tests.simulation.redis_server import RedisServer
@@ -59,11 +59,23 @@ def apply(chance: random.Random) -> Call:
     if chance.random() < 0.1:
         counters.insert(chance.randrange(len(counters) + 1), SPOILT)
     additions = [
-        Addition(SOME, chance.choice([0, FAR, FAR + 900]), {str(chance.randrange(6))}) for counter in counters
+        Addition(
+            SOME,
+            chance.choice([0, FAR, FAR + 900]),
+            {str(chance.randrange(6))},
+            expiry_stands=chance.choice([True, False]),
+        )
+        for _ in counters
     ]
     start = chance.randrange(3)
     as_of = chance.choice(["", 999, 1_000, 10_000])
-    args = [chance.choice(PARTITIONS), start, start + chance.randrange(2), as_of, pack(additions)]
+    args = [
+        chance.choice(PARTITIONS),
+        start,
+        start + chance.randrange(2),
+        as_of,
+        pack(additions, PLAIN_PEOPLE),
+    ]
     known = chance.choice([[], known_of(chance)])
     deployment = [keys.DEPLOYMENT] if known or chance.random() < 0.5 else []
     places = [keys.FIRST.checkpoints, keys.FIRST.as_of]
@@ -116,7 +128,7 @@ async def test_a_batch_waits_or_is_sent_elsewhere_the_same(
     await reply_of(redis_client, first)
     server.store.hset(DEPLOYMENT, field.encode(), str(value).encode())
     await redis_client.hset(keys.DEPLOYMENT, field, str(value))
-    batch = [PARTITIONS[0], 0, 1, "", pack([])]
+    batch = [PARTITIONS[0], 0, 1, "", pack([], PLAIN_PEOPLE)]
     call = Call(scripts.APPLY, [*place[:2], keys.DEPLOYMENT], [*batch, 0, "one", 1, 0])
     expected = {"held_until": b"HELD" if value > 1 else b"1"}.get(field, b"SUPERSEDED")
     assert await reply_of(fake, call) == await reply_of(redis_client, call) == expected

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from ingest.event import decode
 from projector import keys
+from projector.audience import EVERYBODY
 from projector.fold import fold
-from tests.people import PLAIN_PEOPLE
 from tests.simulation.activity import CALENDAR, START
 from tests.simulation.broker import Broker
 from tests.simulation.oracle import Oracle
@@ -54,9 +54,9 @@ def clean_counters(broker: Broker, now: datetime) -> Counters:
         for entry in log.held()
         if entry.record is not None and not entry.is_poison
     ]
-    folded = fold([decode(value) for value in values if value is not None], CALENDAR, PLAIN_PEOPLE, now)
+    folded = fold([decode(value) for value in values if value is not None], CALENDAR, EVERYBODY, now)
     return {
-        keys.FIRST.key(each.counter).encode(): ({user.encode() for user in each.users}, each.expires_at)
+        keys.FIRST.key(each.counter).encode(): ({user.encode() for user in each.user_ids}, each.expires_at)
         for each in folded.additions
     }
 

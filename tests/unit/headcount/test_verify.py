@@ -102,9 +102,9 @@ def test_what_is_older_than_the_retention_is_not_counted() -> None:
 class Collision(Pseudonyms):
     """Takes everybody for one, as two ids with one hash would be."""
 
-    def of(self, workspace_id: str, user_ids: Iterable[str]) -> set[str]:
+    def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
         assert workspace_id
-        return {"1" for _ in user_ids}
+        return ["1" for _ in user_ids]
 
 
 def test_two_users_with_one_pseudonym_are_two() -> None:

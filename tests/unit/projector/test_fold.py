@@ -14,9 +14,7 @@ from projector import keys
 from projector.audience import EVERYBODY, Audience
 from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.fold import fold
-from projector.people import People
 from tests.fakes_log import NOW
-from tests.people import PLAIN_IDS, PLAIN_PEOPLE
 
 ZONES = ["UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"]
 FOR_EVER = 0
@@ -36,8 +34,8 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
 
 def counters(events: Collection[Event], kept: Calendar) -> Mapping[str, set[str]]:
     return {
-        keys.FIRST.key(addition.counter): addition.users
-        for addition in fold(events, kept, PLAIN_PEOPLE, NOW).additions
+        keys.FIRST.key(addition.counter): set(addition.user_ids)
+        for addition in fold(events, kept, EVERYBODY, NOW).additions
     }
 
 
@@ -86,7 +84,7 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 def test_a_counter_is_named_once(events: list[Event]) -> None:
     """One addition a counter is what the script's one command a key relies on."""
     names = [
-        keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), PLAIN_PEOPLE, NOW).additions
+        keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), EVERYBODY, NOW).additions
     ]
     assert len(names) == len(set(names))
 
@@ -94,7 +92,7 @@ def test_a_counter_is_named_once(events: list[Event]) -> None:
 @given(EVENTS)
 def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None:
     kept = calendar(retention_days=1)
-    folded = fold(events, kept, PLAIN_PEOPLE, NOW)
+    folded = fold(events, kept, EVERYBODY, NOW)
     anonymous = [each for each in events if each.user_id is None]
     oldest = datetime(2024, 5, 16, tzinfo=UTC)
     expired = [each for each in events if each.user_id is not None and each.occurred_at < oldest]
@@ -110,7 +108,7 @@ def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None
 )
 def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime, expired: int) -> None:
     kept = calendar("Europe/Berlin", retention_days=10)
-    folded = fold([event("alice", occurred_at)], kept, PLAIN_PEOPLE, NOW)
+    folded = fold([event("alice", occurred_at)], kept, EVERYBODY, NOW)
     assert folded.expired == expired
     assert bool(folded.additions) is not bool(expired)
 
@@ -121,7 +119,7 @@ def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime,
 def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:
     """A bucket is kept for 45 days after its end, which is at noon here."""
     occurred_at = NOW - age
-    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), PLAIN_PEOPLE, NOW)
+    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), EVERYBODY, NOW)
     assert len(folded.additions) == expected
     assert folded.additions[0].counter == keys.Counter("acme", occurred_at.date())
     assert folded.expired == 0
@@ -130,23 +128,22 @@ def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expect
 @given(EVENTS)
 def test_no_counter_is_written_that_has_expired_already(events: list[Event]) -> None:
     kept = calendar("Asia/Kathmandu", retention_days=2, bucket_retention_days=1)
-    for addition in fold(events, kept, PLAIN_PEOPLE, NOW).additions:
+    for addition in fold(events, kept, EVERYBODY, NOW).additions:
         assert addition.expires_at > NOW.timestamp()
 
 
 def test_counters_kept_for_ever_have_no_expiry() -> None:
     assert {
-        addition.expires_at for addition in fold([event("alice")], calendar(), PLAIN_PEOPLE, NOW).additions
+        addition.expires_at for addition in fold([event("alice")], calendar(), EVERYBODY, NOW).additions
     } == {0}
 
 
-def without(*, event_types: Collection[str] = (), user_types: Collection[str] = ()) -> People:
-    audience = Audience(ignored_event_types=frozenset(event_types), ignored_user_types=frozenset(user_types))
-    return People(PLAIN_IDS, audience=audience)
+def without(*, event_types: Collection[str] = (), user_types: Collection[str] = ()) -> Audience:
+    return Audience(ignored_event_types=frozenset(event_types), ignored_user_types=frozenset(user_types))
 
 
 @pytest.mark.parametrize(
-    ("people", "counted"),
+    ("audience", "counted"),
     [
         (without(), {"alice", "robot", "guest", "typist"}),
         (without(user_types=["bot"]), {"alice", "guest", "typist"}),
@@ -157,22 +154,22 @@ def without(*, event_types: Collection[str] = (), user_types: Collection[str] = 
         (without(event_types=["typing"], user_types=["bot"]), {"alice", "guest"}),
     ],
 )
-def test_types_of_events_and_of_users_may_be_left_out(people: People, counted: set[str]) -> None:
+def test_types_of_events_and_of_users_may_be_left_out(audience: Audience, counted: set[str]) -> None:
     events = [
         Event("acme", NOW, "message", "alice"),
         Event("acme", NOW, "message", "robot", "bot"),
         Event("acme", NOW, "message", "guest", "guest"),
         Event("acme", NOW, "typing", "typist", "user"),
     ]
-    folded = fold(events, calendar(), people, NOW)
-    assert {user for addition in folded.additions for user in addition.users} == counted
+    folded = fold(events, calendar(), audience, NOW)
+    assert {user for addition in folded.additions for user in addition.user_ids} == counted
     assert (folded.ignored, folded.anonymous, folded.expired) == (len(events) - len(counted), 0, 0)
 
 
 def test_who_does_one_thing_that_counts_is_counted() -> None:
     events = [Event("acme", NOW, "typing", "alice"), Event("acme", NOW, "message", "alice")]
     folded = fold(events, calendar(), without(event_types=["typing"]), NOW)
-    assert all(addition.users == {"alice"} for addition in folded.additions)
+    assert all(addition.user_ids == {"alice"} for addition in folded.additions)
     assert folded.ignored == 1
 
 
@@ -185,3 +182,10 @@ def test_an_event_is_left_out_for_one_reason_alone() -> None:
 def test_where_nobody_is_left_out_the_events_are_not_even_looked_at() -> None:
     events = [event("alice")]
     assert EVERYBODY.of(events) is events
+
+
+@given(EVENTS)
+def test_no_two_counters_share_a_set(events: list[Event]) -> None:
+    """Whoever remembers one adds to it."""
+    sets = [id(addition.user_ids) for addition in fold(events, calendar(), EVERYBODY, NOW).additions]
+    assert len(sets) == len(set(sets))

@@ -19,10 +19,11 @@ def batch(start: int, end: int, partition: Partition = FIRST) -> Batch:
 
 def sent(recent: Recent, step: Batch, users: Mapping[Counter, set[str]]) -> Mapping[Counter, set[str]]:
     """Have a batch sent and accepted; return what was sent."""
-    additions = [Addition(counter, 0, found) for counter, found in users.items()]
+    additions = [Addition(counter, 0, set(found)) for counter, found in users.items()]
     left = recent.without_known(step, additions)
+    sent = {addition.counter: set(addition.user_ids) for addition in left}
     recent.remember(step, left)
-    return {counter: set(found) for counter, _, found in left}
+    return sent
 
 
 def test_who_was_counted_is_not_sent_again() -> None:
@@ -44,7 +45,7 @@ def test_a_batch_that_was_not_accepted_does_not_count() -> None:
     sent(recent, batch(0, 5), {TODAY: {"a"}})
     refused = [Addition(TODAY, 0, {"a", "b"})]
     recent.without_known(batch(5, 9), refused)
-    assert [each.users for each in recent.without_known(batch(5, 9), refused)] == [{"b"}]
+    assert [each.user_ids for each in recent.without_known(batch(5, 9), refused)] == [{"b"}]
 
 
 def test_what_another_partition_brought_is_sent() -> None:
@@ -69,10 +70,30 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
     assert sent(recent, batch(7, 8), {TODAY: {"a", "b", "c"}}) == {TODAY: {"a", "b", "c"}}
 
 
-def test_additions_that_share_users_do_not_share_what_is_remembered() -> None:
+def days(*numbers: int) -> Mapping[Counter, set[str]]:
+    return {Counter("acme", date(2024, 5, number)): {"a"} for number in numbers}
+
+
+def test_the_newest_periods_are_remembered_in_whatever_order_they_come() -> None:
     recent = Recent()
-    users = {"a"}
-    sent(recent, batch(0, 5), {TODAY: users, BUCKET: users})
-    sent(recent, batch(5, 6), {TODAY: {"b"}})
-    assert users == {"a"}
-    assert sent(recent, batch(6, 7), {BUCKET: {"b"}}) == {BUCKET: {"b"}}
+    assert sent(recent, batch(0, 5), days(17, 15, 16)) == days(15, 16, 17)
+    assert sent(recent, batch(5, 6), days(15, 16, 17)) == days(15)
+    assert sent(recent, batch(6, 7), days(18)) == days(18)
+    assert sent(recent, batch(7, 8), days(16, 17, 18)) == days(16)
+
+
+def test_days_and_buckets_are_remembered_side_by_side() -> None:
+    recent = Recent()
+    buckets = {Counter("acme", number): {"a"} for number in range(5)}
+    sent(recent, batch(0, 5), {**days(16, 17), **buckets})
+    assert sent(recent, batch(5, 6), {**days(16, 17), **buckets}) == dict(list(buckets.items())[:3])
+
+
+def test_an_expiry_stands_once_a_batch_has_set_it() -> None:
+    recent = Recent()
+    first = [Addition(TODAY, 7, {"a"})]
+    assert recent.without_known(batch(0, 5), first) == first
+    recent.remember(batch(0, 5), first)
+    assert recent.without_known(batch(5, 6), [Addition(TODAY, 7, {"b"})]) == [
+        Addition(TODAY, 7, {"b"}, expiry_stands=True)
+    ]
