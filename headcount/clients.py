@@ -16,6 +16,7 @@ WORKER_TIMEOUT_SECONDS: Final = 5.0
 API_TIMEOUT_SECONDS: Final = 0.8
 """Shorter than a request's deadline, so that the answer still says what was missing."""
 API_CONNECTIONS: Final = 32
+"""A few are enough where Redis is near; where it is far, so many pipelines are on their way at once."""
 QUESTION_MILLISECONDS: Final = 5_000
 """How long Kafka may take to answer a question about topics, groups and offsets."""
 RETRY_MILLISECONDS: Final = 500
@@ -56,14 +57,14 @@ def worker_redis(settings: Settings) -> Redis:
 
 
 def api_redis(settings: Settings) -> Redis:
-    """Return the API's client: a few connections, and a short wait for one, so that load is shed early."""
+    """Return the API's client: for many questions at once, with short waits, so that load is shed early."""
     pool = BlockingConnectionPool.from_url(
         settings.redis_url.get_secret_value(),
         max_connections=API_CONNECTIONS,
         timeout=API_TIMEOUT_SECONDS,
         **_redis_options(settings, API_TIMEOUT_SECONDS),
     )
-    return GatheringRedis(pool, seconds=API_TIMEOUT_SECONDS)
+    return GatheringRedis(pool, connections=API_CONNECTIONS, seconds=API_TIMEOUT_SECONDS)
 
 
 def _redis_options(settings: Settings, timeout: float) -> dict[str, Any]:

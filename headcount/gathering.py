@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -33,21 +34,25 @@ class Question:
 
 
 class GatheringRedis(Redis):
-    """Sends in one pipeline what is asked in one turn of the event loop, or while Redis answers what was.
+    """Sends in one pipeline what is asked in the same turn of the event loop.
 
     A pipeline costs hardly more than a command, so that under load each costs a fraction. It is no
-    transaction: every command is done, and may fail, by itself. One connection serves them all; the pool is
-    for a caller's own pipelines. Replies are due within `seconds`. Not for commands that block.
+    transaction: every command is done, and may fail, by itself. Replies are due within `seconds`. While all
+    its `connections` are in use, what is asked waits for one. They are beside those of the pool, which are
+    for a caller's own pipelines. Not for commands that block.
     """
 
-    def __init__(self, pool: ConnectionPool, *, seconds: float) -> None:
+    def __init__(self, pool: ConnectionPool, *, connections: int, seconds: float) -> None:
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
         self._seconds = seconds
         # Without a timeout for each read: a pipeline has one for all of it.
-        self._connection = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
+        options = {**pool.connection_kwargs, "socket_timeout": None}
+        self._connections = [pool.connection_class(**options) for _ in range(connections)]
+        self._idle = list(self._connections)
         self._waiting: deque[Question] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._is_gathering = False
+        self._sending: set[asyncio.Task[None]] = set()
 
     def client(self) -> Redis:
         """Return a client that has a connection of the pool to itself, and gathers nothing."""
@@ -55,30 +60,35 @@ class GatheringRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's signature
         """Ask, and wait for the reply; raises what redis-py does."""
-        reply = await self._ask(self._connection.pack_command(*args))
+        reply = await self._ask(self._connections[0].pack_command(*args))
         options.pop("keys", None)  # those are for a cache of redis-py's, which is off
         callback = self.response_callbacks.get(args[0])
         return reply if callback is None else callback(reply, **options)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's own
-        await self._connection.disconnect()
+        for connection in self._connections:
+            await connection.disconnect()
         await super().aclose(close_connection_pool)
 
     async def _ask(self, packed: Sequence[bytes]) -> object:
         loop = asyncio.get_running_loop()
         question = Question(packed, loop.time() + self._seconds, loop.create_future())
         self._waiting.append(question)
-        if self._sending is None:
+        if self._idle and not self._is_gathering:
+            self._is_gathering = True
             # A new task runs after all that is ready already: whoever asks in this turn has asked by then.
-            self._sending = loop.create_task(self._send())
+            task = loop.create_task(self._send(self._idle.pop()))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
         return await question.reply
 
-    async def _send(self) -> None:
+    async def _send(self, connection: AbstractConnection) -> None:
+        self._is_gathering = False
         try:
             while questions := self._take():
-                await self._exchange(questions)
+                await self._exchange(connection, questions)
         finally:
-            self._sending = None
+            self._idle.append(connection)
 
     def _take(self) -> Sequence[Question]:
         taken: list[Question] = []
@@ -88,25 +98,26 @@ class GatheringRedis(Redis):
                 taken.append(question)
         return taken
 
-    async def _exchange(self, questions: Sequence[Question]) -> None:
+    async def _exchange(self, connection: AbstractConnection, questions: Sequence[Question]) -> None:
         try:
             # The first has waited longest.
             async with asyncio.timeout_at(questions[0].due):
-                await self._converse(questions)
+                await self.connection_pool.ensure_connection(connection)
+                await _converse(connection, questions)
         except TimeoutError:
             _fail(questions, RedisTimeoutError("Redis did not answer in time"))
         except RedisError as error:
             _fail(questions, error)
 
-    async def _converse(self, questions: Sequence[Question]) -> None:
-        await self.connection_pool.ensure_connection(self._connection)
-        await self._connection.send_packed_command([part for each in questions for part in each.packed])
-        for question in questions:
-            try:
-                # Whatever else it raises closes the connection: no late reply is taken for another's.
-                question.answer(await self._connection.read_response())
-            except ResponseError as error:
-                question.fail(error)
+
+async def _converse(connection: AbstractConnection, questions: Sequence[Question]) -> None:
+    await connection.send_packed_command([part for each in questions for part in each.packed])
+    for question in questions:
+        try:
+            # Whatever else it raises closes the connection: no late reply is taken for another's.
+            question.answer(await connection.read_response())
+        except ResponseError as error:
+            question.fail(error)
 
 
 def _fail(questions: Iterable[Question], error: RedisError) -> None:

@@ -158,7 +158,8 @@ async def test_most_polls_are_answered_at_once(
 @pytest.mark.parametrize(
     ("method", "path", "changed"),
     [
-        ("GET", "/livez", {}),
+        ("GET", "/livez?start=2023-05-19T00:00:00.000Z", {}),
+        ("GET", f"{PATH}/?start=2023-05-19T00:00:00.000Z", {}),
         ("GET", f"{ASKED}&start=2023-05-19T00:00:00.000Z", {}),
         ("GET", PATH, {}),
         ("POST", ASKED, {}),

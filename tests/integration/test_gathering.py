@@ -23,9 +23,9 @@ MANY: Final = 3 * MOST_TOGETHER + 1
 SOON: Final = 0.1
 
 
-def gathering(url: str, *, seconds: float = 5) -> GatheringRedis:
+def gathering(url: str, *, connections: int = 1, seconds: float = 5) -> GatheringRedis:
     pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), driver_info=None)
-    return GatheringRedis(pool, seconds=seconds)
+    return GatheringRedis(pool, connections=connections, seconds=seconds)
 
 
 @pytest.fixture
@@ -113,6 +113,17 @@ async def test_who_gives_up_while_it_travels_gives_up_alone(
     assert (await second, await third) == (2, 3)
 
 
+async def test_nobody_waits_for_others_while_a_connection_is_idle(
+    redis_url: str, redis_client: Redis
+) -> None:
+    async with gathering(redis_url, connections=2) as redis:
+        async with unwritable(redis_client):
+            written = asyncio.create_task(add(redis, 1))
+            await wait_until(lambda: is_holding(redis_client), message="the question was sent")
+            assert await redis.echo("read") == b"read"
+        assert await written == 1
+
+
 async def add(redis: Redis, number: int) -> int:
     """Write something, of which the reply is the number."""
     return int(await redis.incrby(f"key-{number}", number))
@@ -174,7 +185,7 @@ async def test_a_redis_that_dies_fails_all_who_wait(embedded_valkey: Servers[Emb
 
 
 async def test_all_its_connections_are_closed_with_it(redis_url: str, redis_client: Redis) -> None:
-    async with gathering(redis_url) as redis:
+    async with gathering(redis_url, connections=2) as redis:
         numbers = {await redis.client_id()}
         async with redis.client() as another:
             numbers.add(await another.client_id())

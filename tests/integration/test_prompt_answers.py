@@ -9,6 +9,8 @@ import pytest
 
 from api.app import create_app
 from api.contract import WEEKLY_DATA_PATH
+from api.prompt import PromptAnswers
+from api.resources import PROMPT
 from headcount.http.server import listening
 from headcount.http.tally import Cause, ConnectionTally
 from headcount.metrics.api_port import api_port
@@ -28,6 +30,7 @@ class Server:
     tally: ConnectionTally
     head: str
     metrics_url: str
+    prompt: PromptAnswers
 
     def request(self, *lines: str) -> bytes:
         return "\r\n".join([self.head, *lines, "", ""]).encode()
@@ -53,7 +56,7 @@ async def server() -> AsyncIterator[Server]:
         head = f"GET {WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z HTTP/1.1\r\nHost: x\r\n"
         head += f"X-User-Id: alice\r\nX-Auth-Token: {secret}"
         assert metrics_url
-        yield Server(wire, view, tally, head, metrics_url)
+        yield Server(wire, view, tally, head, metrics_url, app[PROMPT])
 
 
 async def poll(server: Server) -> None:
@@ -69,6 +72,14 @@ async def test_polls_are_answered_one_after_the_other_and_each_is_measured(serve
     shown = await scrape(server.metrics_url)
     count = "headcount_http_request_seconds_count"
     assert shown.value(count, route=WEEKLY_DATA_PATH, status="200") == 4
+
+
+async def test_polls_are_answered_without_the_application(server: Server) -> None:
+    noted: list[int] = []
+    server.prompt.note = lambda _route, status, _seconds: noted.append(status)
+    for _ in range(4):
+        await poll(server)
+    assert noted == [200] * 3
 
 
 async def test_polls_that_were_sent_together_are_answered_in_order(server: Server) -> None:

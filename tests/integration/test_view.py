@@ -34,7 +34,7 @@ async def projection(redis_client: Redis) -> RedisProjection:
 @pytest.fixture
 async def view(redis_as: Callable[[str], Redis]) -> AsyncIterator[RedisView]:
     """A view on a client like the API's."""
-    async with GatheringRedis(redis_as("api").connection_pool, seconds=5) as redis:
+    async with GatheringRedis(redis_as("api").connection_pool, connections=1, seconds=5) as redis:
         yield RedisView(redis)
 
 

@@ -81,6 +81,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._failure = self._failure or error
             self.stop()
 
+    def fail_with(self, task: asyncio.Task[object]) -> None:
+        """Fail where a task did, which nobody waits for."""
+        if not task.cancelled() and (error := task.exception()):
+            self.fail(error)
+
     def _run_once(self) -> None:
         """Take one turn; `BaseEventLoop` calls this again and again."""
         runnable = [each for each in self.processes if each.ready and each.state == "running"]

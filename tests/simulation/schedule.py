@@ -78,7 +78,8 @@ async def _run(world: World, plan: Plan, strikes: Strikes) -> None:
     for _ in range(plan.workers):
         world.workers.start()
     publishing = asyncio.create_task(world.keep_publishing(plan.pause))
-    world.loop.spawn("api", world.keep_asking())
+    _, asking = world.loop.spawn("api", world.keep_asking())
+    asking.add_done_callback(world.loop.fail_with)
     strikes.begin()
     await asyncio.sleep(plan.seconds)
     strikes.end()

@@ -40,9 +40,17 @@ def read_on_while_waiting(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(KafkaSource, "pause", pause)
 
 
+def answer_with_too_many(patch: pytest.MonkeyPatch) -> None:
+    def pfcount(store: Store, key: bytes) -> int:
+        return len(store.counters.get(key, ())) + 1_000
+
+    patch.setattr(Store, "pfcount", pfcount)
+
+
 @pytest.mark.parametrize(
     ("breakage", "told"),
     [
+        (answer_with_too_many, "users on"),
         (count_wherever_the_checkpoint_is, "the checkpoint is past it"),
         (keep_as_of_in_a_rewind, "its as-of stays"),
         (read_on_while_waiting, "the checkpoint is past it"),
