@@ -1,6 +1,6 @@
 -- Counts a batch of one partition and steps its checkpoint, or does nothing.
 -- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if it matters what was read of it.
--- ARGV: partition, start, end, as-of in ms or "", then MessagePack [[expires_at, whether that stands, [user, ...]], ...] in the order of KEYS,
+-- ARGV: partition, start, end, as-of in ms or "", then additions in the order of KEYS,
 -- then, if they matter: the number of the live generation as it was read, the topic's id, how many of its partitions
 -- had a checkpoint, and how often somebody was to be forgotten.
 -- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
@@ -48,12 +48,13 @@ if stored ~= ARGV[2] then
   return stored
 end
 
-for i, addition in ipairs(cmsgpack.unpack(ARGV[5])) do
-  local key = KEYS[i + 2]
-  local _, refusal = add(key, unpack(addition))
+local counter, offset = 3, first_addition(ARGV[5])
+while is_addition(ARGV[5], offset) do
+  local following, _, refusal = add(KEYS[counter], ARGV[5], offset)
   if refusal then
-    return redis.error_reply(refusal .. ' (at ' .. key .. ')')
+    return redis.error_reply(refusal .. ' (at ' .. KEYS[counter] .. ')')
   end
+  counter, offset = counter + 1, following
 end
 
 -- After every counter: a script that fails above leaves the checkpoint, and the batch is counted again.

@@ -24,7 +24,7 @@ _packer = msgspec.msgpack.Encoder()
 class Addition(NamedTuple):
     """The users to add to a counter, by their ids. It expires at that second of the epoch (0: never).
 
-    No other addition shares its set. Where the expiry is known to stand, the counter need not be told of it.
+    No other addition shares its set. Where the expiry stands, only a counter that is made now is told of it.
     """
 
     counter: Counter
@@ -49,12 +49,12 @@ class Fold:
 
 def pack(additions: Iterable[Addition], people: People) -> bytes:
     """Put additions into the form that the scripts take, beside their keys: users by their pseudonyms."""
-    return _packer.encode(
-        [
-            (expires_at, expiry_stands, people.of(counter.workspace_id, user_ids))
-            for counter, expires_at, user_ids, expiry_stands in additions
-        ]
-    )
+    packed: list[object] = []
+    for counter, expires_at, user_ids, expiry_stands in additions:
+        users = people.of(counter.workspace_id, user_ids)
+        packed += (expires_at, expiry_stands, len(users))
+        packed += users
+    return _packer.encode(packed)
 
 
 def fold(events: Collection[Event], calendar: Calendar, audience: Audience, now: datetime) -> Fold:
@@ -115,4 +115,4 @@ def _buckets(buckets: Mapping[int, UserIds], calendar: Calendar, now: datetime) 
         expires_at = calendar.bucket_expires_at(bucket)
         if expires_at == 0 or expires_at > now.timestamp():
             for workspace_id, user_ids in workspaces.items():
-                yield Addition(Counter(workspace_id, bucket), expires_at, user_ids)
+                yield Addition(Counter(workspace_id, bucket), expires_at, user_ids, expiry_stands=True)

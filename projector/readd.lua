@@ -1,10 +1,11 @@
 -- Adds to counters what they should hold already; no checkpoint moves.
--- KEYS: one counter an addition. ARGV: MessagePack [[expires_at, whether that stands, [user, ...]], ...] in the order of KEYS.
+-- KEYS: one counter an addition. ARGV: additions in the order of KEYS.
 -- Returns a word for each counter, which says how it was found.
 local found = {}
-for i, addition in ipairs(cmsgpack.unpack(ARGV[1])) do
-  local was_there = redis.call('EXISTS', KEYS[i]) == 1
-  local changed, refusal = add(KEYS[i], unpack(addition))
+local offset = first_addition(ARGV[1])
+for i, key in ipairs(KEYS) do
+  local was_there = redis.call('EXISTS', key) == 1
+  local following, changed, refusal = add(key, ARGV[1], offset)
   if refusal then
     found[i] = 'not-a-counter'
   elseif not changed then
@@ -12,5 +13,6 @@ for i, addition in ipairs(cmsgpack.unpack(ARGV[1])) do
   else
     found[i] = was_there and 'incomplete' or 'missing'
   end
+  offset = following
 end
 return found

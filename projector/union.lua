@@ -18,8 +18,7 @@ local users = #sets > 0 and redis.call('SUNION', unpack(sets)) or {}
 if #sketches == 0 then
   return { #users, 0 }
 end
-redis.call('DEL', KEYS[2])
-add_in_chunks('PFADD', KEYS[2], users)
+estimate(KEYS[2], users)
 local count = redis.call('PFCOUNT', KEYS[2], unpack(sketches))
 redis.call('DEL', KEYS[2])
 return { count, 1 }

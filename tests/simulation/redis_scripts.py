@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final, TypeAlias
 
 from msgspec import msgpack
@@ -16,7 +17,7 @@ from tests.simulation.store import Store
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
 Script: TypeAlias = Callable[[Store, Sequence[bytes], Sequence[bytes]], Reply]
 
-_additions = msgpack.Decoder(list[tuple[int, bool, list[str]]])
+_packed = msgpack.Decoder(list[str | bool | int])
 
 
 def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
@@ -31,8 +32,8 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     if stored != start:
         return stored
     # Not strictly: the deployment may come after the counters.
-    for key, (expires_at, stands, users) in zip(counters, _additions.decode(packed), strict=False):
-        _add(store, key, None if stands else expires_at, users)
+    for key, (expires_at, stands, users) in zip(counters, _additions(packed), strict=False):
+        _add(store, key, users, expires_at, expiry_stands=stands)
     store.hset(checkpoints, partition, end)
     if instant and (before is None or int(before) < int(instant)):
         store.hset(as_of, partition, instant)
@@ -64,13 +65,21 @@ def _hget(store: Store, key: bytes, name: bytes) -> bytes | None:
         return store.hget(key, name)
 
 
-def _add(store: Store, key: bytes, expires_at: int | None, users: Sequence[str]) -> None:
+def _additions(packed: bytes) -> Iterator[tuple[int, bool, Sequence[str]]]:
+    rest = iter(_packed.decode(packed))
+    for expires_at in rest:
+        stands, users = next(rest), int(next(rest))
+        yield int(expires_at), bool(stands), [str(user) for user in islice(rest, users)]
+
+
+def _add(store: Store, key: bytes, users: Sequence[str], expires_at: int, *, expiry_stands: bool) -> None:
+    is_new = key not in store.counters
     with _named(key):
         store.pfadd(key, tuple(user.encode() for user in users))
-    if expires_at == 0:
-        store.persist(key)
-    elif expires_at is not None:
+    if expires_at > 0 and (is_new or not expiry_stands):
         store.expireat(key, expires_at)
+    elif not expiry_stands:
+        store.persist(key)
 
 
 @contextmanager
