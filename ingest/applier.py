@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -15,6 +16,9 @@ from ingest.patience import Patience
 from ingest.ports import Projection, Source, Step
 from ingest.stops import Stops
 from ingest.tally import Tally
+
+TURNS_TO_SEND: Final = 4
+"""Of the event loop, until a client has sent a batch, which then is counted while the worker goes on here."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +74,8 @@ class Applier:
         if self._lanes.placed.get(partition) is not lane:
             return False
         self._under_way = _UnderWay(batch, lane, step, asyncio.create_task(self._take(batch, step)))
+        for _ in range(TURNS_TO_SEND):
+            await asyncio.sleep(0)
         return True
 
     async def settle(self, patience: Patience) -> None:

@@ -61,6 +61,12 @@ def one_poll() -> Iterator[None]:
         _allowance.reset(token)
 
 
+def is_poll_full() -> bool:
+    """Tell whether one more batch might be more than is left for this poll."""
+    allowance = _allowance.get()
+    return allowance is not None and allowance.left < BATCH_BYTES
+
+
 class Decoder:
     """Decompresses into one buffer, of which the system gives memory only as far as it was ever filled."""
 

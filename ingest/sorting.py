@@ -39,9 +39,12 @@ class Sorter:
 
     def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> Sorted:
         """Decode every record, none raising; `now` is aware."""
-        outcomes = _held_to_horizons(self._decode(records), records, now)
-        if are_events(outcomes):
-            return Sorted(outcomes, [])
+        outcomes = self._decode(records)
+        if are_events(outcomes) and _latest(outcomes, now) <= _earliest_horizon(records, now):
+            return Sorted(outcomes, [])  # as nearly always: no look at each record's own horizon
+        outcomes = [
+            _held_to(horizon(record, now), outcome) for record, outcome in zip(records, outcomes, strict=True)
+        ]
         events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
         return Sorted(events, list(_letters(partition, records, outcomes)))
 
@@ -100,15 +103,8 @@ def horizon(record: Record, now: datetime) -> datetime:
     return now + FUTURE_TOLERANCE
 
 
-def _held_to_horizons(
-    outcomes: Sequence[Outcome], records: Sequence[Record], now: datetime
-) -> Sequence[Outcome]:
-    events = outcomes if are_events(outcomes) else [each for each in outcomes if isinstance(each, Event)]
-    if max(map(_occurred_at, events), default=now) <= _earliest_horizon(records, now):
-        return outcomes  # most need no look at their own record's horizon
-    return [
-        _held_to(horizon(record, now), outcome) for record, outcome in zip(records, outcomes, strict=True)
-    ]
+def _latest(events: Iterable[Event], now: datetime) -> datetime:
+    return max(map(_occurred_at, events), default=now)
 
 
 def _earliest_horizon(records: Iterable[Record], now: datetime) -> datetime:

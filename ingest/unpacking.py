@@ -1,13 +1,18 @@
 """Records as they lie in a batch: aiokafka by itself makes a copy of each for its callers, one by one."""
 
+import sys
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
+from ingest.decompression import is_poll_full
 from ingest.ports import Record
+
+AT_ONCE: Final = 100
+"""Records between two looks at the poll's room."""
 
 
 class PlainRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
@@ -23,13 +28,21 @@ class ManyAtOnce(FetchResult):  # type: ignore[misc]  # aiokafka ships no types
     _partition_records: Any
 
     def getall(self, max_records: int | None = None) -> list[Record]:
+        """Return up to so many records, or as many as the poll has room for."""
+        most = sys.maxsize if max_records is None else max_records
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
-        fetched = self._partition_records
-        records = list(islice(fetched._records_iterator, max_records))  # noqa: SLF001  its own next is a call
+        rest = self._partition_records._records_iterator  # noqa: SLF001  to ask itself is a call a record
+        records: list[Record] = []
+        is_over = False
+        while not is_over and len(records) < most and not is_poll_full():
+            asked = min(AT_ONCE, most - len(records))
+            found = list(islice(rest, asked))
+            records += found
+            is_over = len(found) < asked
         self._update_position()
-        if max_records is None or len(records) < max_records:
-            self._partition_records = None  # that was all, and the next may be fetched
+        if is_over:
+            self._partition_records = None  # the next may be fetched
         return records
 
 
