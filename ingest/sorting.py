@@ -17,6 +17,7 @@ LOG_APPEND_TIME: Final = 1
 
 
 _headers = attrgetter("headers")
+_timestamp = attrgetter("timestamp")
 _timestamp_type = attrgetter("timestamp_type")
 _occurred_at = attrgetter("occurred_at")
 
@@ -98,7 +99,7 @@ def horizon(record: Record, now: datetime) -> datetime:
     Where the broker stamped the record, its stamp is the clock: the verdict is then the same at every reading
     of the log, and no worker's clock matters. A producer's stamp is not believed: there `now` is the clock.
     """
-    if record.timestamp_type == LOG_APPEND_TIME:
+    if _is_stamped_by_broker(record):
         return datetime.fromtimestamp(record.timestamp / 1000, UTC) + FUTURE_TOLERANCE
     return now + FUTURE_TOLERANCE
 
@@ -107,12 +108,18 @@ def _latest(events: Iterable[Event], now: datetime) -> datetime:
     return max(map(_occurred_at, events), default=now)
 
 
-def _earliest_horizon(records: Iterable[Record], now: datetime) -> datetime:
-    if LOG_APPEND_TIME not in map(_timestamp_type, records):
+def _earliest_horizon(records: Sequence[Record], now: datetime) -> datetime:
+    types = set(map(_timestamp_type, records))
+    if LOG_APPEND_TIME not in types:
         return now + FUTURE_TOLERANCE
-    # Of all records and not the first: stamps go back where a leader's clock is behind the one's before.
-    stamps = [record.timestamp for record in records if record.timestamp_type == LOG_APPEND_TIME]
-    return min(datetime.fromtimestamp(min(stamps) / 1000, UTC), now) + FUTURE_TOLERANCE
+    stamped = records if len(types) == 1 else [each for each in records if _is_stamped_by_broker(each)]
+    # Of all and not the first: stamps go back where a leader's clock is behind the one's before.
+    earliest = datetime.fromtimestamp(min(map(_timestamp, stamped)) / 1000, UTC)
+    return min(earliest, now) + FUTURE_TOLERANCE
+
+
+def _is_stamped_by_broker(record: Record) -> bool:
+    return record.timestamp_type == LOG_APPEND_TIME
 
 
 def _held_to(latest: datetime, outcome: Outcome) -> Outcome:

@@ -71,6 +71,13 @@ def test_a_producers_stamp_is_not_believed() -> None:
     assert reasons(stamped_by_producer(at(NOW), NOW - timedelta(days=400))) == []
 
 
+def test_a_producers_stamp_beside_the_brokers_may_be_anything() -> None:
+    later = NOW + timedelta(hours=1)
+    wild = replace(at(NOW), timestamp=-(10**17), timestamp_type=CREATE_TIME)
+    assert reasons(stamped(at(NOW), NOW), wild) == []
+    assert reasons(stamped(at(NOW), NOW), wild, stamped(at(later), NOW)) == ["in-the-future"]
+
+
 def test_each_record_is_told_by_its_own_stamp() -> None:
     later = NOW + timedelta(hours=1)
     assert reasons(stamped(at(NOW), NOW), stamped(at(later), later)) == []
