@@ -173,8 +173,7 @@ class Worker:
                     await self._take(found, records)
 
     async def _take(self, partition: Partition, records: Sequence[Record]) -> None:
-        lane = self._lanes.placed.get(partition)
-        if lane is None:
+        if partition not in self._lanes.placed:
             return
         result = await self._sort(partition, records)
         if result.letters:
