@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -40,11 +41,16 @@ class Verdict:
 class Oracle:
     """Judges the counters in `redis` by the log that the settings name; `yardstick` is emptied for that.
 
-    `gone` are records that were counted and that the log has lost since.
+    `gone` are records that were counted and that the log has lost since, by the number of their partition.
     """
 
     def __init__(
-        self, settings: Settings, redis: Redis, yardstick: Redis, *, gone: Sequence[Any] = ()
+        self,
+        settings: Settings,
+        redis: Redis,
+        yardstick: Redis,
+        *,
+        gone: Mapping[int, Sequence[Any]] = MappingProxyType({}),
     ) -> None:
         self._gone = gone
         self._settings = settings
@@ -78,7 +84,7 @@ class Oracle:
         await projection.begin(LogState("yardstick", extents))
         for partition, found in records.items():
             end = Offset(found[-1].offset + 1) if found else Offset(0)
-            result = self._sorter.sort(partition, [*self._gone_from(partition), *found], utc_now())
+            result = self._sorter.sort(partition, [*self._gone.get(partition.number, ()), *found], utc_now())
             batch = Batch(partition=partition, start=Offset(0), end=end, events=result.events)
             if await projection.apply(batch) != end:
                 raise AssertionError("the clean projection did not take its batch")
@@ -88,9 +94,6 @@ class Oracle:
             self._poison.update(
                 {(partition.number, each.record.offset): each.record.value for each in result.letters}
             )
-
-    def _gone_from(self, partition: Partition) -> list[Any]:
-        return [record for record in self._gone if record.partition == partition.number]
 
     async def _compare_checkpoints(self, records: Records, verdict: Verdict) -> None:
         stored = await self._redis.hgetall(keys.FIRST.checkpoints)

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,8 +43,8 @@ class Plant:
         self.api: Process
         self.api_url: str
         self.topic = ""
-        self.gone: list[Any] = []
-        """Records that were counted and that the topic has lost since: a fault's to fill."""
+        self.gone: defaultdict[int, list[Any]] = defaultdict(list)
+        """Records that were counted and that a partition has lost since: a fault's to fill."""
         self._secrets: dict[str, tuple[Token, str]] = {}
         self._spare: list[EmbeddedValkey] = []
         self._numbers = itertools.count(1)
@@ -61,7 +62,7 @@ class Plant:
         for process in self.processes:
             process.kill()
         await self.flush()
-        self.gone = []
+        self.gone.clear()
         await self._open()
 
     async def close(self) -> None:
@@ -109,8 +110,9 @@ class Plant:
         async with self.redis() as redis:
             await redis.flushall()
         sorter = Sorter(max_event_bytes=self.settings().max_event_bytes)
-        letters = sorter.sort(Partition(self.topic, 0), self.gone, utc_now()).letters
-        self.gone = [letter.record for letter in letters]
+        for number, records in self.gone.items():
+            letters = sorter.sort(Partition(self.topic, number), records, utc_now()).letters
+            self.gone[number] = [letter.record for letter in letters]
 
     async def add_redis(self) -> EmbeddedValkey:
         """Start one more Redis, for the plant to fail over to; it ends with the plant."""

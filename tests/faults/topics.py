@@ -18,7 +18,8 @@ from tests.waiting import wait_until
 async def remember(plant: Plant) -> None:
     """Keep what the topic holds, for the oracle: it is counted, and about to be lost."""
     log = await read_log(plant.settings(), plant.topic)
-    plant.gone += [record for records in log.values() for record in records]
+    for partition, records in log.items():
+        plant.gone[partition.number] += records
 
 
 async def publish(plant: Plant, drafts: Iterable[Draft], *, partition: int | None = None) -> None:
