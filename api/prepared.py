@@ -40,8 +40,7 @@ class Prepared:
     def of(cls, body: bytes, headers: Mapping[str, str], *, claims: str = "") -> Self:
         """Spell the answer out; the headers are sent with either status."""
         tag = hashlib.sha256(claims.encode() + b"\n" + body).hexdigest()[:_TAG_DIGITS]
-        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        said = f'{said}ETag: "{tag}"\r\n'
+        said = f'{_lines(headers)}ETag: "{tag}"\r\n'
         whole = f"{_status_line(HTTPStatus.OK)}Content-Length: {len(body)}\r\n{said}"
         unchanged = f"{_status_line(HTTPStatus.NOT_MODIFIED)}{said}"
         return cls(
@@ -92,8 +91,8 @@ class PreparedResponse(web.StreamResponse):
         """Send head and body at once; returns when the client has taken enough of it, as aiohttp's do."""
         request, spelling = self._request, self._spelling
         assert request is not None and not data  # noqa: PT018, S101  aiohttp prepares, and adds nothing
-        own = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        own = f"{self._told}{own}{_date(int(time.time()))}{self._connection(request)}\r\n"
+        added = _lines(self.headers) if self.headers else ""
+        own = f"{self._told}{added}{_date(int(time.time()))}{self._connection(request)}\r\n"
         body = b"" if request.method == hdrs.METH_HEAD else spelling.body
         await request.writer.write_eof(b"".join((spelling.head, own.encode(), body)))
 
@@ -101,6 +100,10 @@ class PreparedResponse(web.StreamResponse):
         if not self._stays:
             return "Connection: close\r\n"
         return "" if request.version == HttpVersion11 else "Connection: keep-alive\r\n"
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 def _status_line(status: HTTPStatus) -> str:

@@ -1,4 +1,4 @@
-"""Two contestants of our own environment, each in a process of its own: the worker, and a bare consumer.
+"""The contestants of our own environment, each in a process of its own: the worker, and a bare consumer.
 
 Each reads a topic from its beginning and prints, as JSON, what it took for it: see `Run`.
 
@@ -6,26 +6,28 @@ Each reads a topic from its beginning and prints, as JSON, what it took for it: 
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated, Final, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final
 
 import typer
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
 from benchmarks.hashing import KEY
+from benchmarks.throughput.line_up import OurName
 from benchmarks.throughput.run import Run, Stopwatch
 from headcount.clients import kafka_options
 from headcount.collection import collect_rarely
 from headcount.composition import serve_worker
 from headcount.logging import configure_logging
 from headcount.settings import Settings
+from ingest.polling import POLL_RECORDS
 from ingest.tally import Tally
 
 LOOK_SECONDS: Final = 0.005
 """How often the worker's tally is looked at: a batch takes longer."""
 
-POLL_RECORDS: Final = 500
+FASTEST_POLL_RECORDS: Final = 500
 """What the consumer takes at once, at which it is fastest: with more, collecting garbage costs more."""
 
 
@@ -37,7 +39,12 @@ def work(settings: Settings, events: int) -> Run:
 
 def consume(settings: Settings, events: int) -> Run:
     """Read the records and drop them: what aiokafka alone takes."""
-    return asyncio.run(_consume(settings, events))
+    return asyncio.run(_consume(settings, events, FASTEST_POLL_RECORDS))
+
+
+def consume_batches(settings: Settings, events: int) -> Run:
+    """Do the same with as many records at once as the worker takes."""
+    return asyncio.run(_consume(settings, events, POLL_RECORDS))
 
 
 async def _work(settings: Settings, events: int) -> Run:
@@ -54,7 +61,7 @@ async def _work(settings: Settings, events: int) -> Run:
     return run
 
 
-async def _consume(settings: Settings, events: int) -> Run:
+async def _consume(settings: Settings, events: int, at_once: int) -> Run:
     consumer = AIOKafkaConsumer(
         settings.kafka_topic,
         group_id=settings.kafka_group_id,
@@ -64,10 +71,10 @@ async def _consume(settings: Settings, events: int) -> Run:
     )
     await consumer.start()
     try:
-        seen = await _batch(consumer)
+        seen = await _batch(consumer, at_once)
         stopwatch = Stopwatch(seen)
         while seen < events:
-            seen += await _batch(consumer)
+            seen += await _batch(consumer, at_once)
         return stopwatch.stop(seen)
     finally:
         await consumer.stop()
@@ -82,19 +89,20 @@ def _applied(tally: Tally) -> int:
     return sum(partition.checkpoint or 0 for partition in tally.state.owned.values())
 
 
-async def _batch(consumer: AIOKafkaConsumer) -> int:
-    polled = await consumer.getmany(timeout_ms=1_000, max_records=POLL_RECORDS)
+async def _batch(consumer: AIOKafkaConsumer, at_once: int) -> int:
+    polled = await consumer.getmany(timeout_ms=1_000, max_records=at_once)
     return sum(map(len, polled.values()))
 
 
-CONTESTANTS: Final[dict[str, Callable[[Settings, int], Run]]] = {
+CONTESTANTS: Final[Mapping[OurName, Callable[[Settings, int], Run]]] = {
     "worker": work,
     "consumer": consume,
+    "consumer-batches": consume_batches,
 }
 
 
 def main(
-    contestant: Literal["worker", "consumer"],
+    contestant: OurName,
     *,
     kafka: Annotated[str, typer.Option()],
     redis: Annotated[str, typer.Option()],

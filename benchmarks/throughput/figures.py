@@ -14,7 +14,8 @@ from benchmarks.throughput.run import Run
 Runs = Mapping[Name, Sequence[Run]]
 
 TIMES_A_PEER: Final[Mapping[Name, tuple[str, float]]] = {
-    "consumer": ("only consuming with aiokafka", 0.60),
+    "consumer": ("only consuming with aiokafka, at its fastest", 0.60),
+    "consumer-batches": ("only consuming with aiokafka, in the worker's batches", 0.60),
     "bytewax": ("Bytewax, a step an event", 3.5),
     "bytewax-batches": ("Bytewax, a step a batch", 3.5),
     "quix": ("Quix Streams", 6.0),

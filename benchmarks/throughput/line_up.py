@@ -9,7 +9,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, Literal
 
-Name = Literal["worker", "consumer", "bytewax", "bytewax-batches", "quix", "plain", "pair"]
+OurName = Literal["worker", "consumer", "consumer-batches"]
+Name = OurName | Literal["bytewax", "bytewax-batches", "quix", "plain", "pair"]
 
 ENVIRONMENT: Final = Path(".venv-peers")
 LIST_VERSIONS: Final = (
@@ -37,7 +38,7 @@ class Contestant:
     needs: Sequence[str] = ()
 
 
-def _ours(name: Literal["worker", "consumer"], leaves: Leaves) -> Contestant:
+def _ours(name: OurName, leaves: Leaves) -> Contestant:
     command = (sys.executable, "-m", "benchmarks.throughput.contestants", name)
     return Contestant(name=name, command=command, leaves=leaves)
 
@@ -52,6 +53,7 @@ _BYTEWAX: Final = ("bytewax", "confluent-kafka", "redis", "orjson")
 ALONE: Final = (
     _ours("worker", Leaves.CHECKPOINTS),
     _ours("consumer", Leaves.NOTHING),
+    _ours("consumer-batches", Leaves.NOTHING),
     _peer("bytewax", "bytewax_events", _BYTEWAX),
     _peer("bytewax-batches", "bytewax_batches", _BYTEWAX),
     _peer("quix", "quix_streams", ("quixstreams", "confluent-kafka", "redis")),
