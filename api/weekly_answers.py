@@ -14,7 +14,7 @@ from projector.view import DailyCounts, View
 FRESH_SECONDS: Final = 0.25
 """No answer is older, counted from before its counters were read. A second is promised; but an event is to
 show as soon as it is counted, and a few readings a second cost Redis next to nothing."""
-RENEWED_AFTER_SECONDS: Final = 0.15
+RENEWED_AFTER_SECONDS: Final = 0.1
 """Whoever asks from then on is answered, and has it read anew: so that no poller waits for a reading."""
 MAX_ANSWERS: Final = 10_000
 

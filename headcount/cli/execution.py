@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from api.errors import TokensUnavailableError
-from headcount.collection import collect_rarely
+from headcount.collection import collect_rarely, leave_out_start
 from headcount.logging import configure_logging
 from headcount.settings import Settings, load_settings
 from ingest.errors import HeadcountError
@@ -37,6 +37,7 @@ def ask(work: Work[T]) -> T:
     with _sentences():
         settings = load_settings(os.environ)
         configure_logging(settings.log_level, settings.log_format, libraries="critical")
+        collect_rarely()  # whatever the command, it may read a whole log
         return asyncio.run(work(settings))
 
 
@@ -45,6 +46,7 @@ def serve(work: Work[None]) -> None:
     with _sentences():
         settings = load_settings(os.environ)
         configure_logging(settings.log_level, settings.log_format)
+        leave_out_start()
         asyncio.run(work(settings))
 
 
@@ -83,7 +85,6 @@ def sentence_of(error: BaseException) -> str | None:
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    collect_rarely()  # whatever the command, it may read a whole log
     try:
         yield
     except KeyboardInterrupt as error:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
+from headcount.collection import collect_rarely
 from headcount.composition import serve_api
 from headcount.local.home import occupied
 from headcount.local.key_file import key_file
@@ -52,6 +53,7 @@ def worker() -> None:
 
     Example: `KAFKA_BOOTSTRAP_SERVERS=kafka:9092 REDIS_URL=redis://redis:6379/0 headcount worker`
     """
+    collect_rarely()
     serve(_worker)
 
 
