@@ -26,7 +26,9 @@ def test_a_contestant_is_compared_round_by_round() -> None:
     # The second round saw a machine half as fast: a ratio of medians over all rounds would be another.
     runs = {"worker": [run(600), run(300), run(660)], "consumer": [run(1_000), run(500), run(1_000)]}
     held = {target.what: target for target in targets(runs, cores=2)}  # type: ignore[arg-type]  # plain names
-    assert held["worker to only consuming with aiokafka, at its fastest, by CPU time"].seen == pytest.approx(0.6)
+    assert held["worker to only consuming with aiokafka, at its fastest, by CPU time"].seen == pytest.approx(
+        0.6
+    )
     assert held["worker to only consuming with aiokafka, at its fastest, by CPU time"].holds
 
 
