@@ -35,7 +35,7 @@ soak: $(VENV)/.dev ## Repeat faults at random: make soak SECONDS=600 SEED=1
 
 # On a machine with nothing else to do. One that fails, for want of a tool or a peer, does not keep the others.
 BENCHMARKS := throughput profile polling freshness scale
-bench: $(VENV)/.dev ## Measure all that has a target, and show the table: half an hour, on a quiet machine
+bench: $(VENV)/.dev ## Measure all that has a target, and show the table: a quarter of an hour, on a quiet machine
 	@$(MAKE) --no-print-directory peers || true
 	@failed=; for name in $(BENCHMARKS) "quick --record"; do \
 		echo "benchmarks.$$name"; $(BIN)/python -m benchmarks.$$name || failed="$$failed $$name"; \
