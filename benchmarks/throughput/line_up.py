@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 OurName = Literal["worker", "consumer", "consumer-batches"]
-Name = OurName | Literal["bytewax", "bytewax-batches", "quix", "plain", "pair"]
+Name = Literal[OurName, "bytewax", "bytewax-batches", "quix", "plain", "pair"]
 
 ENVIRONMENT: Final = Path(".venv-peers")
 LIST_VERSIONS: Final = (

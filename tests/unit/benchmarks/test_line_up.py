@@ -1,6 +1,8 @@
 """Who takes part in the throughput benchmark, given what is installed."""
 
-from benchmarks.throughput.line_up import line_up, versions_of
+from typing import get_args
+
+from benchmarks.throughput.line_up import ALONE, Name, line_up, versions_of
 
 PACKAGES = {"aiokafka": "0.14.0", "redis": "8.1.0", "orjson": "3.13.0", "confluent-kafka": "2.12.2"}
 
@@ -22,3 +24,7 @@ def test_a_peer_that_is_not_installed_is_named() -> None:
 def test_versions_are_those_of_what_takes_part() -> None:
     cast = line_up(["worker", "plain"], PACKAGES)
     assert versions_of(cast.present, PACKAGES) == {"aiokafka": "0.14.0", "orjson": "3.13.0", "redis": "8.1.0"}
+
+
+def test_whoever_may_be_named_can_take_part() -> None:
+    assert {contestant.name for contestant in ALONE} | {"pair"} == set(get_args(Name))
