@@ -76,10 +76,9 @@ class Recent:
 
     def remember(self, batch: Batch, additions: Sequence[Addition]) -> None:
         """Note what a batch brings, and take that over; whether it is in, its checkpoint will say."""
-        past = self._partitions.get(batch.partition)
-        if past is None or past.end != batch.start:
-            past = _Past(batch.start)
-            self._partitions[batch.partition] = past
+        past = self._partitions.setdefault(batch.partition, _Past(batch.start))
+        if past.end != batch.start:
+            self._room += past.keep(())
         past.end = batch.end
         newest = _newest({*past.periods, *(addition.counter.period for addition in additions)})
         self._room += past.keep(newest)

@@ -70,6 +70,14 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
     assert sent(recent, batch(7, 8), {TODAY: {"a", "b", "c"}}) == {TODAY: {"a", "b", "c"}}
 
 
+def test_what_does_not_follow_gives_its_room_back() -> None:
+    recent = Recent(remembered=30)
+    sent(recent, batch(0, 5), {TODAY: {"a"}})
+    for start in range(0, 50, 10):
+        sent(recent, batch(start, start + 5, SECOND), {TODAY: {"b"}})
+    assert sent(recent, batch(5, 6), {TODAY: {"a"}}) == {}
+
+
 def days(*numbers: int) -> Mapping[Counter, set[str]]:
     return {Counter("acme", date(2024, 5, number)): {"a"} for number in numbers}
 
