@@ -8,7 +8,7 @@ RUN python -m venv --without-pip /opt/headcount
 COPY requirements/server.txt requirements/
 # Wheels only: nothing is compiled, and no package's own build script runs.
 RUN python -m pip --python /opt/headcount/bin/python install \
-    --only-binary :all: --require-hashes --requirement requirements/server.txt
+    --no-deps --only-binary :all: --require-hashes --requirement requirements/server.txt
 COPY pyproject.toml README.md ./
 COPY api api
 COPY headcount headcount

@@ -84,14 +84,14 @@ $(VENV)/bin/python:
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what Headcount needs into $(VENV) ..."
-	@$(PIP_INSTALL) --require-hashes -r requirements/runtime.txt \
+	@$(PIP_INSTALL) --no-deps --require-hashes -r requirements/runtime.txt \
 		|| { echo "The Python packages could not be installed: is a package registry within reach?"; exit 1; }
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP_INSTALL) --require-hashes -r requirements/dev.txt \
+	@$(PIP_INSTALL) --no-deps --require-hashes -r requirements/dev.txt \
 		|| { echo "The Python packages could not be installed: is a package registry within reach?"; exit 1; }
 	@touch $@
 
@@ -100,6 +100,6 @@ $(PEERS)/.installed: requirements/peers.txt
 	@echo "Installing what the benchmarks are held against into $(PEERS) ..."
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: \
-		--require-hashes -r requirements/peers.txt \
+		--no-deps --require-hashes -r requirements/peers.txt \
 		|| { echo "The peers could not be installed: the benchmarks tell which they go on without"; exit 1; }
 	@touch $@
