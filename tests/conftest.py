@@ -11,15 +11,36 @@ import pytest
 from redis.asyncio import Redis
 
 from headcount.embedded import EmbeddedKafka, EmbeddedValkey
+from headcount.embedded.server import EmbeddedServer
 from tests import servers
 from tests.leftovers import end_leftovers
 from tests.redis_users import url_as
+from tests.waiting import VARIABLE, scaled, slowness
 
 # Without deadlines: how long an example takes says more about the machine's load than about the code.
 hypothesis.settings.register_profile(
     "headcount", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("headcount")
+
+
+def pytest_configure() -> None:
+    """Measure the machine once, at the start, and give the servers of tests their time too."""
+    EmbeddedServer.start_within_seconds = scaled(EmbeddedServer.start_within_seconds)
+
+
+def pytest_report_header() -> str:
+    return f"slowness: {slowness():.2g}, the factor of all deadlines; {VARIABLE} sets it"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Scale what a whole test may take."""
+    given = config.getoption("timeout")
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        seconds = float(marker.args[0] if marker else config.getini("timeout") if given is None else given)
+        item.add_marker(pytest.mark.timeout(scaled(seconds)), append=False)
 
 
 @pytest.fixture(scope="session")

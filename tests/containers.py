@@ -14,6 +14,8 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
+from tests.waiting import scaled
+
 KAFKA_IMAGE: Final = "apache/kafka:4.3.1"  # as in compose.yaml
 REDIS_IMAGE: Final = "valkey/valkey:9.1.4"
 
@@ -55,7 +57,7 @@ def can_run(image: str) -> bool:
 
 def _can_run(image: str) -> bool:
     try:
-        with closing(docker.from_env(timeout=_STALLED_SECONDS)) as client:
+        with closing(docker.from_env(timeout=round(scaled(_STALLED_SECONDS)))) as client:
             _obtain(client, image)
             if not testcontainers_config.ryuk_disabled:
                 _obtain(client, testcontainers_config.ryuk_image)  # removes what a killed test run has left

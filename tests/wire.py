@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from tests.waiting import within
+
 _PATIENCE_SECONDS = 10
 _SMALL_BUFFER_BYTES = 4_096
 
@@ -50,7 +52,7 @@ class Wire:
 
     async def answer(self) -> Answer:
         """Read one answer."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with within(_PATIENCE_SECONDS):
             head = await self._reader.readuntil(b"\r\n\r\n")
             status, *lines = head.decode().strip().split("\r\n")
             headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
@@ -59,13 +61,13 @@ class Wire:
 
     async def bodiless(self) -> str:
         """Read the head of an answer that has no body whatever it says."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with within(_PATIENCE_SECONDS):
             return (await self._reader.readuntil(b"\r\n\r\n")).decode()
 
     async def rest(self) -> bytes:
         """Read until the server ends the connection, and return what came before that."""
         got = bytearray()
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with within(_PATIENCE_SECONDS):
             with suppress(ConnectionError):
                 while piece := await self._reader.read(65_536):
                     got += piece

@@ -15,6 +15,7 @@ from api.app import create_app
 from api.resources import PROMPT
 from api.server_log import server_logger
 from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
+from tests.waiting import scaled
 
 Client = TestClient[web.Request, web.Application]
 Serve = Callable[[web.Application], Awaitable[Client]]
@@ -103,7 +104,7 @@ async def bounded_client(
 @pytest.fixture
 async def impatient_client(serve: Serve, view: FakeView, tokens: FakeTokens, timer: FakeTimer) -> Client:
     """Ask an API whose deadline is short enough to wait for."""
-    return await serve(_app(view, tokens, timer, timedelta(seconds=0.4)))
+    return await serve(_app(view, tokens, timer, timedelta(seconds=scaled(0.4))))
 
 
 def _app(view: FakeView, tokens: FakeTokens, timer: FakeTimer, deadline: timedelta) -> web.Application:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from tests.waiting import scaled
+
 ROOT: Final = Path(__file__).parents[2]
 STOP_SECONDS: Final = 10.0
 
@@ -37,26 +39,27 @@ class Program:
 
     def wait_for(self, condition: Callable[[], T | None], *, deadline_seconds: float) -> T:
         """Return what the condition returns once that is true; the program must run on meanwhile."""
-        deadline = time.monotonic() + deadline_seconds
+        seconds = scaled(deadline_seconds)
+        deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert self._process.poll() is None, f"it ended by itself:\n{self.read()}"
-            assert time.monotonic() < deadline, f"gave up after {deadline_seconds:g} s:\n{self.read()}"
+            assert time.monotonic() < deadline, f"gave up after {seconds:g} s:\n{self.read()}"
             time.sleep(_INTERVAL_SECONDS)
         return found
 
     def end(self, *, deadline_seconds: float) -> int:
         """Wait until the program ends by itself, and return its exit code."""
-        return self._process.wait(deadline_seconds)
+        return self._process.wait(scaled(deadline_seconds))
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, pid: int | None = None) -> int:
         """Signal the program, or one of its children, and return the program's exit code."""
         os.kill(pid or self._process.pid, number)
-        return self._process.wait(STOP_SECONDS)
+        return self._process.wait(scaled(STOP_SECONDS))
 
     def press_ctrl_c(self) -> None:
         """Signal the whole group, as a terminal does, and wait for the program's end."""
         os.killpg(self._process.pid, signal.SIGINT)
-        self._process.wait(STOP_SECONDS)
+        self._process.wait(scaled(STOP_SECONDS))
 
 
 @contextmanager
@@ -92,7 +95,7 @@ def get(url: str, headers: Mapping[str, str]) -> tuple[int, Any]:
     """Ask a running API."""
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - an API of our own
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - an API of our own
+        with urllib.request.urlopen(request, timeout=scaled(5)) as response:  # noqa: S310 - an API of our own
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:

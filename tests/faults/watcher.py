@@ -16,7 +16,7 @@ from headcount.composition import utc_now
 from tests.faults.activity import WINDOW_DAYS
 from tests.faults.load import Load
 from tests.faults.plant import Plant
-from tests.waiting import wait_until
+from tests.waiting import scaled, wait_until
 
 PAUSE_SECONDS: Final = 0.05
 HANGING_SECONDS: Final = 4.0
@@ -104,7 +104,7 @@ class Watcher:
         return ", then ".join([*spans, *(kind for kind, _ in phases[-1:])])
 
     async def _run(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=HANGING_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=scaled(HANGING_SECONDS))
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 await self._ask(session, next(self._workspaces))
@@ -127,7 +127,7 @@ class Watcher:
 
 def judge(answer: Answer, load: Load) -> Iterator[str]:
     """Say in sentences what is wrong with an answer, given what the load knows."""
-    if answer.seconds > SLOWEST_SECONDS:
+    if answer.seconds > scaled(SLOWEST_SECONDS):
         yield f"an answer took {answer.seconds:.1f} s: {answer.kind}"
     if answer.status not in {200, 503}:
         yield f"the API answered {answer.kind} to {answer.workspace}"

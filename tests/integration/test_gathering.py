@@ -17,13 +17,13 @@ from headcount.embedded import EmbeddedValkey
 from headcount.gathering import MOST_TOGETHER, GatheringRedis
 from tests.mute import address_of, mute_server
 from tests.servers import Servers
-from tests.waiting import wait_until
+from tests.waiting import scaled, wait_until
 
 MANY: Final = 3 * MOST_TOGETHER + 1
 SOON: Final = 0.1
 
 
-def gathering(url: str, *, connections: int = 1, seconds: float = 5) -> GatheringRedis:
+def gathering(url: str, *, connections: int = 1, seconds: float = 60) -> GatheringRedis:
     pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), driver_info=None)
     return GatheringRedis(pool, connections=connections, seconds=seconds)
 
@@ -146,7 +146,7 @@ async def is_holding(observer: Redis) -> bool:
 
 async def test_a_redis_that_hangs_is_given_up_by_all_in_time() -> None:
     with mute_server() as server:
-        async with gathering(f"redis://{address_of(server)}", seconds=SOON) as redis:
+        async with gathering(f"redis://{address_of(server)}", seconds=scaled(SOON)) as redis:
             first = asyncio.create_task(add(redis, 0))
             await asyncio.sleep(0)
             many = (add(redis, number) for number in range(MANY))
@@ -154,7 +154,7 @@ async def test_a_redis_that_hangs_is_given_up_by_all_in_time() -> None:
 
 
 async def test_a_reply_that_comes_late_is_nobody_elses(redis_url: str, redis_client: Redis) -> None:
-    async with gathering(redis_url, seconds=SOON) as redis:
+    async with gathering(redis_url, seconds=scaled(SOON)) as redis:
         await redis.exists("connected")
         async with unwritable(redis_client):
             assert await errors_of(add(redis, 1), add(redis, 2)) == [RedisTimeoutError] * 2

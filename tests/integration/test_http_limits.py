@@ -13,7 +13,7 @@ from aiohttp import web
 from headcount.http.server import listening
 from headcount.http.tally import Cause, ConnectionTally
 from headcount.settings import Settings
-from tests.waiting import wait_until
+from tests.waiting import scaled, wait_until
 from tests.wire import Wire
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -49,11 +49,17 @@ async def serve() -> AsyncIterator[Serve]:
         async def start(**bounds: object) -> Server:
             at_work, go_on = asyncio.Event(), asyncio.Event()
             tally = ConnectionTally()
-            settings = Settings.model_validate({"http_port": 0} | bounds)
+            # The bounds are near what an honest client needs.
+            scaled_bounds = {name: _scaled(name, bound) for name, bound in bounds.items()}
+            settings = Settings.model_validate({"http_port": 0} | scaled_bounds)
             url = await stack.enter_async_context(listening(_app(at_work, go_on), settings, tally))
             return Server(int(url.rpartition(":")[2]), tally, at_work, go_on, stack)
 
         yield start
+
+
+def _scaled(name: str, bound: object) -> object:
+    return scaled(bound) if name.endswith("_seconds") and isinstance(bound, float | int) else bound
 
 
 def _app(at_work: asyncio.Event, go_on: asyncio.Event) -> web.Application:

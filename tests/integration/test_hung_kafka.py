@@ -9,7 +9,7 @@ import pytest
 from headcount.composition import serve_worker
 from tests.deployment import Deployment
 from tests.mute import address_of, mute_server
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 SENTENCE_SECONDS = 15.0
 """What the command itself may take, 5 s of waiting, and the start of a process on a busy machine."""
@@ -43,7 +43,7 @@ async def test_a_worker_that_waits_for_it_at_the_start_stops_when_asked(
 
 @pytest.mark.parametrize("command", ["status", "audit"])
 async def test_a_command_says_so_in_a_sentence(deployment: Deployment, command: str) -> None:
-    async with asyncio.timeout(SENTENCE_SECONDS):
+    async with within(SENTENCE_SECONDS):
         ended = await deployment.program(command)
     assert ended.exit_code != 0
     (line,) = ended.stderr.splitlines()

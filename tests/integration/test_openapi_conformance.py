@@ -22,6 +22,7 @@ from ingest.ports import Extent, LogState
 from tests.fakes_api import make_token
 from tests.redis_users import url_as
 from tests.suites.projections import an_event, redis_projection
+from tests.waiting import scaled
 
 PARTITION = Partition("user-activity", 0)
 MANY = "1000000"
@@ -93,6 +94,6 @@ def _served(settings: Settings) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    yield urls.get(timeout=10)
+    yield urls.get(timeout=scaled(10))
     loops.get().call_soon_threadsafe(stopping.set)
-    thread.join(10)
+    thread.join(scaled(10))

@@ -30,6 +30,7 @@ from projector.view import RedisView
 from tests.fakes_api import login, make_token
 from tests.mute import address_of, mute_server
 from tests.suites.projections import an_event, redis_projection
+from tests.waiting import scaled
 
 PARTITION = Partition("user-activity", 0)
 
@@ -46,7 +47,7 @@ class Stage:
     limits: Redis
     query: dict[str, str] = field(default_factory=lambda: {"start": START})
     headers: dict[str, str] = field(default_factory=dict)
-    deadline: timedelta = timedelta(seconds=10)
+    deadline: timedelta = field(default_factory=lambda: timedelta(seconds=scaled(10)))
     asked_before: int = 0
 
     async def log_in(
@@ -228,6 +229,6 @@ async def test_an_example_is_a_live_answer(stage: Stage, example: Example) -> No
 async def test_the_example_of_a_slow_answer_is_a_live_one(stage: Stage) -> None:
     with mute_server() as server:
         host, port = address_of(server).split(":")
-        async with Redis(host=host, port=int(port), socket_timeout=30) as mute:
-            stage.view, stage.deadline = mute, timedelta(seconds=0.5)
+        async with Redis(host=host, port=int(port), socket_timeout=scaled(30)) as mute:
+            stage.view, stage.deadline = mute, timedelta(seconds=scaled(0.5))
             await assert_told(stage, told_of("too-slow"))

@@ -26,6 +26,7 @@ from headcount.token_store import RedisTokenStore
 from projector import keys
 from tests.fakes_api import NOW, FakeTimer, FakeView, login, make_token
 from tests.servers import Servers
+from tests.waiting import scaled
 
 SETTINGS = load_settings({"HTTP_REQUESTS_PER_MINUTE": "5", "HTTP_FAILED_LOGINS_PER_MINUTE": "3"})
 
@@ -253,7 +254,7 @@ async def test_a_redis_that_does_not_answer_counts_nothing(
     embedded_valkey: Servers[EmbeddedValkey],
 ) -> None:
     valkey = await embedded_valkey.start()
-    async with Redis.from_url(valkey.url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0)) as redis:
+    async with Redis.from_url(valkey.url, socket_timeout=scaled(0.2), retry=Retry(NoBackoff(), 0)) as redis:
         limiter = RedisRateLimiter(redis, per_minute=2)
         await limiter.count("a", NOW)
         valkey.suspend()

@@ -19,7 +19,7 @@ from projector.rebuilder import only_rebuilder
 from projector.view import OtherTimeZoneError, RedisView
 from tests.deployment import Deployment, deployed, event
 from tests.people import as_stored, count
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = NOON.date()
@@ -129,7 +129,8 @@ async def test_a_new_time_zone_ends_what_has_the_old_one(deployment: Deployment,
     assert (ended.exit_code, ended.json["losses"]) == (0, [])
     assert ended.json["changes"] == [{"field": "time_zone", "was": "UTC", "now": "Asia/Tokyo"}]
     with pytest.raises(RefusedError, match="counts for TIME_ZONE 'Asia/Tokyo', this start is for 'UTC'"):
-        await asyncio.wait_for(worker, 20)
+        async with within(20):
+            await worker
     with pytest.raises(OtherTimeZoneError, match="those of Asia/Tokyo, and not of UTC"):
         await old_view.as_of()
     new_view = RedisView(redis_client, time_zone="Asia/Tokyo")

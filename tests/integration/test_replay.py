@@ -19,6 +19,7 @@ from headcount.replay.week import SAMPLE
 from headcount.settings import Settings
 from ingest.errors import UnavailableError
 from tests.servers import Servers
+from tests.waiting import within
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def values_by_partition(consumer: AIOKafkaConsumer) -> dict[int, list[byte
     """Read everything up to the log's ends."""
     ends = await consumer.end_offsets(consumer.assignment())
     found: dict[int, list[bytes]] = {partition.partition: [] for partition in ends}
-    async with asyncio.timeout(30):
+    async with within(30):
         while any(len(found[partition.partition]) < end for partition, end in ends.items()):
             for partition, records in (await consumer.getmany(timeout_ms=100)).items():
                 found[partition.partition] += [record.value for record in records]
@@ -93,7 +94,7 @@ async def test_a_kafka_that_goes_away_is_told_and_the_publisher_still_closes(
     kafka = await embedded_kafka.start()
     settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_topic=topic)
     await create_topics(settings)
-    async with asyncio.timeout(30), open_publisher(settings) as publisher:
+    async with within(30), open_publisher(settings) as publisher:
         await publisher.publish(b"{}")
         await publisher.flush()
         kafka.kill()

@@ -19,6 +19,7 @@ from api.errors import NotLoggedInError, NoTokensError, TokensUnavailableError
 from headcount.token_store import RedisTokenStore
 from projector import keys
 from tests.fakes_api import NOW, FakeTokens, login, make_token
+from tests.waiting import within
 
 UNKNOWN = "0" * 64
 
@@ -180,7 +181,8 @@ async def silent_port() -> AsyncIterator[int]:
 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
-        await asyncio.wait_for(left.wait(), 5)
+        async with within(5):
+            await left.wait()
 
 
 async def test_redis_that_does_not_answer_is_unavailable(silent_port: int) -> None:

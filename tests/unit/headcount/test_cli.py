@@ -22,6 +22,7 @@ from headcount.cli.execution import sentence_of
 from headcount.cli.tokens import parse_duration
 from ingest.errors import RefusedError, UnavailableError
 from tests.people import KEY
+from tests.waiting import scaled
 
 COMMANDS = [
     "doctor",
@@ -146,7 +147,7 @@ def test_a_worker_that_waits_for_its_servers_ends_cleanly_when_it_is_told_to(num
         assert worker.stderr is not None
         assert any(b"waiting" in line for line in worker.stderr)
         worker.send_signal(number)
-        assert worker.wait(10) == 0
+        assert worker.wait(scaled(10)) == 0
 
 
 @pytest.mark.parametrize("options", [[], ["--processes", "2"]])

@@ -14,7 +14,7 @@ from headcount.replay.recording import encode, read
 from headcount.replay.week import SAMPLE, Week, midnight, spread
 from ingest.errors import UnavailableError
 from tests.fakes_replay import NOW, FakeClock, FakeSink
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 WEEK = Week(tuple(spread(read(SAMPLE)))[::100])  # thinned out: each test publishes it whole
 FIRST_DAY = midnight(NOW.date()) - timedelta(days=6)
@@ -97,7 +97,8 @@ async def test_following_publishes_as_the_clock_goes_on_until_it_is_stopped(book
     clock.now += timedelta(hours=1)
     await wait_until(lambda: sink.values == expected(FIRST_DAY, clock.now))
     stopping.set()
-    await asyncio.wait_for(following, 5)
+    async with within(5):
+        await following
 
 
 @given(st.none() | st.datetimes().map(lambda moment: moment.replace(tzinfo=NOW.tzinfo)))

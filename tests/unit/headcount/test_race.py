@@ -6,6 +6,7 @@ import pytest
 
 from headcount.race import unless_stopped
 from ingest.errors import RefusedError, UnavailableError
+from tests.waiting import within
 
 
 async def test_a_start_that_is_done_gives_what_it_made() -> None:
@@ -52,5 +53,5 @@ async def test_a_start_is_not_left_running_where_its_caller_is_cancelled() -> No
     caller = asyncio.create_task(unless_stopped(asyncio.Event(), start()))
     await begun.wait()
     caller.cancel()
-    async with asyncio.timeout(5):
+    async with within(5):
         await ended.wait()

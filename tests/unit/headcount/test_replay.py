@@ -13,6 +13,7 @@ from headcount.replay.recording import Activity, encode
 from headcount.replay.replay import Outcome, Replay, wait
 from ingest.errors import UnavailableError
 from tests.fakes_replay import NOW, FakeClock, FakeSink
+from tests.waiting import within
 
 
 def at(*minutes: float) -> list[Activity]:
@@ -114,7 +115,7 @@ async def test_events_that_are_not_taken_fail_the_replay() -> None:
 async def test_waiting_ends_with_the_stop() -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().call_soon(stopping.set)
-    async with asyncio.timeout(5):
+    async with within(5):
         await wait(stopping, 3600)
 
 

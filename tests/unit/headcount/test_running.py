@@ -7,6 +7,7 @@ import pytest
 
 from headcount.local import running as running_module
 from headcount.local.running import running
+from tests.waiting import within
 
 
 async def serve(stopping: asyncio.Event) -> None:
@@ -70,7 +71,7 @@ async def test_a_part_that_does_not_stop_is_cancelled(monkeypatch: pytest.Monkey
     async def deaf(_stopping: asyncio.Event) -> None:
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(5), running(deaf):
+    async with within(5), running(deaf):
         pass
 
 

@@ -9,12 +9,12 @@ import pytest
 from headcount import signals
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from ingest.errors import UnavailableError
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_the_first_signal_asks_to_stop(number: signal.Signals) -> None:
-    async with asyncio.timeout(5), stopped_by_signals() as stopping:
+    async with within(5), stopped_by_signals() as stopping:
         os.kill(os.getpid(), number)
         await stopping.wait()
 
@@ -23,7 +23,7 @@ async def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.Monke
     monkeypatch.setattr(signals, "STOP_SECONDS", 0.01)
 
     async def be_deaf() -> None:
-        async with asyncio.timeout(5), stopped_by_signals():
+        async with within(5), stopped_by_signals():
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.Event().wait()
 
@@ -38,7 +38,7 @@ async def test_a_timeout_of_the_block_itself_is_passed_on() -> None:
 
 
 async def test_the_echo_of_a_signal_is_no_second_one() -> None:
-    async with asyncio.timeout(5), stopped_by_signals() as stopping:
+    async with within(5), stopped_by_signals() as stopping:
         os.kill(os.getpid(), signal.SIGTERM)
         await stopping.wait()
         os.kill(os.getpid(), signal.SIGTERM)  # by default it would end the test's own process
@@ -50,7 +50,7 @@ async def test_signals_have_their_defaults_again_after_the_first_and_after_the_b
 ) -> None:
     monkeypatch.setattr(signals, "ECHO_SECONDS", 0)
     before = signal.getsignal(signal.SIGTERM)
-    async with asyncio.timeout(5), stopped_by_signals() as stopping:
+    async with within(5), stopped_by_signals() as stopping:
         assert signal.getsignal(signal.SIGTERM) != before
         os.kill(os.getpid(), signal.SIGTERM)
         await stopping.wait()
@@ -70,7 +70,8 @@ async def test_work_is_cancelled_by_a_signal_which_is_announced_and_no_error() -
         finally:
             steps.append("cleaned up")
 
-    await asyncio.wait_for(cancelled_by_signals(work(), steps.append), 5)
+    async with within(5):
+        await cancelled_by_signals(work(), steps.append)
     assert steps == ["Stopping; once more ends it at once.", "cleaned up"]
 
 

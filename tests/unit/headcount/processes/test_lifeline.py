@@ -12,7 +12,7 @@ import pytest
 from headcount.http.door import Door
 from headcount.processes.lifeline import REPORT, Lifeline
 from headcount.settings import Settings
-from tests.waiting import wait_until
+from tests.waiting import scaled, wait_until, within
 
 URL = "http://127.0.0.1:8080"
 
@@ -40,7 +40,7 @@ class Parent:
         self.end = end
         self._stack = stack
         self._listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        end.settimeout(10)
+        end.settimeout(scaled(10))
 
     def hand_over(self) -> socket.socket:
         """Accept a client and hand it over; return the client's own socket."""
@@ -103,5 +103,5 @@ async def test_the_process_is_asked_to_stop_when_the_parent_is_gone(
     parent, lifeline = ends
     with lifeline.held():
         parent.end.close()
-        async with asyncio.timeout(10):
+        async with within(10):
             await terminated.wait()

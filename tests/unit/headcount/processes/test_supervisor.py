@@ -12,7 +12,7 @@ import pytest
 from headcount.processes.child import Child, running_child
 from headcount.processes.supervisor import Pace, Supervisor
 from ingest.errors import RefusedError
-from tests.waiting import wait_until
+from tests.waiting import scaled, wait_until, within
 
 LISTENS = "import os, socket, sys, time; end = socket.socket(fileno=int(sys.argv[1])); end.send(bytes(8));"
 LIVES = f"{LISTENS} end.recv(1)"
@@ -21,7 +21,7 @@ REFUSES = "import sys; sys.exit(4)"
 HANGS = f"{LISTENS} time.sleep(60)"
 IGNORES = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + HANGS
 
-PACE = Pace(start_seconds=20, silent_seconds=20, quick_deaths=3, first_wait_seconds=0.001)
+PACE = Pace(start_seconds=scaled(20), silent_seconds=scaled(20), quick_deaths=3, first_wait_seconds=0.001)
 
 
 class Nursery:
@@ -74,7 +74,8 @@ async def test_that_all_listen_is_told_once() -> None:
     nursery, told = Nursery(LIVES), asyncio.Queue[int]()
     supervisor = Supervisor(nursery.start, nursery.welcome, PACE)
     keeping = asyncio.create_task(supervisor.keep(3, lambda: told.put_nowait(len(nursery.welcomed))))
-    assert await asyncio.wait_for(told.get(), 20) == 3
+    async with within(20):
+        assert await told.get() == 3
     os.kill(nursery.started[0].pid, signal.SIGKILL)
     await wait_until(lambda: len(nursery.welcomed) == 4, deadline_seconds=20, message="it was replaced")
     await end(keeping)
