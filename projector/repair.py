@@ -9,6 +9,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
+from ingest.errors import UnavailableError
 from ingest.event import Event
 from projector import keys, scripts
 from projector.calendar import Calendar
@@ -20,6 +21,7 @@ from projector.progress import read_progress
 
 MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 """The states that adding ends; a key that holds something else is left as it is."""
+TRIES: Final = 10
 
 
 class Repair:
@@ -35,15 +37,29 @@ class Repair:
         self._readd = redis.register_script(scripts.source(scripts.READD))
 
     async def add(self, events: Collection[Event]) -> list[Finding]:
-        """Return the counters that lacked one of these events, and those that can't take them."""
-        people = await read_people(self._redis, self._people)
-        additions = fold(events, self._calendar, people.audience, self._clock()).additions
-        keyspace = keys.generation((await read_progress(self._redis)).generation)
-        names = [keyspace.key(addition.counter) for addition in additions]
-        with errors_named():
-            words = await self._readd(keys=names, args=[pack(additions, people)])
-        return [
-            Finding(addition.counter, word.decode())
-            for addition, word in zip(additions, words, strict=True)
-            if word != b"whole"
-        ]
+        """Return the counters that lacked one of these events, and those that can't take them.
+
+        Raises `UnavailableError`.
+        """
+        for _ in range(TRIES):
+            # The script refuses to add to a generation that is no longer live, or by a list that was changed.
+            generation = (await read_progress(self._redis)).generation
+            people = await read_people(self._redis, self._people)
+            additions = fold(events, self._calendar, people.audience, self._clock()).additions
+            keyspace = keys.generation(generation)
+            names = [keyspace.key(addition.counter) for addition in additions]
+            with errors_named():
+                words = await self._readd(
+                    keys=[keys.DEPLOYMENT, *names],
+                    args=[pack(additions, people), generation, people.revision],
+                )
+            if words is not None:
+                return [
+                    Finding(addition.counter, word.decode())
+                    for addition, word in zip(additions, words, strict=True)
+                    if word != b"whole"
+                ]
+        raise UnavailableError(
+            "The live counters, or the list of forgotten people, were changed again and again meanwhile: "
+            "start again."
+        )

@@ -14,7 +14,7 @@ from headcount.clients import worker_redis
 from headcount.composition import calendar, people, utc_now
 from headcount.log.access import open_log
 from headcount.log.counted_events import CountedEvents
-from headcount.log.scope import Scope, check_unmoved, read_scope
+from headcount.log.scope import Scope, check_same_people, check_unmoved, read_scope
 from headcount.settings import Settings
 from ingest.errors import UnavailableError
 from ingest.sorting import Sorter
@@ -56,6 +56,7 @@ class Audit:
             with suppress(UnavailableError):  # it expires by itself
                 await scratch.remove()
         await check_unmoved(self._scope, self._redis)
+        await check_same_people(self._scope, self._redis)
         return findings.report(self.events.records)
 
     async def repair(self) -> Report:

@@ -13,6 +13,7 @@ from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.ports import Extent
 from projector.gaps import GapReport, read_acknowledged
+from projector.people import REVISION
 from projector.progress import Progress, read_progress
 
 
@@ -90,6 +91,13 @@ async def check_unmoved(scope: Scope, redis: Redis) -> None:
             raise UnavailableError(
                 f"The checkpoint of {partition} went back meanwhile: start again once it is caught up."
             )
+
+
+async def check_same_people(scope: Scope, redis: Redis) -> None:
+    """Raise `UnavailableError` where the list of forgotten people was changed meanwhile."""
+    before = scope.progress.deployment.get(REVISION, "0")
+    if (await read_progress(redis)).deployment.get(REVISION, "0") != before:
+        raise UnavailableError("A person was forgotten or remembered meanwhile: start again.")
 
 
 def _left_out_by(gap: GapReport) -> list[Extent]:

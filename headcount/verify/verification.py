@@ -6,7 +6,7 @@ count meanwhile is in neither, so that also today's number can be held against t
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from redis.asyncio import Redis
@@ -17,7 +17,7 @@ from headcount.counted import read_counted
 from headcount.log.access import open_log
 from headcount.log.counted_events import CountedEvents
 from headcount.log.reader import LogReader
-from headcount.log.scope import Scope, check_unmoved, scope_of
+from headcount.log.scope import Scope, check_same_people, check_unmoved, scope_of
 from headcount.settings import Settings
 from headcount.verify.answers import Answers, read_answers
 from headcount.verify.distinct_users import DistinctUsers
@@ -27,17 +27,19 @@ from headcount.verify.report import Report, judge, verdict
 from ingest.errors import UnavailableError
 from ingest.sorting import Sorter
 from projector.calendar import bucket_of
+from projector.people import People, read_people
 from projector.progress import read_progress
 from projector.view import RedisView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Some days of a workspace, as of an aware instant."""
+    """Some days of a workspace, as of an aware instant; `people` are those who are counted."""
 
     workspace_id: str
     days: Sequence[date]
     now: datetime
+    people: People
 
 
 class Verification:
@@ -88,7 +90,7 @@ class Verification:
             self._question.days,
             users,
             calendar=calendar(self._settings),
-            people=people(self._settings),
+            people=self._question.people,
             now=self._question.now,
         )
 
@@ -110,6 +112,9 @@ async def open_verification(
         async with open_log(settings, settings.kafka_topic) as log:
             check_holds(log, answers)
             scope = await scope_of(answers.progress, redis, log)
+            counted = await read_people(redis, people(settings))
+            await check_same_people(scope, redis)
+            question = replace(question, people=counted)
             yield Verification(question, answers, scope, settings=settings, redis=redis, log=log)
 
 
@@ -132,4 +137,9 @@ def check_holds(log: LogReader, answers: Answers) -> None:
 def _question(settings: Settings, workspace_id: str, number_of_days: int) -> Question:
     now = utc_now()
     today = now.astimezone(settings.time_zone).date()
-    return Question(workspace_id=workspace_id, days=last_days(number_of_days, today), now=now)
+    return Question(
+        workspace_id=workspace_id,
+        days=last_days(number_of_days, today),
+        now=now,
+        people=people(settings),
+    )

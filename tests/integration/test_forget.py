@@ -159,3 +159,14 @@ async def test_a_lost_key_brings_forgotten_users_back_only_on_demand(
     assert (await rekeyed.headcount(*forget)).exit_code == 0
     live = keys.generation((await read_progress(redis_client)).generation)
     assert await count(redis_client, live.day("acme", DAY)) == 2
+
+
+async def test_what_is_answered_afterwards_is_verified(deployment: Deployment) -> None:
+    await count_people(deployment, "acme", 3)
+    verify = ("verify", "--workspace", "acme", "--days", "2", "--json")
+    before = await deployment.headcount(*verify)
+    assert [(day["exact"], day["answered"]) for day in before.json["days"]] == [(3, 3), (0, 0)]
+    assert (await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1")).exit_code == 0
+    after = await deployment.headcount(*verify)
+    assert (after.exit_code, after.stderr) == (0, "")
+    assert [(day["exact"], day["answered"]) for day in after.json["days"]] == [(2, 2), (0, 0)]

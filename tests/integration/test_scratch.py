@@ -1,9 +1,9 @@
 """The scratch projection and the repair on a real Redis: what they find, and what they leave behind."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +16,9 @@ from ingest.ports import Extent, LogState
 from projector import keys, room
 from projector.calendar import Calendar, bucket_of
 from projector.deployment import Deployment
+from projector.erasure import erase
 from projector.finding import Finding
+from projector.people import record_forgotten
 from projector.projection import RedisProjection
 from projector.repair import Repair
 from projector.scratch import Scratch
@@ -190,6 +192,52 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
     assert await repair.add(batch.events) == []
     assert {key: await redis_client.get(key) for key in clean} == clean
     assert await redis_client.dump(keys.FIRST.checkpoints) == checkpoint
+
+
+class Interrupted(Redis):
+    """Has something happen in Redis right before the first script runs."""
+
+    def interrupt(self, happening: Callable[[], Awaitable[object]]) -> None:
+        self._happening: Callable[[], Awaitable[object]] | None = happening
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's signature
+        if args[0] == "EVALSHA" and self._happening is not None:
+            happening, self._happening = self._happening, None
+            await happening()
+        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+async def test_a_repair_brings_nobody_back_who_is_forgotten_meanwhile(
+    redis_client: Redis, redis_url: str
+) -> None:
+    await count(redis_client, batch_of(range(3)))
+    (pseudonym,) = PSEUDONYMS.of("acme", ["user-1"])
+
+    async def forget() -> None:
+        await record_forgotten(redis_client, pseudonym, workspace_id="acme")
+        assert (await erase(redis_client, pseudonym, workspace_id="acme")).removed == 2
+
+    async with Interrupted.from_url(redis_url) as client:
+        client.interrupt(forget)
+        repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
+        assert await repair.add(batch_of(range(4)).events) == [
+            Finding(DAY, "incomplete"),
+            Finding(BUCKET, "incomplete"),
+        ]
+    expected = {each.encode() for each in PSEUDONYMS.of("acme", ["user-0", "user-2", "user-3"])}
+    assert await redis_client.smembers(DAY_KEY) == await redis_client.smembers(BUCKET_KEY) == expected
+
+
+async def test_a_repair_adds_to_the_generation_that_went_live_meanwhile(
+    redis_client: Redis, redis_url: str
+) -> None:
+    await count(redis_client, batch_of(range(3)))
+    async with Interrupted.from_url(redis_url) as client:
+        client.interrupt(lambda: redis_client.hset(keys.DEPLOYMENT, "generation", "1"))
+        repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
+        assert await repair.add(batch_of([7]).events) == [Finding(DAY, "missing"), Finding(BUCKET, "missing")]
+    assert await redis_client.scard(DAY_KEY) == 3
+    assert await redis_client.scard(keys.generation(1).day("acme", NOW.date())) == 1
 
 
 async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:
