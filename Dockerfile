@@ -11,7 +11,9 @@ RUN python -m pip --python /opt/headcount/bin/python install \
     --no-deps --only-binary :all: --require-hashes --requirement requirements/server.txt
 COPY pyproject.toml README.md ./
 COPY api api
+COPY embedded embedded
 COPY headcount headcount
+COPY httpd httpd
 COPY ingest ingest
 COPY projector projector
 RUN python -m pip --python /opt/headcount/bin/python install --no-deps --no-index --no-build-isolation .

@@ -71,7 +71,7 @@ lock: $(VENV)/.dev ## Resolve the dependencies again and write the lock files
 	@$(COMPILE) --constraint requirements/runtime.txt --extra embedded --group pyproject.toml:dev \
 		--output-file requirements/dev.txt pyproject.toml
 	@$(COMPILE) --group pyproject.toml:peers --output-file requirements/peers.txt
-	@$(BIN)/python -m headcount.embedded.lock_jars
+	@$(BIN)/python -m embedded.lock_jars
 
 clean: ## Forget the environment and the embedded servers' files
 	rm -rf $(VENV) $(PEERS) .headcount

@@ -8,21 +8,21 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from api.access import Access, Limit, Route, add_routes
-from api.admission import Admission, Bounds
-from api.authentication import TokenStore
-from api.contract import WEEKLY_DATA_PATH
-from api.description.document import LIVEZ_PATH, OPENAPI_PATH, READYZ_PATH
-from api.description.endpoint import get_openapi
+from api.auth.admission import Admission, Bounds
+from api.auth.auth_cache import AuthCache
+from api.auth.authentication import TokenStore
+from api.cache.fast_path import CachedResponder
+from api.cache.ttl_cache import Timer
+from api.endpoints.weekly_data.cache import WeeklyDataCache
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.endpoints.weekly_data.handler import get_weekly_data
 from api.health import get_livez, get_readyz
-from api.middlewares import answer_errors, keep_deadline, tell_allowance
-from api.prompt import PromptAnswers
-from api.recent import Timer
-from api.recent_logins import RecentLogins
-from api.resources import ADMISSION, ANSWERS, CLOCK, DEADLINE, PROMPT, TIME_ZONE, TOKENS, VIEW
-from api.weekly_answers import WeeklyAnswers
-from api.weekly_data import get_weekly_data
-from projector.view import View
+from api.middlewares import add_rate_limit_headers, answer_errors, keep_deadline
+from api.openapi.document import LIVEZ_PATH, OPENAPI_PATH, READYZ_PATH
+from api.openapi.endpoint import get_openapi
+from api.resources import ADMISSION, ANSWERS, CLOCK, DEADLINE, FAST_PATH, TIME_ZONE, TOKENS, VIEW
+from api.routing import Access, Limit, Route, add_routes
+from projector.views.daily import View
 
 ROUTES: Final = (
     Route(WEEKLY_DATA_PATH, get_weekly_data, Access.TOKEN, Limit.BY_TOKEN),
@@ -47,11 +47,11 @@ def create_app(
     event. `clock` tells the time of day, by which tokens expire and minutes begin; by `timer` what was read
     grows old.
     """
-    app = web.Application(middlewares=[tell_allowance, answer_errors, keep_deadline])
-    logins = RecentLogins(timer)
+    app = web.Application(middlewares=[add_rate_limit_headers, answer_errors, keep_deadline])
+    logins = AuthCache(timer)
     app[ADMISSION] = Admission(tokens, logins, bounds=bounds, clock=clock)
-    app[ANSWERS] = WeeklyAnswers(view, timer, patience_seconds=bounds.deadline.total_seconds())
-    app[PROMPT] = PromptAnswers(logins, app[ADMISSION], app[ANSWERS], time_zone=time_zone, clock=clock)
+    app[ANSWERS] = WeeklyDataCache(view, timer, patience_seconds=bounds.deadline.total_seconds())
+    app[FAST_PATH] = CachedResponder(logins, app[ADMISSION], app[ANSWERS], time_zone=time_zone, clock=clock)
     app[VIEW] = view
     app[TOKENS] = tokens
     app[TIME_ZONE] = time_zone

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from aiohttp import web
 
-from api.allowance import Allowance
-from projector.view import CatchingUpError, ViewUnavailableError
+from api.limits.rate_limit_status import RateLimitStatus
+from projector.views.daily import CatchingUpError, ViewUnavailableError
 
 LoginFailure = Literal["missing", "unknown", "expired", "revoked", "wrong-user"]
 """What was wrong with a login: for whoever watches over the API, never for the client."""
@@ -51,10 +51,10 @@ class NoTokensError(TokensUnavailableError):
 class TooManyRequestsError(ApiError):
     """The client asked more often than it may in this minute."""
 
-    def __init__(self, by: LimitedBy, allowance: Allowance) -> None:
+    def __init__(self, by: LimitedBy, rate_limit_status: RateLimitStatus) -> None:
         super().__init__(by)
         self.by: Final = by
-        self.allowance: Final = allowance
+        self.rate_limit_status: Final = rate_limit_status
 
 
 class RateLimitUnavailableError(ApiError):
@@ -121,10 +121,10 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorAnswer]] = {
 def answer_to(error: Exception) -> ErrorAnswer:
     """Look up how an error is answered: by its own class, or by the nearest one that it extends."""
     answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
-    return _with_wait(answer, error.allowance) if isinstance(error, TooManyRequestsError) else answer
+    return _with_wait(answer, error.rate_limit_status) if isinstance(error, TooManyRequestsError) else answer
 
 
-def _with_wait(answer: ErrorAnswer, allowance: Allowance) -> ErrorAnswer:
-    seconds = str(allowance.seconds_to_wait)
+def _with_wait(answer: ErrorAnswer, rate_limit_status: RateLimitStatus) -> ErrorAnswer:
+    seconds = str(rate_limit_status.seconds_to_wait)
     body = {**answer.body, "error": str(answer.body["error"]).format(seconds=seconds)}
-    return replace(answer, body=body, headers={"Retry-After": seconds, **allowance.headers})
+    return replace(answer, body=body, headers={"Retry-After": seconds, **rate_limit_status.headers})

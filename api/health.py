@@ -8,11 +8,11 @@ from typing import Final, TypedDict, TypeVar
 
 from aiohttp import web
 
-from api.contract import render_instant
+from api.endpoints.weekly_data.contract import render_instant
 from api.errors import NoTokensError, TokensUnavailableError
 from api.resources import CLOCK, DEADLINE, TOKENS, VIEW
 from api.responses import json_response
-from projector.view import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
+from projector.views.daily import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 
 T = TypeVar("T")
 
@@ -61,9 +61,9 @@ async def get_readyz(request: web.Request) -> web.Response:
     """
     app = request.app
     # Half the request's deadline: what hangs is to be named before the deadline takes the answer away.
-    patience = app[DEADLINE].total_seconds() / 2
+    retry = app[DEADLINE].total_seconds() / 2
     (as_of, counters), (_, tokens) = await asyncio.gather(
-        _ask(app[VIEW].as_of(), patience), _ask(app[TOKENS].ping(), patience)
+        _ask(app[VIEW].as_of(), retry), _ask(app[TOKENS].ping(), retry)
     )
     body = readiness(counters=counters, tokens=tokens, as_of=as_of, now=app[CLOCK]())
     return json_response(body, status=HTTPStatus.OK if body["ready"] else HTTPStatus.SERVICE_UNAVAILABLE)
@@ -85,9 +85,9 @@ def problem(error: Exception) -> str:
     return next(words for kind, words in _PROBLEMS.items() if isinstance(error, kind))
 
 
-async def _ask(check: Awaitable[T], patience: float) -> tuple[T | None, str]:
+async def _ask(check: Awaitable[T], retry: float) -> tuple[T | None, str]:
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(retry):
             return await check, OK
     except tuple(_PROBLEMS) as error:
         return None, problem(error)

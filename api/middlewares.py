@@ -6,21 +6,21 @@ import traceback
 import structlog
 from aiohttp import web
 
-from api.access import Handler
-from api.admission import ALLOWANCE
+from api.auth.admission import RATE_LIMIT_STATUS
 from api.errors import answer_to
 from api.resources import DEADLINE
 from api.responses import json_response
+from api.routing import Handler
 
 _log = structlog.get_logger(__name__)
 
 
 @web.middleware
-async def tell_allowance(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def add_rate_limit_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Add what is left of the rate limit, to errors too: so it surrounds what answers them."""
     response = await handler(request)
-    if ALLOWANCE in request:
-        response.headers.update(request[ALLOWANCE].headers)
+    if RATE_LIMIT_STATUS in request:
+        response.headers.update(request[RATE_LIMIT_STATUS].headers)
     return response
 
 

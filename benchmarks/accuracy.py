@@ -25,8 +25,8 @@ from benchmarks.reporting import RESULTS, write_json
 from benchmarks.stage import private_servers, shown, side
 from headcount.cli.output import print_table
 from headcount.clients import worker_redis
-from headcount.replay.recording import Activity, encode, read
-from headcount.replay.week import SAMPLE
+from headcount.ops.replay.recording import Activity, encode, read
+from headcount.ops.replay.week import SAMPLE
 from headcount.settings import Settings
 from projector.keys import FIRST
 
@@ -100,11 +100,11 @@ async def _measure(
         answers = await ask_for(first, truth)
         second = side(servers, topic="twice-and-shuffled", database=1)
         await _count(second, _shuffled_twice(activities), progress)
-        scratch = side(servers, topic="none", database=2)
+        shadow = side(servers, topic="none", database=2)
         async with (
             worker_redis(first) as ours,
             worker_redis(second) as theirs,
-            worker_redis(scratch) as other,
+            worker_redis(shadow) as other,
         ):
             bare = await count_bare(other, people_of(activities))
             days = deviations(truth=truth, answers=answers, bare=bare)

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
-from api.contract import WEEKLY_DATA_PATH
-from api.tokens import mint
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import mint
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.store.tokens import RedisTokenStore
 from benchmarks.people import Counts, WorkspaceDay
 from headcount.clients import api_redis
-from headcount.composition import serve_api, utc_now
-from headcount.local.running import running
+from headcount.demo.running import running
 from headcount.settings import Settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import serve_api, utc_now
 
 WINDOW: Final = timedelta(days=8)
 USER_ID: Final = "benchmark"

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from string import ascii_letters, digits
 from typing import Final
 
-from headcount.replay.recording import Activity, encode
+from headcount.ops.replay.recording import Activity, encode
 
 SEED: Final = 2026
 WORKSPACES: Final = 100

@@ -6,9 +6,9 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from benchmarks.people import Counts, People
+from benchmarks.people import CountedUsers, Counts
 from projector.keys import Keyspace
-from projector.pages import keys_of
+from projector.redis.scan import keys_of
 
 IDS_A_COMMAND: Final = 1_000
 CACHED_COUNT: Final = slice(8, 16)
@@ -23,10 +23,10 @@ class Difference:
     different: list[str]
 
 
-async def count_bare(redis: Redis, people: People) -> Counts:
+async def count_bare(redis: Redis, counted_users: CountedUsers) -> Counts:
     """Count with nothing but PFADD of the ids and PFCOUNT, on one key a day."""
     counts = {}
-    for day, user_ids in people.items():
+    for day, user_ids in counted_users.items():
         key, ids = f"{day.workspace_id}:{day.day}", sorted(user_ids)
         for first in range(0, len(ids), IDS_A_COMMAND):
             await redis.pfadd(key, *ids[first : first + IDS_A_COMMAND])

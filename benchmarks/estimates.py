@@ -18,8 +18,8 @@ from redis.asyncio import Redis
 
 from benchmarks.machine import Machine, describe
 from benchmarks.reporting import RESULTS, write_json
+from embedded.valkey import EmbeddedValkey
 from headcount.cli.output import print_table
-from headcount.embedded.valkey import EmbeddedValkey
 from projector.pseudonyms import Pseudonyms
 
 TRIES: Final = {513: 2_000, 1_000: 1_000, 5_000: 400, 20_000: 100, 100_000: 30}

@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
-from api.tokens import mint
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import mint
+from api.store.tokens import RedisTokenStore
 from benchmarks.hashing import KEY
 from benchmarks.serving import free_port, serving
+from embedded import EmbeddedValkey
 from headcount.clients import api_redis, worker_redis
-from headcount.composition import calendar, deployment, people, utc_now
-from headcount.embedded import EmbeddedValkey
 from headcount.settings import Settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import calendar, counted_users, deployment, utc_now
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector.projection import RedisProjection
@@ -53,7 +53,7 @@ async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed
 async def _count_nobody(settings: Settings, redis: Redis) -> None:
     """Have the projection of an empty log, caught up."""
     projection = RedisProjection(
-        redis, calendar(settings), people(settings), deployment=deployment(settings), clock=utc_now
+        redis, calendar(settings), counted_users(settings), deployment=deployment(settings), clock=utc_now
     )
     await projection.claim()
     partition, start = Partition(settings.kafka_topic, 0), Offset(0)

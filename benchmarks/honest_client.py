@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from api.contract import WEEKLY_DATA_PATH
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 
 ADDRESS: Final = "127.0.0.2"
 RATE: Final = 100

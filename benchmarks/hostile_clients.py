@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from api.contract import WEEKLY_DATA_PATH
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 
 ADDRESS: Final = "127.0.0.1"
 _PAUSE_SECONDS: Final = 0.01

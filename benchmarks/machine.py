@@ -9,7 +9,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from headcount.embedded.jars import KAFKA_VERSION
+from embedded.jars import KAFKA_VERSION
 
 _LIBRARIES: Final = ("aiohttp", "aiokafka", "msgspec", "redis")
 

@@ -17,15 +17,15 @@ from redis.asyncio import Redis
 
 from benchmarks.machine import Machine, describe
 from benchmarks.reporting import RESULTS, write_json
+from embedded.valkey import EmbeddedValkey
 from headcount.cli.output import print_table
-from headcount.embedded.valkey import EmbeddedValkey
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector.calendar import Calendar
+from projector.counted_users import CountedUsers
 from projector.deployment import Deployment
 from projector.keys import FIRST
-from projector.people import People
 from projector.projection import RedisProjection
 from projector.pseudonyms import Pseudonyms
 
@@ -108,7 +108,7 @@ async def _count(redis: Redis, ids: Collection[str]) -> str:
     projection = RedisProjection(
         redis,
         CALENDAR,
-        People(PSEUDONYMS),
+        CountedUsers(PSEUDONYMS),
         deployment=Deployment(topic="memory", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint),
         clock=lambda: NOW,
     )

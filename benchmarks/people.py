@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from headcount.replay.recording import Activity
+from headcount.ops.replay.recording import Activity
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,20 +21,20 @@ class WorkspaceDay:
 
 
 Counts = Mapping[WorkspaceDay, int]
-People = Mapping[WorkspaceDay, set[str]]
+CountedUsers = Mapping[WorkspaceDay, set[str]]
 
 
-def people_of(activities: Iterable[Activity]) -> People:
+def people_of(activities: Iterable[Activity]) -> CountedUsers:
     """Gather the people of each day, once each."""
-    people: defaultdict[WorkspaceDay, set[str]] = defaultdict(set)
+    counted_users: defaultdict[WorkspaceDay, set[str]] = defaultdict(set)
     for occurred_at, workspace_id, user_id in activities:
-        people[WorkspaceDay(workspace_id, occurred_at.date())].add(user_id)
-    return people
+        counted_users[WorkspaceDay(workspace_id, occurred_at.date())].add(user_id)
+    return counted_users
 
 
-def count(people: People) -> Counts:
+def count(counted_users: CountedUsers) -> Counts:
     """Count them."""
-    return {day: len(user_ids) for day, user_ids in people.items()}
+    return {day: len(user_ids) for day, user_ids in counted_users.items()}
 
 
 def read_counts(path: Path) -> Counts:

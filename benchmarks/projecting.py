@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from headcount.log.topics import create_topics
-from headcount.replay.publisher import open_publisher
+from headcount.ops.replay.publisher import open_publisher
+from headcount.ops.status import read_status
 from headcount.settings import Settings
-from headcount.status import read_status
 from ingest.errors import UnavailableError
 
 REFRESH_SECONDS: Final = 0.5

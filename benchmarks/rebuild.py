@@ -30,15 +30,15 @@ from benchmarks.reporting import RESULTS, write_json
 from benchmarks.stage import private_servers, shown
 from headcount.cli.output import print_table
 from headcount.clients import api_redis, worker_redis
-from headcount.composition import utc_now
-from headcount.local.running import running
-from headcount.replay.publisher import open_publisher
-from headcount.replay.recording import Activity, encode
+from headcount.demo.running import running
+from headcount.ops.replay.publisher import open_publisher
+from headcount.ops.replay.recording import Activity, encode
 from headcount.settings import Settings
+from headcount.wiring import utc_now
 from projector import keys
-from projector.pages import keys_of
-from projector.progress import read_progress
-from projector.view import RedisView, ViewUnavailableError
+from projector.checkpoints import read_progress
+from projector.redis.scan import keys_of
+from projector.views.daily import RedisView, ViewUnavailableError
 
 WORKSPACE: Final = "workspace-0"
 NEWCOMERS: Final = 400

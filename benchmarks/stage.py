@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from headcount.local.servers import embedded_servers
-from headcount.logging import configure_logging
+from headcount.demo.servers import embedded_servers
 from headcount.settings import Settings
+from headcount.telemetry.logging import configure_logging
 
 
 def shown() -> Progress:

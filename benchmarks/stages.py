@@ -8,12 +8,17 @@ from typing import Final
 STAGES: Final[Mapping[str, Sequence[str]]] = {
     "fetch": (
         "aiokafka/",
-        "ingest/source.py",
-        "ingest/polling.py",
-        "ingest/unpacking.py",
-        "ingest/decompression.py",
+        "ingest/kafka/source.py",
+        "ingest/kafka/polling.py",
+        "ingest/kafka/aiokafka_patches.py",
+        "ingest/kafka/decompression.py",
     ),
-    "sort and decode": ("ingest/sorting.py", "ingest/event.py", "ingest/instant.py", "ingest/cloud_event"),
+    "sort and decode": (
+        "ingest/events/decoding.py",
+        "ingest/events/event.py",
+        "ingest/events/instant.py",
+        "ingest/cloud_event",
+    ),
     "fold": (
         *(
             f"projector/{name}.py"

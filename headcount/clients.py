@@ -8,8 +8,8 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from headcount import tls
-from headcount.gathering import GatheringRedis
 from headcount.settings import Settings
+from projector.redis.auto_pipelining import AutoPipeliningRedis
 
 WORKER_TIMEOUT_SECONDS: Final = 5.0
 """Longer than any batch takes; a reply that comes later is found by sending the batch again."""
@@ -29,7 +29,7 @@ WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
 def kafka_options(settings: Settings) -> dict[str, Any]:
     """Return aiokafka's options for the addresses and the security of every client of ours.
 
-    Raises `RefusedError` for certificates that can't be used.
+    Raises `OperatorError` for certificates that can't be used.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
@@ -64,7 +64,7 @@ def api_redis(settings: Settings) -> Redis:
         timeout=API_TIMEOUT_SECONDS,
         **_redis_options(settings, API_TIMEOUT_SECONDS),
     )
-    return GatheringRedis(pool, connections=API_CONNECTIONS, seconds=API_TIMEOUT_SECONDS)
+    return AutoPipeliningRedis(pool, connections=API_CONNECTIONS, seconds=API_TIMEOUT_SECONDS)
 
 
 def _redis_options(settings: Settings, timeout: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from headcount.settings import Settings
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 
 Kind = Literal["KAFKA", "REDIS"]
 E = TypeVar("E", bound=BaseException)
@@ -18,12 +18,12 @@ _WRONG_TIME: Final = frozenset({9, 10})
 
 
 def context(settings: Settings, kind: Kind) -> ssl.SSLContext:
-    """Build what a client needs; raises `RefusedError` for files that do not hold what they should."""
+    """Build what a client needs; raises `OperatorError` for files that do not hold what they should."""
     authorities = _location(settings, kind, "ca")
     try:
         built = ssl.create_default_context(cafile=authorities)
     except OSError as error:
-        raise RefusedError(
+        raise OperatorError(
             f"{kind}_SSL_CA_LOCATION {authorities!r} can't be used: {_cause(error)}. "
             "Wanted are certificates as PEM."
         ) from error
@@ -114,7 +114,7 @@ def _show(built: ssl.SSLContext, settings: Settings, kind: Kind, certificate: st
         encrypted = (
             ", and KAFKA_SSL_KEY_PASSWORD if that is encrypted" if kind == "KAFKA" else ", unencrypted"
         )
-        raise RefusedError(
+        raise OperatorError(
             f"{kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION can't be used: {_cause(error)}. "
             f"Wanted are a certificate and its own private key as PEM{encrypted}."
         ) from error

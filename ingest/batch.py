@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, NewType
 
-from ingest.event import Event
+from ingest.events.event import Event
 
 Offset = NewType("Offset", int)
 

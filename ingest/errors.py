@@ -37,5 +37,5 @@ class PartitionStoppedError(HeadcountError):
         self.partition = partition
 
 
-class RefusedError(HeadcountError):
+class OperatorError(HeadcountError):
     """The start is refused until an operator changes something; the message says what."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import DeadLetterReason
+from ingest.events.event import DeadLetterReason
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 """What goes with a record beside key and value: a name may come again, and a value may be null."""

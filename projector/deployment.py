@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 from projector import keys
-from projector.audience import EVERYBODY, Audience
+from projector.activity_filter import COUNT_ALL, ActivityFilter
 
 _NAMES: Final[Mapping[str, str]] = {
     "topic": "KAFKA_TOPIC",
@@ -29,10 +29,10 @@ class Deployment:
     time_zone: str
     user_id_hash_key: str | None
     """The key's fingerprint, None where it does not matter; users are others under another key."""
-    audience: Audience = EVERYBODY
+    activity_filter: ActivityFilter = COUNT_ALL
 
     async def claim(self, redis: Redis) -> None:
-        """Record this deployment in an empty Redis; raises `RefusedError` where another is recorded."""
+        """Record this deployment in an empty Redis; raises `OperatorError` where another is recorded."""
         async with redis.pipeline(transaction=True) as pipeline:
             for field, value in self.fields().items():
                 pipeline.hsetnx(keys.DEPLOYMENT, field, value)
@@ -41,14 +41,14 @@ class Deployment:
         self._compare({name.decode(): value.decode() for name, value in recorded.items()})
 
     async def check(self, redis: Redis) -> None:
-        """Raise `RefusedError` where another deployment is recorded; records nothing itself."""
+        """Raise `OperatorError` where another deployment is recorded; records nothing itself."""
         recorded: dict[Any, Any] = await redis.hgetall(keys.DEPLOYMENT)
         self._compare({name.decode(): value.decode() for name, value in recorded.items()})
 
     def _compare(self, recorded: dict[str, str]) -> None:
         for field, value in self.fields().items():
             if recorded.get(field, value) != value:
-                raise RefusedError(
+                raise OperatorError(
                     f"Redis counts for {_NAMES[field]} {recorded[field]!r}, this start is for {value!r}: "
                     f"give it a Redis database of its own, or set it as it was{_REBUILD.get(field, '')}."
                 )
@@ -56,4 +56,4 @@ class Deployment:
     def fields(self) -> dict[str, str]:
         """Return what is recorded."""
         key = {} if self.user_id_hash_key is None else {"user_id_hash_key": self.user_id_hash_key}
-        return {"topic": self.topic, "time_zone": self.time_zone, **key, **self.audience.fields()}
+        return {"topic": self.topic, "time_zone": self.time_zone, **key, **self.activity_filter.fields()}

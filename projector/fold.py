@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ingest.event import Event
-from projector.audience import Audience
+from ingest.events.event import Event
+from projector.activity_filter import ActivityFilter
 from projector.calendar import Calendar, bucket_of, end_of, start_of
+from projector.counted_users import CountedUsers
 from projector.keys import Counter
-from projector.people import People
 
 UserIds = Mapping[str, set[str]]
 """Of each workspace."""
@@ -47,19 +47,21 @@ class Fold:
     expired: int
 
 
-def pack(additions: Iterable[Addition], people: People) -> bytes:
+def pack(additions: Iterable[Addition], counted_users: CountedUsers) -> bytes:
     """Put additions into the form that the scripts take, beside their keys: users by their pseudonyms."""
     packed: list[object] = []
     for counter, expires_at, user_ids, expiry_stands in additions:
-        users = people.of(counter.workspace_id, user_ids)
+        users = counted_users.of(counter.workspace_id, user_ids)
         packed += (expires_at, expiry_stands, len(users))
         packed += users
     return _packer.encode(packed)
 
 
-def fold(events: Collection[Event], calendar: Calendar, audience: Audience, now: datetime) -> Fold:
+def fold(
+    events: Collection[Event], calendar: Calendar, activity_filter: ActivityFilter, now: datetime
+) -> Fold:
     """Sort events into the counters of their days and buckets; `now` is aware."""
-    counted = audience.of(events)
+    counted = activity_filter.of(events)
     buckets, anonymous = _by_bucket(counted)
     expired = _drop_expired(buckets, counted, calendar.oldest_bucket(now))
     additions = [*_days(buckets, calendar), *_buckets(buckets, calendar, now)]

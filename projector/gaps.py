@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from ingest.ports import Gap, GapCause
 from projector import keys, scripts
 from projector.calendar import Calendar, bucket_of
-from projector.errors import errors_named
+from projector.redis.errors import errors_named
 
 MAX_GAPS: Final = 100
 

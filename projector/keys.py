@@ -28,7 +28,7 @@ ACKNOWLEDGED_GAPS: Final = f"{_PREFIX}:gaps-acknowledged"
 FORGOTTEN: Final = f"{_PREFIX}:forgotten"
 """Set: who is not to be counted, as `workspace_id:pseudonym`."""
 
-REBUILDER: Final = f"{_PREFIX}:rebuilder"
+REBUILD_LOCK: Final = f"{_PREFIX}:rebuilder"
 """String: who counts the log anew at the moment, for a few seconds unless it says so again."""
 
 TOKENS: Final = f"{_PREFIX}:tokens"
@@ -84,7 +84,7 @@ class Keyspace:
         return f"{_PREFIX}:{self.name}:*"
 
     def day(self, workspace_id: str, day: date) -> str:
-        """Name a day's counter. A workspace id has no colon (see `ingest.event`): no id can forge a key."""
+        """Name a day's counter. A workspace id has no colon (`ingest.events`): no id can forge a key."""
         return f"{_PREFIX}:{self.name}:day:{workspace_id}:{day.isoformat()}"
 
     def days(self, workspace_id: str, days: Iterable[date]) -> Sequence[str]:
@@ -119,7 +119,7 @@ def generation(number: int) -> Keyspace:
     return Keyspace(f"live-{number}")
 
 
-def scratch(name: str) -> Keyspace:
+def shadow(name: str) -> Keyspace:
     """Return the keys of a projection that is only held against the live one."""
     return Keyspace(f"scratch-{name}")
 

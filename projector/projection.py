@@ -13,15 +13,15 @@ from ingest.errors import PartitionStoppedError, SupersededError, UnavailableErr
 from ingest.ports import Checkpoints, Gap, LogState, Step
 from projector import keys, scripts
 from projector.calendar import Calendar
+from projector.checkpoints import read_progress
+from projector.counted_users import CountedUsers, read_counted_users
+from projector.dedup_cache import DedupCache
 from projector.deployment import Deployment
-from projector.errors import errors_named, refusing_without_rights
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
-from projector.people import People, read_people
-from projector.progress import read_progress
-from projector.recent import Recent
-from projector.server import check_server
-from projector.tally import Tally
+from projector.redis.errors import errors_named, refusing_without_rights
+from projector.redis.server import check_server
+from projector.stats import Stats
 
 
 class RedisProjection:
@@ -31,19 +31,19 @@ class RedisProjection:
         self,
         redis: Redis,
         calendar: Calendar,
-        people: People,
+        counted_users: CountedUsers,
         *,
         deployment: Deployment,
         clock: Callable[[], datetime],
-        tally: Tally | None = None,
+        stats: Stats | None = None,
     ) -> None:
         self._redis = redis
         self._calendar = calendar
         self._deployment = deployment
         self._clock = clock
-        self._tally = tally or Tally()
-        self._people = people
-        self._recent = Recent()
+        self._stats = stats or Stats()
+        self._counted_users = counted_users
+        self._recent = DedupCache()
         self._generation = 0
         self._known: tuple[str, int, int] | tuple[()] = ()
         """The topic whose checkpoints were read last, how many, and who is forgotten. No other is counted."""
@@ -52,7 +52,7 @@ class RedisProjection:
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
 
     async def claim(self) -> None:
-        """Make this Redis the deployment's own; raises `RefusedError` where it is another's, or won't do."""
+        """Make this Redis the deployment's own; raises `OperatorError` where it is another's, or won't do."""
         with errors_named(), refusing_without_rights():
             await check_server(self._redis)
             await self._deployment.claim(self._redis)
@@ -67,9 +67,9 @@ class RedisProjection:
         progress = await read_progress(self._redis)
         with errors_named():
             await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
-        self._people = await read_people(self._redis, self._people)
+        self._counted_users = await read_counted_users(self._redis, self._counted_users)
         self._generation = progress.generation
-        self._known = (progress.topic_id or "", len(progress.checkpoints), self._people.revision)
+        self._known = (progress.topic_id or "", len(progress.checkpoints), self._counted_users.revision)
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
 
     async def begin(self, log: LogState) -> None:
@@ -111,12 +111,12 @@ class RedisProjection:
         return await self.prepare(batch)()
 
     def prepare(self, batch: Batch) -> Step:
-        folded = fold(batch.events, self._calendar, self._people.audience, self._clock())
+        folded = fold(batch.events, self._calendar, self._counted_users.activity_filter, self._clock())
         additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         names = [keyspace.key(each.counter) for each in additions]
         places = [keyspace.checkpoints, keyspace.as_of]
-        packed = pack(additions, self._people)
+        packed = pack(additions, self._counted_users)
         # Before it is sent: what follows it is accepted only once it is in itself.
         self._recent.remember(batch, additions)
         return partial(
@@ -158,10 +158,10 @@ class RedisProjection:
         return msgspec.json.encode(report(gap, as_of=as_of, now=self._clock(), calendar=self._calendar))
 
     def _note(self, folded: Fold, events: int) -> None:
-        self._tally.ignored += folded.ignored
-        self._tally.anonymous += folded.anonymous
-        self._tally.expired += folded.expired
-        self._tally.counted += events - folded.ignored - folded.anonymous - folded.expired
+        self._stats.ignored += folded.ignored
+        self._stats.anonymous += folded.anonymous
+        self._stats.expired += folded.expired
+        self._stats.counted += events - folded.ignored - folded.anonymous - folded.expired
 
 
 def _refusal(error: ResponseError) -> str:

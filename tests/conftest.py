@@ -10,8 +10,8 @@ import hypothesis
 import pytest
 from redis.asyncio import Redis
 
-from headcount.embedded import EmbeddedKafka, EmbeddedValkey
-from headcount.embedded.server import EmbeddedServer
+from embedded import EmbeddedKafka, EmbeddedValkey
+from embedded.server import EmbeddedServer
 from tests import servers
 from tests.leftovers import end_leftovers
 from tests.redis_users import url_as

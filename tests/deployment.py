@@ -19,11 +19,11 @@ from aiokafka.errors import MessageSizeTooLargeError
 from typer.testing import CliRunner
 
 from headcount.cli import app
-from headcount.composition import serve_worker
 from headcount.log.access import open_log
 from headcount.log.topics import admin_client, create_topics
+from headcount.ops.status import read_status
 from headcount.settings import Settings, load_settings
-from headcount.status import read_status
+from headcount.wiring import serve_worker
 from ingest.batch import Partition
 from ingest.ports import Headers, Record
 from tests.people import KEY

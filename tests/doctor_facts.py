@@ -4,16 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from headcount.doctor.clock_facts import Clock
-from headcount.doctor.counting_checks import Counting
-from headcount.doctor.facts import Facts
-from headcount.doctor.kafka_facts import KafkaFacts, Letters, PartitionFacts, Topic
-from headcount.doctor.redis_facts import Memory, Persistence, RedisFacts, Replication, Server
-from headcount.doctor.rights_facts import Rights
+from headcount.ops.doctor.clock_facts import Clock
+from headcount.ops.doctor.counting_checks import Counting
+from headcount.ops.doctor.facts import Facts
+from headcount.ops.doctor.kafka_facts import KafkaFacts, Letters, PartitionFacts, Topic
+from headcount.ops.doctor.redis_facts import Memory, Persistence, RedisFacts, Replication, Server
+from headcount.ops.doctor.rights_facts import Rights
 from headcount.settings import load_settings
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent
-from projector.progress import Progress
+from projector.checkpoints import Progress
 from tests.fakes_api import make_token
 from tests.people import KEY
 

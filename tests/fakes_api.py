@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from api.allowance import Allowance, minute_of
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import Token, mint
 from api.errors import NoTokensError
-from api.tokens import Token, mint
-from projector.view import DailyCounts
+from api.limits.rate_limit_status import RateLimitStatus, minute_of
+from projector.views.daily import DailyCounts
 
 NOW = datetime(2023, 5, 19, 18, 30, tzinfo=UTC)
 
@@ -109,17 +109,17 @@ class FakeLimiter:
     error: BaseException | None = None
     hangs: bool = False
 
-    def spend(self, token_id: str, now: datetime) -> Allowance | None:
+    def spend(self, token_id: str, now: datetime) -> RateLimitStatus | None:
         used = self.counts[token_id, minute_of(now)] + 1
         if self.error or self.hangs or used > self.per_minute:
             return None
         self.counts[token_id, minute_of(now)] = used
-        return Allowance(self.per_minute, used, now)
+        return RateLimitStatus(self.per_minute, used, now)
 
-    async def count(self, token_id: str, now: datetime) -> Allowance:
+    async def count(self, token_id: str, now: datetime) -> RateLimitStatus:
         await _trouble(self.error, hangs=self.hangs)
         self.counts[token_id, minute_of(now)] += 1
-        return Allowance(self.per_minute, self.counts[token_id, minute_of(now)], now)
+        return RateLimitStatus(self.per_minute, self.counts[token_id, minute_of(now)], now)
 
 
 async def _trouble(error: BaseException | None, *, hangs: bool) -> None:

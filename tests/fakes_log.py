@@ -11,8 +11,8 @@ from typing import Final
 
 from ingest.batch import Offset, Partition
 from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
+from ingest.events.decoding import LOG_APPEND_TIME
 from ingest.ports import Extent, Headers, LogState, Record
-from ingest.sorting import LOG_APPEND_TIME
 from tests.steps import Steps
 
 NOW: Final = datetime(2024, 5, 17, 12, tzinfo=UTC)
@@ -110,7 +110,7 @@ class FakeLog:
         self._members.append(member)
         self.rebalance()
 
-    def leave(self, member: "FakeSource") -> None:
+    def close_within(self, member: "FakeSource") -> None:
         if member in self._members:
             self._members.remove(member)
             self.rebalance()
@@ -142,7 +142,7 @@ class FakeSource:
         self._log.join(self)
 
     async def stop(self) -> None:
-        self._log.leave(self)
+        self._log.close_within(self)
 
     def assign(self, partitions: Iterable[Partition]) -> None:
         self._assigned = frozenset(partitions)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Checkpoints, DeadLetter, Gap, LogState, Step
 from projector import keys
-from projector.audience import EVERYBODY
+from projector.activity_filter import COUNT_ALL
 from projector.calendar import Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
@@ -43,7 +43,7 @@ class Projected:
 
     def count(self, batch: Batch) -> None:
         """Count a batch wherever the checkpoint is."""
-        for addition in fold(batch.events, FOR_EVER, EVERYBODY, NOW).additions:
+        for addition in fold(batch.events, FOR_EVER, COUNT_ALL, NOW).additions:
             self.counters[keys.FIRST.key(addition.counter)] |= addition.user_ids
         self.checkpoints[batch.partition] = batch.end
         if batch.as_of is not None:

@@ -42,7 +42,7 @@ class FakeClock:
         return self.now
 
     async def wait(self, stopping: asyncio.Event, seconds: float) -> None:
-        """Stand in for `headcount.replay.replay.wait`."""
+        """Stand in for `headcount.ops.replay.replay.wait`."""
         self.waits.append(seconds)
         if not stopping.is_set():
             self.now += timedelta(seconds=seconds)

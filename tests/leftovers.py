@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from headcount.embedded.claim import Claim
-from ingest.errors import RefusedError
+from embedded.claim import Claim
+from ingest.errors import OperatorError
 
 _SERVERS = frozenset({"java", "valkey-server"})
 
@@ -16,7 +16,7 @@ _SERVERS = frozenset({"java", "valkey-server"})
 def end_leftovers(root: Path) -> None:
     """End every embedded server on a folder under `root` whose run is dead, and no other."""
     for lock in _held_locks(root):
-        with suppress(RefusedError), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        with suppress(OperatorError), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             runner.run(_take_and_release(lock.parent))
 
 

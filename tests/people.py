@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from projector.people import People
+from projector.counted_users import CountedUsers
 from projector.pseudonyms import Pseudonyms
 
 CACHED_COUNT: Final = slice(8, 16)
@@ -13,7 +13,7 @@ CACHED_COUNT: Final = slice(8, 16)
 
 KEY = "a key for tests, as long as it has to be"
 PSEUDONYMS = Pseudonyms(KEY)
-PEOPLE = People(PSEUDONYMS)
+PEOPLE = CountedUsers(PSEUDONYMS)
 
 
 class PlainIds(Pseudonyms):
@@ -25,7 +25,7 @@ class PlainIds(Pseudonyms):
 
 
 PLAIN_IDS = PlainIds(KEY)
-PLAIN_PEOPLE = People(PLAIN_IDS)
+PLAIN_PEOPLE = CountedUsers(PLAIN_IDS)
 
 
 async def count(redis: Redis, key: str) -> int:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from ingest.batch import Partition
-from ingest.sorting import Sorter
-from ingest.tally import Tally
-from ingest.worker import Worker
+from ingest.events.decoding import RecordDecoder
+from ingest.worker.loop import Worker
+from ingest.worker.stats import Stats
 from projector import keys
 from tests.fakes_log import NOW, FakeLog, FakeRecord, FakeSource
 from tests.fakes_projection import FakeDeadLetters, FakeProjection, Projected
@@ -40,7 +40,7 @@ class Pipeline:
         self.steps = steps or Steps()
         self.stored = Projected()
         self.dead_letters = FakeDeadLetters(steps=self.steps)
-        self.tally = Tally()
+        self.stats = Stats()
         self.source: FakeSource
         self._poll_records = poll_records
 
@@ -51,7 +51,7 @@ class Pipeline:
         try:
             yield running
         finally:
-            await running.leave()
+            await running.close_within()
 
     async def start_worker(self) -> "RunningWorker":
         source = FakeSource(self.log, steps=self.steps, poll_records=self._poll_records)
@@ -61,9 +61,9 @@ class Pipeline:
             source=source,
             projection=FakeProjection(self.stored, steps=self.steps, clock=now),
             dead_letters=self.dead_letters,
-            sorter=Sorter(max_event_bytes=1_000),
+            decoder=RecordDecoder(max_event_bytes=1_000),
             clock=now,
-            tally=self.tally,
+            stats=self.stats,
         )
         return RunningWorker(worker, source)
 
@@ -91,7 +91,7 @@ class RunningWorker:
         self.run = asyncio.create_task(worker.run(self.stopping))
         self._source = source
 
-    async def leave(self) -> None:
+    async def close_within(self) -> None:
         """Ask it to stop, and wait until it has."""
         self.stopping.set()
         try:

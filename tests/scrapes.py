@@ -7,7 +7,7 @@ from aiohttp import ClientSession
 from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from headcount.metrics.names import Metric
+from headcount.telemetry.names import Metric
 
 Labels = frozenset[tuple[str, str]]
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from headcount.embedded import EmbeddedKafka
-from headcount.embedded.ports import LOOPBACK
+from embedded import EmbeddedKafka
+from embedded.ports import LOOPBACK
 
 USER: Final = "headcount"
 PASSWORD: Final = "made-up-password-of-headcount"

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from headcount.embedded import EmbeddedKafka, EmbeddedValkey
-from headcount.embedded.ports import LOOPBACK
-from headcount.embedded.server import EmbeddedServer
+from embedded import EmbeddedKafka, EmbeddedValkey
+from embedded.ports import LOOPBACK
+from embedded.server import EmbeddedServer
 from tests.containers import KAFKA_IMAGE, REDIS_IMAGE, can_run, kafka_container, redis_container
 from tests.redis_users import administrator_url, make_users
 

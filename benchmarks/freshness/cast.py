@@ -9,16 +9,16 @@ from typing import Final
 import aiohttp
 import psutil
 
-from api.authentication import BYPASS_RATE_LIMIT, VIEW_ENGAGEMENT_DASHBOARD
-from api.description.document import READYZ_PATH
-from api.tokens import mint
+from api.auth.authentication import BYPASS_RATE_LIMIT, VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import mint
+from api.openapi.document import READYZ_PATH
+from api.store.tokens import RedisTokenStore
 from benchmarks.freshness.probing import Viewer
 from benchmarks.projecting import environment_of
 from benchmarks.serving import Server, free_port, serving
 from headcount.clients import api_redis
-from headcount.composition import utc_now
 from headcount.settings import Settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import utc_now
 
 VIEWERS: Final = 64
 """Enough that one is free for each probe, while the slowest take seconds."""

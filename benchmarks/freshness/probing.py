@@ -16,8 +16,8 @@ import aiohttp
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from api.contract import WEEKLY_DATA_PATH
-from headcount.replay.recording import Activity, encode
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from headcount.ops.replay.recording import Activity, encode
 
 POLL_SECONDS: Final = 0.005
 PATIENCE_SECONDS: Final = 10.0
@@ -30,7 +30,7 @@ class Viewer:
 
     workspace_id: str
     login: Mapping[str, str]
-    people: int = 0
+    counted_users: int = 0
 
 
 @dataclass(slots=True)
@@ -68,10 +68,10 @@ class Prober:
         probes = Probes()
         clock = asyncio.get_running_loop().time
         due = clock()
-        async with asyncio.TaskGroup() as under_way:
+        async with asyncio.TaskGroup() as in_flight:
             for _ in range(int(a_second * seconds)):
                 if self._free:
-                    under_way.create_task(self._probe(self._free.popleft(), probes))
+                    in_flight.create_task(self._probe(self._free.popleft(), probes))
                 else:
                     probes.late += 1
                 due += 1 / a_second
@@ -79,8 +79,8 @@ class Prober:
         return probes
 
     async def _probe(self, viewer: Viewer, probes: Probes) -> None:
-        viewer.people += 1
-        event = Activity(datetime.now(UTC), viewer.workspace_id, f"person-{viewer.people}")
+        viewer.counted_users += 1
+        event = Activity(datetime.now(UTC), viewer.workspace_id, f"person-{viewer.counted_users}")
         began = asyncio.get_running_loop().time()
         await self._producer.send(self._topic, encode(event, "message"))
         try:
@@ -94,10 +94,10 @@ class Prober:
 
     async def _answered(self, viewer: Viewer, probes: Probes) -> None:
         probes.polls += 1
-        while (people := await self.ask(viewer)) < viewer.people:
+        while (counted_users := await self.ask(viewer)) < viewer.counted_users:
             await asyncio.sleep(POLL_SECONDS)
             probes.polls += 1
-        probes.wrong += people > viewer.people
+        probes.wrong += counted_users > viewer.counted_users
 
     async def ask(self, viewer: Viewer) -> int:
         """Return how many people the answer has, 0 where there is none, in days that end with tomorrow."""

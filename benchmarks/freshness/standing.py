@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from headcount.clients import kafka_options, worker_redis
 from headcount.log.topics import PARTITIONS
 from headcount.settings import Settings
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 
 DRAINED_EVENTS: Final = 1_000
 DRAIN_SECONDS: Final = 120.0

@@ -26,7 +26,7 @@ from benchmarks.reporting import RESULTS, write_json
 from benchmarks.stage import shown
 from benchmarks.targets import print_targets
 from headcount.cli.output import print_table
-from headcount.logging import configure_logging
+from headcount.telemetry.logging import configure_logging
 
 MEANINGS: Final[dict[Name, str]] = {
     "bare": "aiohttp handler, a fixed body",

@@ -14,7 +14,7 @@ import typer
 from aiohttp import web
 from redis.asyncio import Redis
 
-from api.contract import WEEKLY_DATA_PATH, WINDOW_DAYS
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH, WINDOW_DAYS
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Kind = Literal["bare", "one-round-trip", "eight-pfcounts"]

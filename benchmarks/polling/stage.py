@@ -11,18 +11,18 @@ from typing import Final
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
-from api.contract import WEEKLY_DATA_PATH
-from api.tokens import mint
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import mint
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.store.tokens import RedisTokenStore
 from benchmarks.hashing import KEY
 from benchmarks.people import Counts, WorkspaceDay
 from benchmarks.polling.workspaces import make, project, sketch, weeks
 from benchmarks.polling.wrk import Question
+from embedded.valkey import EmbeddedValkey
 from headcount.clients import worker_redis
-from headcount.composition import utc_now
-from headcount.embedded.valkey import EmbeddedValkey
 from headcount.settings import Settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import utc_now
 
 USER_ID: Final = "benchmark"
 

@@ -7,13 +7,13 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from api.contract import WINDOW_DAYS
+from api.endpoints.weekly_data.contract import WINDOW_DAYS
 from benchmarks.people import Counts, WorkspaceDay
 from benchmarks.polling.handlers import SKETCH
-from headcount.composition import calendar, deployment, people, utc_now
 from headcount.settings import Settings
+from headcount.wiring import calendar, counted_users, deployment, utc_now
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector.projection import RedisProjection
 
@@ -59,7 +59,7 @@ def weeks(last: date) -> Iterator[WorkspaceDay]:
 async def project(settings: Settings, redis: Redis, counts: Counts) -> None:
     """Count an event for each person and day, through the projection, as the whole of a log."""
     projection = RedisProjection(
-        redis, calendar(settings), people(settings), deployment=deployment(settings), clock=utc_now
+        redis, calendar(settings), counted_users(settings), deployment=deployment(settings), clock=utc_now
     )
     await projection.claim()
     partition, start, end = Partition(settings.kafka_topic, 0), Offset(0), Offset(sum(counts.values()))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from api.contract import WINDOW_DAYS
+from api.endpoints.weekly_data.contract import WINDOW_DAYS
 from benchmarks.backlog import SEED, Shape
 from benchmarks.projecting import working
 from headcount.clients import api_redis, worker_redis
-from headcount.composition import utc_now
 from headcount.settings import Settings
-from projector.view import CatchingUpError, RedisView
+from headcount.wiring import utc_now
+from projector.views.daily import CatchingUpError, RedisView
 
 READINGS: Final = 2_000
 LOOK_SECONDS: Final = 0.05

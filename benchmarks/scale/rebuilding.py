@@ -21,9 +21,9 @@ from benchmarks.footprint import PeakMemory
 from benchmarks.projecting import environment_of, publish, working
 from benchmarks.scale.redis_costs import counted_events, read_cpu_seconds
 from headcount.clients import worker_redis
-from headcount.composition import utc_now
-from headcount.local.running import running
+from headcount.demo.running import running
 from headcount.settings import Settings
+from headcount.wiring import utc_now
 
 EVENTS_A_DAY: Final = 1_250_000
 

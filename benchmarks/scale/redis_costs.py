@@ -6,7 +6,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 
 LOOK_SECONDS: Final = 0.02
 

@@ -5,9 +5,9 @@ from aiokafka.admin import NewTopic
 from benchmarks.backlog import make
 from benchmarks.projecting import Report, publish
 from benchmarks.scale.points import Point
-from headcount.composition import utc_now
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
+from headcount.wiring import utc_now
 
 
 def settings_of(point: Point, settings: Settings) -> Settings:

@@ -11,7 +11,7 @@ from benchmarks.footprint import MEGABYTE, PeakMemory, cpu_seconds
 from benchmarks.projecting import working
 from benchmarks.scale.redis_costs import counted_events, read_cpu_seconds
 from headcount.clients import worker_redis
-from headcount.local.running import running
+from headcount.demo.running import running
 from headcount.settings import Settings
 
 _ADDING: Final = ("cmdstat_sadd", "cmdstat_pfadd")

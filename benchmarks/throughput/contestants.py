@@ -17,12 +17,12 @@ from benchmarks.hashing import KEY
 from benchmarks.throughput.line_up import OurName
 from benchmarks.throughput.run import Run, Stopwatch
 from headcount.clients import kafka_options
-from headcount.collection import collect_rarely
-from headcount.composition import serve_worker
-from headcount.logging import configure_logging
+from headcount.gc_tuning import tune_gc
 from headcount.settings import Settings
-from ingest.polling import POLL_RECORDS
-from ingest.tally import Tally
+from headcount.telemetry.logging import configure_logging
+from headcount.wiring import serve_worker
+from ingest.kafka.polling import POLL_RECORDS
+from ingest.worker.stats import Stats
 
 LOOK_SECONDS: Final = 0.005
 """How often the worker's tally is looked at: a batch takes longer."""
@@ -33,7 +33,7 @@ FASTEST_POLL_RECORDS: Final = 500
 
 def work(settings: Settings, events: int) -> Run:
     """Run the worker as it is."""
-    collect_rarely()  # as its command does
+    tune_gc()  # as its command does
     return asyncio.run(_work(settings, events))
 
 
@@ -48,14 +48,14 @@ def consume_batches(settings: Settings, events: int) -> Run:
 
 
 async def _work(settings: Settings, events: int) -> Run:
-    tally, stopping = Tally(), asyncio.Event()
+    stats, stopping = Stats(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(serve_worker(settings, stopping, tally=tally))
-        await _until(lambda: tally.records > 0)
+        group.create_task(serve_worker(settings, stopping, stats=stats))
+        await _until(lambda: stats.records > 0)
         # What is read and not yet applied is not counted, though it is still to be applied: rather too slow a
         # worker than too fast a one.
-        stopwatch = Stopwatch(tally.records)
-        await _until(lambda: _applied(tally) >= events)
+        stopwatch = Stopwatch(stats.records)
+        await _until(lambda: _applied(stats) >= events)
         run = stopwatch.stop(events)
         stopping.set()
     return run
@@ -85,8 +85,8 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _applied(tally: Tally) -> int:
-    return sum(partition.checkpoint or 0 for partition in tally.state.owned.values())
+def _applied(stats: Stats) -> int:
+    return sum(partition.checkpoint or 0 for partition in stats.state.owned.values())
 
 
 async def _batch(consumer: AIOKafkaConsumer, at_once: int) -> int:

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from benchmarks.people import Counts
 from benchmarks.throughput.line_up import Leaves
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 
 STANDARD_ERROR: Final = 0.0081
 STANDARD_ERRORS: Final = 5

@@ -23,12 +23,12 @@ from benchmarks.throughput.run import Run, peak_rss_bytes
 from benchmarks.throughput.servers import ServersWatch
 from benchmarks.throughput.stage import TURN_SECONDS
 from headcount.clients import kafka_options, worker_redis
-from headcount.composition import utc_now
 from headcount.log.topics import admin_client, create_topics
-from headcount.replay.publisher import BATCH_BYTES
+from headcount.ops.replay.publisher import BATCH_BYTES
 from headcount.settings import Settings
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 
 WORKERS: Final = 2
 LOOK_SECONDS: Final = 0.01

@@ -18,9 +18,9 @@ from benchmarks.throughput.outcome import check
 from benchmarks.throughput.run import Run
 from benchmarks.throughput.servers import watched_servers
 from headcount.clients import worker_redis
-from headcount.composition import utc_now
-from headcount.replay.recording import encode
+from headcount.ops.replay.recording import encode
 from headcount.settings import Settings
+from headcount.wiring import utc_now
 
 TURN_SECONDS: Final = 600.0
 """A contestant that takes longer hangs."""

@@ -13,11 +13,11 @@ import structlog
 import typer
 
 from headcount.cli.execution import serve
-from headcount.composition import serve_api
-from headcount.metrics.api_port import measured
-from headcount.processes.lifeline import Lifeline
 from headcount.settings import Settings
 from headcount.signals import stopped_by_signals
+from headcount.telemetry.api_port import measured
+from headcount.wiring import serve_api
+from httpd.processes.parent_channel import ParentChannel
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -25,20 +25,20 @@ def main(arguments: Sequence[str]) -> None:
     descriptor, url = arguments
     structlog.contextvars.bind_contextvars(pid=os.getpid())
     try:
-        serve(partial(_answer, Lifeline(socket.socket(fileno=int(descriptor)), url)))
+        serve(partial(_answer, ParentChannel(socket.socket(fileno=int(descriptor)), url)))
     except typer.Exit as end:  # as the command line takes it
         sys.exit(end.exit_code)
 
 
-async def _answer(lifeline: Lifeline, settings: Settings) -> None:
+async def _answer(parent_channel: ParentChannel, settings: Settings) -> None:
     async with stopped_by_signals() as stopping:
-        with lifeline.held():
+        with parent_channel.held():
             await serve_api(
                 settings,
                 stopping,
                 on_listening=lambda _url: None,  # the parent says when all of them do
                 observe=partial(measured, settings),
-                entrance=lifeline.entrance,
+                entrance=parent_channel.entrance,
             )
 
 

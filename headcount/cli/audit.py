@@ -4,11 +4,11 @@ from typing import Annotated, Final
 
 import typer
 
-from headcount.audit.audit import open_audit
-from headcount.audit.report import Damage, Report, Surplus
 from headcount.cli.execution import ask, unknown_if_failed
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.cli.progress import reading
+from headcount.ops.audit.audit import open_audit
+from headcount.ops.audit.report import Damage, Report, Surplus
 from headcount.settings import Settings
 
 DAMAGED: Final = 1

@@ -12,13 +12,13 @@ from headcount.cli.letters import document, print_outcome, print_overview, recor
 from headcount.cli.output import AsJson, print_json
 from headcount.cli.progress import shown
 from headcount.cli.tokens import parse_duration
-from headcount.composition import utc_now
-from headcount.dead_letters.letters import Place
-from headcount.dead_letters.overview import Query, find_letter, list_letters
-from headcount.dead_letters.redrive import Outcome, open_redrive
-from headcount.dead_letters.redrive_plan import MAX_REDRIVES, Plan, Selection, plan_redrive
+from headcount.ops.dead_letters.letters import Place
+from headcount.ops.dead_letters.overview import Query, find_letter, list_letters
+from headcount.ops.dead_letters.redrive import Outcome, open_redrive
+from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Plan, Selection, plan_redrive
 from headcount.settings import Settings
-from ingest.event import DeadLetterReason
+from headcount.wiring import utc_now
+from ingest.events.event import DeadLetterReason
 
 _match_place = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII).fullmatch
 

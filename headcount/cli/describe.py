@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from api.description.document import openapi_document
+from api.openapi.document import openapi_document
 from headcount.cli.execution import ask
 from headcount.cli.output import print_json
-from headcount.descriptions.asyncapi import asyncapi_document
-from headcount.descriptions.schemas import Document, event_schema
+from headcount.ops.descriptions.asyncapi import asyncapi_document
+from headcount.ops.descriptions.schemas import Document, event_schema
 from headcount.settings import Settings
 
 

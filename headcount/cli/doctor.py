@@ -8,8 +8,8 @@ import typer
 
 from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, print_json, print_table
-from headcount.doctor.examination import examine
-from headcount.doctor.finding import Finding, Verdict
+from headcount.ops.doctor.examination import examine
+from headcount.ops.doctor.finding import Finding, Verdict
 
 SIGNS: Final[dict[Verdict, str]] = {
     "ok": "ok",

@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from api.errors import TokensUnavailableError
-from headcount.collection import collect_rarely, leave_out_start
-from headcount.logging import configure_logging
+from headcount.gc_tuning import leave_out_start, tune_gc
 from headcount.settings import Settings, load_settings
+from headcount.telemetry.logging import configure_logging
 from ingest.errors import HeadcountError
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def ask(work: Work[T]) -> T:
     with _sentences():
         settings = load_settings(os.environ)
         configure_logging(settings.log_level, settings.log_format, libraries="critical")
-        collect_rarely()  # whatever the command, it may read a whole log
+        tune_gc()  # whatever the command, it may read a whole log
         return asyncio.run(work(settings))
 
 

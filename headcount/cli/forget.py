@@ -9,9 +9,9 @@ from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, print_json
 from headcount.cli.rebuild import Yes, replace, show_report
 from headcount.cli.verify import parse_workspace
-from headcount.rebuild.forgetting import Forgotten
-from headcount.rebuild.forgetting import forget as forget_user
-from headcount.rebuild.report import Report, accept_loss, refuse_loss
+from headcount.ops.rebuild.forgetting import Forgotten
+from headcount.ops.rebuild.forgetting import forget as forget_user
+from headcount.ops.rebuild.report import Report, accept_loss, refuse_loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from headcount.cli.output import AsJson, print_json, print_table
 from headcount.clients import worker_redis
 from headcount.settings import Settings
 from ingest.ports import GapCause
+from projector.checkpoints import read_progress
 from projector.gaps import GapReport, read_acknowledged
 from projector.gaps import acknowledge as put_aside
-from projector.progress import read_progress
 
 _WORDS: Final[dict[GapCause, str]] = {
     "retention": "retention removed {checkpoint} to {last} before they were counted",

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import typer
 
 from headcount.cli.output import print_json, print_table
-from headcount.dead_letters.letters import Letter
+from headcount.ops.dead_letters.letters import Letter
 
 VALUE_BYTES: Final = 4_096
 HEADER_BYTES: Final = 256

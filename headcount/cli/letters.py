@@ -6,9 +6,9 @@ import typer
 
 from headcount.cli.letter import printable
 from headcount.cli.output import print_table
-from headcount.dead_letters.overview import Overview
-from headcount.dead_letters.redrive import Outcome
-from headcount.dead_letters.redrive_plan import MAX_REDRIVES, Plan
+from headcount.ops.dead_letters.overview import Overview
+from headcount.ops.dead_letters.redrive import Outcome
+from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Plan
 
 ERROR_CHARACTERS: Final = 80
 

@@ -4,14 +4,14 @@ from typing import Annotated, Final
 
 import typer
 
-from headcount.audit.report import Damage
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.cli.progress import shown
-from headcount.rebuild.rebuild import Judge, open_rebuild
-from headcount.rebuild.report import Report, accept_loss, refuse_loss
+from headcount.ops.audit.report import Damage
+from headcount.ops.rebuild.rebuild import Judge, open_rebuild
+from headcount.ops.rebuild.report import Report, accept_loss, refuse_loss
 from headcount.settings import Settings
-from projector.meaning import Change
+from projector.counter_config import Change
 
 Yes = Annotated[
     bool, typer.Option("--yes", help="Replace the counters also where the log no longer holds all people.")

@@ -11,14 +11,14 @@ import typer
 from headcount.cli.execution import INTERRUPTED, ask
 from headcount.cli.output import AsJson, print_json
 from headcount.cli.progress import shown
-from headcount.composition import utc_now
 from headcount.log.topics import create_topics
-from headcount.replay.pace import FullSpeed, Pace, RecordedPace
-from headcount.replay.publisher import open_publisher
-from headcount.replay.recording import LINE_FORM, Activity, Survey, read, shifted, survey
-from headcount.replay.replay import End, Replay
+from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
+from headcount.ops.replay.publisher import open_publisher
+from headcount.ops.replay.recording import LINE_FORM, Activity, Survey, read, shifted, survey
+from headcount.ops.replay.replay import End, Replay
 from headcount.settings import Settings
 from headcount.signals import stopped_by_signals
+from headcount.wiring import utc_now
 
 _ENDS: Final[dict[End, str]] = {
     "complete": "The whole recording is published.",

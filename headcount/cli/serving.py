@@ -10,19 +10,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from headcount.api_parent import serve_api_processes
 from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
-from headcount.collection import collect_rarely
-from headcount.composition import serve_api
-from headcount.local.home import occupied
-from headcount.local.key_file import key_file
-from headcount.local.screen import Screen
-from headcount.metrics.api_port import api_port
-from headcount.metrics.worker_port import serve_measured_worker
-from headcount.processes.api import serve_api_processes
+from headcount.demo.home import occupied
+from headcount.demo.key_file import key_file
+from headcount.demo.screen import Screen
+from headcount.gc_tuning import tune_gc
 from headcount.settings import MOST_PROCESSES, Settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
-from ingest.errors import RefusedError
+from headcount.telemetry.api_port import api_port
+from headcount.telemetry.worker_port import serve_measured_worker
+from headcount.wiring import serve_api
+from ingest.errors import OperatorError
 
 
 def run() -> None:
@@ -53,7 +53,7 @@ def worker() -> None:
 
     Example: `KAFKA_BOOTSTRAP_SERVERS=kafka:9092 REDIS_URL=redis://redis:6379/0 headcount worker`
     """
-    collect_rarely()
+    tune_gc()
     serve(_worker)
 
 
@@ -81,7 +81,7 @@ def api(
 
 async def _run(settings: Settings) -> None:
     with _embedded():
-        from headcount.local.run import run as run_everything  # noqa: PLC0415 - see _embedded
+        from headcount.demo.run import run as run_everything  # noqa: PLC0415 - see _embedded
     screen = Screen(Console())
     await cancelled_by_signals(run_everything(settings, screen), screen.say)
 
@@ -92,7 +92,7 @@ def _embedded() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise RefusedError(
+        raise OperatorError(
             f"The embedded servers are not installed here ({error.name} is missing): "
             "install headcount[embedded], or give worker and API a Kafka and a Redis."
         ) from error
@@ -100,7 +100,7 @@ def _embedded() -> Iterator[None]:
 
 async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
     with _embedded():
-        from headcount.local.servers import embedded_servers  # noqa: PLC0415 - see _embedded
+        from headcount.demo.servers import embedded_servers  # noqa: PLC0415 - see _embedded
     with occupied(settings.headcount_home):
         async with embedded_servers(settings, _tell) as ours:
             show(

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from headcount import skip as skipping
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, print_json
+from headcount.ops import skip as skipping
 from projector.gaps import GapReport
 
 

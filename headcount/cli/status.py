@@ -6,8 +6,8 @@ import typer
 
 from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
-from headcount.status import Status, read_status
-from projector.audience import Audience
+from headcount.ops.status import Status, read_status
+from projector.activity_filter import ActivityFilter
 
 
 def status(
@@ -50,7 +50,7 @@ def summary(found: Status) -> str:
 def who_counts(found: Status) -> str:
     """Say whose activity counts."""
     return str(
-        Audience(
+        ActivityFilter(
             ignored_event_types=frozenset(found.ignored_event_types),
             ignored_user_types=frozenset(found.ignored_user_types),
         )

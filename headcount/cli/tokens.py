@@ -8,15 +8,15 @@ from typing import Annotated, Final
 
 import typer
 
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
-from api.tokens import Token, mint
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import Token, mint
+from api.store.tokens import RedisTokenStore
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, print_json, print_table
 from headcount.clients import api_redis
-from headcount.composition import utc_now
 from headcount.settings import Settings
-from headcount.token_store import RedisTokenStore
-from ingest.errors import RefusedError
+from headcount.wiring import utc_now
+from ingest.errors import OperatorError
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _match_duration = re.compile(r"([1-9]\d{0,5})([mhd])").fullmatch
@@ -138,4 +138,4 @@ async def _list(settings: Settings) -> list[Token]:
 async def _revoke(settings: Settings, token_id: str) -> None:
     async with _store(settings) as store:
         if await store.revoke(token_id, utc_now()) is None:
-            raise RefusedError(f"There is no token with the id {token_id}; see: headcount tokens list")
+            raise OperatorError(f"There is no token with the id {token_id}; see: headcount tokens list")

@@ -7,11 +7,11 @@ import typer
 from headcount.cli.execution import UNKNOWN, ask, unknown_if_failed
 from headcount.cli.output import NOTHING, AsJson, instant, print_json, print_table
 from headcount.cli.progress import reading
+from headcount.ops.verify.report import STANDARD_ERRORS, Day, Report
+from headcount.ops.verify.verification import open_verification
 from headcount.settings import Settings
-from headcount.verify.report import STANDARD_ERRORS, Day, Report
-from headcount.verify.verification import open_verification
-from ingest.event import is_workspace_id
-from projector.view import ESTIMATE_STANDARD_ERROR
+from ingest.events.event import is_workspace_id
+from projector.views.daily import ESTIMATE_STANDARD_ERROR
 
 OUTSIDE: Final = 1
 MOST_DAYS: Final = 36_500

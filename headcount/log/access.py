@@ -9,15 +9,15 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
-from headcount.log.reader import LogReader
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
-from ingest.leaving import leave
-from ingest.polling import POLL_MILLISECONDS
+from ingest.kafka.log_reader import LogReader
+from ingest.kafka.polling import POLL_MILLISECONDS
+from ingest.kafka.shutdown import close_within
+from ingest.kafka.topic_metadata import read_topic_id
 from ingest.ports import Extent
-from ingest.topic_id import read_topic_id
 
 
 async def current_topic_id(settings: Settings, topic: str) -> str:
@@ -60,7 +60,7 @@ async def open_log(settings: Settings, topic: str) -> AsyncIterator[LogReader]:
     except KafkaError as error:
         raise _unanswered(settings, error) from error
     finally:
-        await leave("log reader", consumer.stop())
+        await close_within("log reader", consumer.stop())
 
 
 async def _extents(

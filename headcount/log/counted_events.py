@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
-from headcount.log.reader import LogReader
 from headcount.log.scope import Scope
 from ingest.batch import Batch
-from ingest.sorting import Sorter
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.log_reader import LogReader
 
 
 class CountedEvents:
@@ -16,14 +16,14 @@ class CountedEvents:
     """
 
     def __init__(
-        self, scope: Scope, *, log: LogReader, sorter: Sorter, clock: Callable[[], datetime]
+        self, scope: Scope, *, log: LogReader, decoder: RecordDecoder, clock: Callable[[], datetime]
     ) -> None:
         self.total = scope.size
         self.done = 0
         self.records = 0
         self._scope = scope
         self._log = log
-        self._sorter = sorter
+        self._decoder = decoder
         self._clock = clock
 
     async def batches(self) -> AsyncIterator[Batch]:
@@ -36,7 +36,7 @@ class CountedEvents:
             for span in spans:
                 position = span.beginning
                 async for portion in self._log.read(partition, span):
-                    events = self._sorter.sort(partition, portion.records, self._clock()).events
+                    events = self._decoder.sort(partition, portion.records, self._clock()).events
                     yield Batch(partition=partition, start=start, end=portion.end, events=events)
                     self.records += len(portion.records)
                     self.done += portion.end - position

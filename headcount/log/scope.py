@@ -6,15 +6,15 @@ from operator import attrgetter
 
 from redis.asyncio import Redis
 
-from headcount.counted import read_counted
-from headcount.log.reader import LogReader
+from headcount.ops.log_scope.counted import read_counted
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
+from ingest.kafka.log_reader import LogReader
 from ingest.ports import Extent
+from projector.checkpoints import Progress, read_progress
+from projector.counted_users import REVISION
 from projector.gaps import GapReport, read_acknowledged
-from projector.people import REVISION
-from projector.progress import Progress, read_progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from aiokafka.errors import (
 )
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
-from headcount.log.entry import check_entry
+from headcount.preflight.kafka import check_entry
 from headcount.settings import Settings
-from ingest.dead_letters import DEAD_LETTER_SUFFIX
-from ingest.errors import RefusedError, UnavailableError
+from ingest.errors import OperatorError, UnavailableError
+from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 
 PARTITIONS: Final = 4
 REPLICAS: Final = 3
@@ -34,14 +34,14 @@ _LACKS_RIGHT: Final = (
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open an admin client.
 
-    Raises `UnavailableError` where Kafka is out of reach, `RefusedError` where it does not let us in.
+    Raises `UnavailableError` where Kafka is out of reach, `OperatorError` where it does not let us in.
     """
     admin = AIOKafkaAdminClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
     try:
         await _start(admin, settings)
         yield admin
     except _LACKS_RIGHT as error:
-        raise RefusedError(
+        raise OperatorError(
             f"Kafka refuses a right: {error!r}. Which are needed is listed in docs/security.md."
         ) from error
     except (KafkaError, TimeoutError) as error:
@@ -86,7 +86,7 @@ async def create_topics(settings: Settings) -> None:
 def _check_created(name: str, code: int) -> None:
     error = for_code(code)
     if code and error is not TopicAlreadyExistsError:  # another worker was quicker
-        raise RefusedError(
+        raise OperatorError(
             f"The topic {name} is missing and can't be created: {error.__name__}. "
             "Create it, or give its user the right to."
         )

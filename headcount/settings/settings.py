@@ -13,7 +13,7 @@ from headcount.settings.http import HttpSettings
 from headcount.settings.kafka import KafkaSettings
 from headcount.settings.observation import ObservationSettings
 from headcount.settings.redis import RedisSettings
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 
 _SECRETS: Final = frozenset(
     {"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password", "user_id_hash_key"}
@@ -46,7 +46,7 @@ class Settings(
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Build the settings from an environment; an empty value counts as not given.
 
-    Raises `RefusedError` with one sentence for each wrong value, and no secret in any.
+    Raises `OperatorError` with one sentence for each wrong value, and no secret in any.
     """
     given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
     given |= read_secrets(environ, _SECRETS)
@@ -56,7 +56,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         sentences = [_sentence(given, dict(problem)) for problem in problems]
     # Outside the except block: the validation's own error holds the values, secrets too.
-    raise RefusedError("\n".join(sentences))
+    raise OperatorError("\n".join(sentences))
 
 
 def _sentence(given: Mapping[str, str], problem: Mapping[str, Any]) -> str:

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from api.admission import Bounds
 from api.app import create_app
-from api.resources import PROMPT
+from api.auth.admission import Bounds
+from api.resources import FAST_PATH
 from api.server_log import server_logger
 from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
 from tests.waiting import scaled
@@ -46,7 +46,7 @@ async def serve() -> AsyncIterator[Serve]:
         async def start(app: web.Application) -> Client:
             server = TestServer(app)
             await server.start_server(access_log=None, logger=server_logger())
-            server.handler.request_handler = app[PROMPT].before(server.handler.request_handler)
+            server.handler.request_handler = app[FAST_PATH].before(server.handler.request_handler)
             return await stack.enter_async_context(TestClient(server))
 
         yield start

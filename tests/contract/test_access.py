@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from api.access import Access, Limit, Route, UndecidedRouteError, decision_of
+from api.routing import Access, Limit, Route, UndecidedRouteError, decision_of
 from tests.contract.conftest import Client
 from tests.fakes_api import FakeLimiter
 

@@ -141,10 +141,10 @@ async def test_what_was_wrong_is_counted_by_kind_and_told_to_nobody(
     for number, attempt in enumerate(attempts):
         wrong = await told(bounded_client, attempt | come_from(f"203.0.113.{number}"))
         assert wrong == (401, {}, NOT_LOGGED_IN)
-    refusals = bounded_client.app[ADMISSION].refusals
+    rejections = bounded_client.app[ADMISSION].rejections
     kinds = ("missing", "unknown", "expired", "revoked", "wrong-user")
-    assert refusals.failed_logins == dict.fromkeys(kinds, 1)
-    assert not refusals.rate_limited
+    assert rejections.failed_logins == dict.fromkeys(kinds, 1)
+    assert not rejections.rate_limited
 
 
 async def test_refusals_are_counted_by_what_was_exceeded(
@@ -153,6 +153,6 @@ async def test_refusals_are_counted_by_what_was_exceeded(
     await fail(bounded_client, 4)
     for _ in range(6):
         await told(bounded_client, headers)
-    refusals = bounded_client.app[ADMISSION].refusals
-    assert refusals.rate_limited == {"address": 2, "token": 3}
-    assert refusals.failed_logins == {"unknown": 4}
+    rejections = bounded_client.app[ADMISSION].rejections
+    assert rejections.rate_limited == {"address": 2, "token": 3}
+    assert rejections.failed_logins == {"unknown": 4}

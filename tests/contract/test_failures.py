@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from api.errors import NoTokensError, TokensUnavailableError
-from projector.view import CatchingUpError, ViewUnavailableError
+from projector.views.daily import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.fakes_api import FakeTokens, FakeView
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from api.errors import NoTokensError, TokensUnavailableError
-from projector.view import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
+from projector.views.daily import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.fakes_api import NOW, FakeTokens, FakeView
 

@@ -8,7 +8,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from structlog.testing import capture_logs
 
 from api.server_log import server_logger
-from projector.view import CatchingUpError
+from projector.views.daily import CatchingUpError
 from tests.contract.conftest import Client
 from tests.fakes_api import FakeView
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 from openapi_spec_validator import validate
 
-from api.access import Access, Limit, Route
 from api.app import ROUTES
-from api.contract import parse_start
-from api.description.document import openapi_document
-from api.description.start import START_PATTERN
+from api.endpoints.weekly_data.contract import parse_start
 from api.errors import StartMalformedError
+from api.openapi.document import openapi_document
+from api.openapi.start import START_PATTERN
+from api.routing import Access, Limit, Route
 from tests.contract.conftest import Client
 
 PATHS = openapi_document()["paths"]

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 
 from api.errors import RateLimitUnavailableError, TokensUnavailableError
-from api.resources import ADMISSION, PROMPT
-from projector.view import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
+from api.resources import ADMISSION, FAST_PATH
+from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, enter, limits, told
 from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
@@ -37,7 +37,7 @@ def count_one(view: FakeView) -> None:
 def prompt(client: Client) -> list[tuple[str, int]]:
     """Keep what was answered at once."""
     answered: list[tuple[str, int]] = []
-    client.app[PROMPT].note = lambda route, status, _: answered.append((route, status))
+    client.app[FAST_PATH].note = lambda route, status, _: answered.append((route, status))
     return answered
 
 
@@ -93,9 +93,9 @@ async def test_questions_at_the_same_time_share_one_reading(
     client: Client, view: FakeView, tokens: FakeTokens
 ) -> None:
     """Whosever they are: the numbers are the workspace's."""
-    people = [enter(tokens, "view-engagement-dashboard", user_id=name) for name in ("alice", "bob")]
+    counted_users = [enter(tokens, "view-engagement-dashboard", user_id=name) for name in ("alice", "bob")]
     view.hangs = True
-    asking = [asyncio.create_task(ask(client, people[number % 2])) for number in range(6)]
+    asking = [asyncio.create_task(ask(client, counted_users[number % 2])) for number in range(6)]
     await wait_until(lambda: view.asked)
     view.go_on()
     assert [answer[:2] for answer in await asyncio.gather(*asking)] == [(200, EMPTY)] * 6
@@ -251,7 +251,7 @@ async def test_each_poll_is_counted_once(
         assert await told(bounded_client, headers) == (200, limits(3, remaining), EMPTY)
     assert [*limiter.counts.values()] == [3]
     assert (await told(bounded_client, headers))[0] == 429
-    assert bounded_client.app[ADMISSION].refusals.rate_limited == {"token": 1}
+    assert bounded_client.app[ADMISSION].rejections.rate_limited == {"token": 1}
 
 
 async def test_a_poll_that_can_not_be_counted_is_not_answered(

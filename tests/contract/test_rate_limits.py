@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.errors import RateLimitUnavailableError
-from projector.view import CatchingUpError, ViewUnavailableError
+from projector.views.daily import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, RESET, enter, limits, told, too_many
 from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView

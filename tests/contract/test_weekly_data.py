@@ -10,7 +10,7 @@ import pytest
 from multidict import CIMultiDict
 
 from api.app import create_app
-from projector.view import ESTIMATE_STANDARD_ERROR
+from projector.views.daily import ESTIMATE_STANDARD_ERROR
 from tests.contract.conftest import Client, Serve
 from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Final
 
-from headcount.composition import utc_now
+from headcount.wiring import utc_now
 
 SMALL_USERS: Final = tuple(f"user-{number}" for number in range(10))
 """So few, and of such names, that a HyperLogLog counts any of them exactly."""

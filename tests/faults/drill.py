@@ -7,8 +7,8 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
-from headcount.status import read_status
+from headcount.ops.status import read_status
+from headcount.wiring import utc_now
 from tests.faults.exercise import Exercise
 from tests.faults.load import Load
 from tests.faults.logged import complaints

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from headcount.composition import utc_now
+from headcount.wiring import utc_now
 from tests.faults.load import Load
 from tests.faults.plant import Plant
 from tests.faults.processes import Process

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from headcount.clients import kafka_options
-from headcount.composition import utc_now
 from headcount.settings import Settings
+from headcount.wiring import utc_now
 from tests.faults.activity import Activity, Counter, Draft
 
 TICK_SECONDS: Final = 0.02

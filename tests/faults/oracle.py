@@ -10,12 +10,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.composition import calendar, deployment, people, utc_now
 from headcount.settings import Settings
+from headcount.wiring import calendar, counted_users, deployment, utc_now
 from ingest.batch import Batch, Offset, Partition
-from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import Extent, LogState
-from ingest.sorting import Sorter
 from projector import keys
 from projector.projection import RedisProjection
 from tests.faults.activity import SMALL_USERS, Counter
@@ -56,7 +56,7 @@ class Oracle:
         self._settings = settings
         self._redis = redis
         self._yardstick = yardstick
-        self._sorter = Sorter(max_event_bytes=settings.max_event_bytes)
+        self._decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
         self._users: defaultdict[Counter, set[str]] = defaultdict(set)
         self._poison: dict[Place, bytes | None] = {}
 
@@ -76,7 +76,7 @@ class Oracle:
         projection = RedisProjection(
             self._yardstick,
             calendar(self._settings),
-            people(self._settings),
+            counted_users(self._settings),
             deployment=deployment(self._settings),
             clock=utc_now,
         )
@@ -84,7 +84,7 @@ class Oracle:
         await projection.begin(LogState("yardstick", extents))
         for partition, found in records.items():
             end = Offset(found[-1].offset + 1) if found else Offset(0)
-            result = self._sorter.sort(partition, [*self._gone.get(partition.number, ()), *found], utc_now())
+            result = self._decoder.sort(partition, [*self._gone.get(partition.number, ()), *found], utc_now())
             batch = Batch(partition=partition, start=Offset(0), end=end, events=result.events)
             if await projection.apply(batch) != end:
                 raise AssertionError("the clean projection did not take its batch")

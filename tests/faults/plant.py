@@ -12,15 +12,15 @@ from uuid import uuid4
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from redis.asyncio import Redis
 
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
-from api.tokens import Token, mint
-from headcount.composition import utc_now
-from headcount.embedded import EmbeddedKafka, EmbeddedValkey
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.tokens import Token, mint
+from api.store.tokens import RedisTokenStore
+from embedded import EmbeddedKafka, EmbeddedValkey
 from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings, load_settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from ingest.sorting import Sorter
+from ingest.events.decoding import RecordDecoder
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
 from tests.people import KEY
@@ -109,9 +109,9 @@ class Plant:
         """Have Redis lose everything: of what the log has lost too, only the dead letters are left."""
         async with self.redis() as redis:
             await redis.flushall()
-        sorter = Sorter(max_event_bytes=self.settings().max_event_bytes)
+        decoder = RecordDecoder(max_event_bytes=self.settings().max_event_bytes)
         for number, records in self.gone.items():
-            letters = sorter.sort(Partition(self.topic, number), records, utc_now()).letters
+            letters = decoder.sort(Partition(self.topic, number), records, utc_now()).letters
             self.gone[number] = [letter.record for letter in letters]
 
     async def add_redis(self) -> EmbeddedValkey:

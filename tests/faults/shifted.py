@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, datetime, timedelta
 
-from headcount import composition
+from headcount import wiring as composition
 from headcount.cli import main
 
 

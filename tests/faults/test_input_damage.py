@@ -4,9 +4,9 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from headcount.composition import utc_now
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 from tests.faults.activity import Draft, event
 from tests.faults.damage import Damage, Damaged, bomb, damage, undecodable, unknown_codec, wrong_checksum
 from tests.faults.drill import Drill

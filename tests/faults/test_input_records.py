@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from headcount.clients import kafka_options
-from headcount.composition import utc_now
 from headcount.log.topics import admin_client
-from ingest.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX
+from headcount.wiring import utc_now
+from ingest.kafka.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX
 from tests.faults.activity import Draft, event, poison
 from tests.faults.drill import Drill
 from tests.faults.load import Load

@@ -1,9 +1,9 @@
 """The topic is not what it was: with more partitions, another one, or without records that were in it."""
 
-from headcount.composition import utc_now
 from headcount.log.topics import PARTITIONS
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 from tests.faults.activity import Draft, event
 from tests.faults.drill import Drill
 from tests.faults.exercise import Exercise

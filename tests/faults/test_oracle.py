@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
 from headcount.settings import load_settings
+from headcount.wiring import utc_now
 from projector import keys
 from tests.faults import activity
 from tests.faults.activity import SMALL_USERS

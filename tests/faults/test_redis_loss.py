@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 from tests.faults.drill import Drill
 
 CUT_BYTES = 4_000

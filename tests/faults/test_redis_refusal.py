@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 from headcount.log.topics import PARTITIONS
+from headcount.wiring import utc_now
 from ingest.batch import Partition
 from projector import keys
 from tests.faults import activity

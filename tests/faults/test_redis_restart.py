@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError  # noqa: A004 - Redis' own
 
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
 from tests.waiting import wait_until

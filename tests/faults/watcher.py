@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from api.contract import WEEKLY_DATA_PATH
-from headcount.composition import utc_now
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from headcount.wiring import utc_now
 from tests.faults.activity import WINDOW_DAYS
 from tests.faults.load import Load
 from tests.faults.plant import Plant

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.calendar import Calendar
@@ -121,39 +121,41 @@ async def test_any_order_repetition_and_split_give_equal_counters(
 @given(events=EVENTS)
 async def test_the_counts_are_those_of_the_people(redis_client: Redis, events: Sequence[Event]) -> None:
     await project(redis_client, Reading([(PARTITIONS[0], events)]))
-    people: dict[str, set[str]] = {}
+    counted_users: dict[str, set[str]] = {}
     for event in events:
         day = event.occurred_at.astimezone(CALENDAR.time_zone).date()
         assert event.user_id is not None
-        people.setdefault(keys.FIRST.day(event.workspace_id, day), set()).add(event.user_id)
-    for key, user_ids in people.items():
+        counted_users.setdefault(keys.FIRST.day(event.workspace_id, day), set()).add(event.user_id)
+    for key, user_ids in counted_users.items():
         assert await count(redis_client, key) == len(user_ids)
 
 
 @settings(ON_REDIS, max_examples=40)
-@given(people=st.integers(EXACT - 30, EXACT + 30), random=st.randoms(use_true_random=False))
+@given(counted_users=st.integers(EXACT - 30, EXACT + 30), random=st.randoms(use_true_random=False))
 async def test_a_counter_at_the_edge_depends_only_on_who_is_in_it(
-    redis_client: Redis, people: int, random: Random
+    redis_client: Redis, counted_users: int, random: Random
 ) -> None:
     """The number of people decides whether it is exact, and who they are what it holds."""
-    await project(redis_client, shuffled([active(f"user-{number}") for number in range(people)], random))
-    assert await is_exact(redis_client, DAY) == (people <= EXACT)
-    users = PSEUDONYMS.of("acme", (f"user-{number}" for number in range(people)))
-    await (redis_client.sadd if people <= EXACT else redis_client.pfadd)("plain", *users)
+    await project(
+        redis_client, shuffled([active(f"user-{number}") for number in range(counted_users)], random)
+    )
+    assert await is_exact(redis_client, DAY) == (counted_users <= EXACT)
+    users = PSEUDONYMS.of("acme", (f"user-{number}" for number in range(counted_users)))
+    await (redis_client.sadd if counted_users <= EXACT else redis_client.pfadd)("plain", *users)
     assert await content(redis_client, DAY) == await content(redis_client, "plain")
 
 
 @settings(ON_REDIS, max_examples=30)
 @given(
-    people=st.integers(EXACT - 5, EXACT + 5),
+    counted_users=st.integers(EXACT - 5, EXACT + 5),
     reached=st.integers(0, EXACT + 5),
     random=st.randoms(use_true_random=False),
 )
 async def test_a_replay_into_what_was_counted_already_changes_nothing_at_the_edge(
-    redis_client: Redis, people: int, reached: int, random: Random
+    redis_client: Redis, counted_users: int, reached: int, random: Random
 ) -> None:
     """A checkpoint may be lost, or be older, at any moment: before the edge, and after it."""
-    events = [active(f"user-{number}") for number in range(people)]
+    events = [active(f"user-{number}") for number in range(counted_users)]
     plain = await project(redis_client, Reading([(PARTITIONS[0], events)]))
     await project(redis_client, Reading([(PARTITIONS[0], events[:reached])]))
     for _ in range(2):
@@ -191,9 +193,11 @@ async def test_people_who_are_known_do_not_end_exactness(redis_client: Redis) ->
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("people", [1_000, 1_650, 4_000], ids=["sparse", "sparse-or-dense", "dense"])
-async def test_large_counters_have_equal_registers(redis_client: Redis, people: int, seed: int) -> None:
-    events = [active(f"user-{number}") for number in range(people)]
+@pytest.mark.parametrize("counted_users", [1_000, 1_650, 4_000], ids=["sparse", "sparse-or-dense", "dense"])
+async def test_large_counters_have_equal_registers(
+    redis_client: Redis, counted_users: int, seed: int
+) -> None:
+    events = [active(f"user-{number}") for number in range(counted_users)]
     await project(redis_client, Reading([(PARTITIONS[0], events)]))
     plain, counted = await content(redis_client, DAY), await count(redis_client, DAY)
     await project(redis_client, shuffled(events, Random(seed)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from headcount.metrics.names import API
+from headcount.telemetry.names import API
 from tests.e2e.programs import ROOT, Program, plain_environ, started
 from tests.scrapes import Scrape, scrape
 from tests.waiting import wait_until

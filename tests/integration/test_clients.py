@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from redis.asyncio import Redis
 
+from embedded import EmbeddedValkey
 from headcount.clients import api_redis, worker_redis
-from headcount.embedded import EmbeddedValkey
 from headcount.settings import Settings, load_settings
 from tests.servers import Servers
 from tests.waiting import wait_until

@@ -6,12 +6,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
-from headcount.status import read_status
+from headcount.ops.status import read_status
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from ingest.decompression import BATCH_BYTES, POLL_BYTES
-from projector.progress import read_progress
-from projector.view import RedisView
+from ingest.kafka.decompression import BATCH_BYTES, POLL_BYTES
+from projector.checkpoints import read_progress
+from projector.views.daily import RedisView
 from tests.deployment import Deployment, deployed, event
 from tests.waiting import wait_until
 

@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.dead_letters.overview import dead_letter_topic
+from headcount.ops.dead_letters.overview import dead_letter_topic
 from ingest.batch import Partition
-from ingest.dead_letters import KafkaDeadLetters
+from ingest.kafka.dead_letters import KafkaDeadLetters
 from ingest.ports import DeadLetter
 from projector import keys
 from tests.deployment import Deployment, deployed, event

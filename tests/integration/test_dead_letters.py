@@ -10,8 +10,8 @@ from headcount.clients import kafka_options
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
 from ingest.batch import Partition
-from ingest.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX, KafkaDeadLetters
 from ingest.errors import UnavailableError
+from ingest.kafka.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX, KafkaDeadLetters
 from ingest.ports import DeadLetter
 from tests.fakes_log import FakeRecord
 from tests.suites.letters import read_topic

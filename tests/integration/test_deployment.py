@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 from ingest.batch import Offset, Partition
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 from ingest.ports import Extent, LogState
 from projector import keys
-from projector.audience import Audience
+from projector.activity_filter import ActivityFilter
 from projector.deployment import Deployment
 from projector.pseudonyms import Pseudonyms
 from tests.people import PSEUDONYMS
@@ -50,11 +50,11 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
             "USER_ID_HASH_KEY with the fingerprint.*headcount rebuild",
         ),
         (
-            replace(OURS, audience=Audience(ignored_user_types=frozenset({"bot", "app"}))),
+            replace(OURS, activity_filter=ActivityFilter(ignored_user_types=frozenset({"bot", "app"}))),
             "IGNORED_USER_TYPES '', this start is for 'app,bot'.*headcount rebuild",
         ),
         (
-            replace(OURS, audience=Audience(ignored_event_types=frozenset({"typing"}))),
+            replace(OURS, activity_filter=ActivityFilter(ignored_event_types=frozenset({"typing"}))),
             "IGNORED_EVENT_TYPES '', this start is for 'typing'.*headcount rebuild",
         ),
     ],
@@ -63,9 +63,9 @@ async def test_another_deployment_is_refused_and_changes_nothing(
     redis_client: Redis, other: Deployment, words: str
 ) -> None:
     await OURS.claim(redis_client)
-    with pytest.raises(RefusedError, match=words):
+    with pytest.raises(OperatorError, match=words):
         await other.claim(redis_client)
-    with pytest.raises(RefusedError, match=words):
+    with pytest.raises(OperatorError, match=words):
         await other.check(redis_client)
     await OURS.check(redis_client)
 
@@ -83,7 +83,7 @@ async def test_a_redis_that_lost_everything_is_claimed_again_with_its_checkpoint
     await redis_client.flushdb()
     await projection.begin(LOG)
     await OURS.check(redis_client)
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperatorError):
         await Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint).check(
             redis_client
         )
@@ -93,7 +93,7 @@ async def test_a_redis_that_another_took_over_is_not_counted_into(redis_client: 
     await Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint).claim(
         redis_client
     )
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperatorError):
         await redis_projection(redis_client).begin(LOG)
     assert not await redis_client.exists(keys.FIRST.checkpoints)
 
@@ -101,7 +101,7 @@ async def test_a_redis_that_another_took_over_is_not_counted_into(redis_client: 
 async def test_a_redis_that_evicts_is_refused(embedded_valkey: Servers[EmbeddedValkey]) -> None:
     valkey = await embedded_valkey.start(options={"maxmemory-policy": "allkeys-lru"})
     async with Redis.from_url(valkey.url) as redis:
-        with pytest.raises(RefusedError, match="allkeys-lru"):
+        with pytest.raises(OperatorError, match="allkeys-lru"):
             await redis_projection(redis).claim()
         assert await redis.dbsize() == 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from headcount.status import read_status
+from headcount.ops.status import read_status
 from ingest.ports import Headers
 from tests.deployment import Deployment, deployed
 

@@ -10,16 +10,16 @@ import pytest
 from aiokafka.admin import NewTopic
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
-from headcount.doctor.ask_rights import own_rights
-from headcount.doctor.examination import gather, judge
-from headcount.doctor.finding import Finding
-from headcount.doctor.rights_facts import COMMANDS
-from headcount.embedded import EmbeddedValkey
+from api.store.tokens import RedisTokenStore
+from embedded import EmbeddedValkey
 from headcount.log.topics import admin_client
+from headcount.ops.doctor.ask_rights import own_rights
+from headcount.ops.doctor.examination import gather, judge
+from headcount.ops.doctor.finding import Finding
+from headcount.ops.doctor.rights_facts import COMMANDS
+from headcount.ops.status import read_status
 from headcount.settings import Settings, load_settings
-from headcount.status import read_status
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import utc_now
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 from tests.fakes_api import make_token

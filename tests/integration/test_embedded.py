@@ -17,9 +17,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
-from headcount.embedded import EmbeddedKafka, EmbeddedValkey
-from headcount.embedded.ports import find_free_port
-from ingest.errors import RefusedError
+from embedded import EmbeddedKafka, EmbeddedValkey
+from embedded.ports import find_free_port
+from ingest.errors import OperatorError
 from tests.leftovers import end_leftovers
 from tests.servers import Servers
 from tests.waiting import scaled, wait_until
@@ -28,7 +28,7 @@ CODECS = ("gzip", "snappy", "lz4", "zstd")
 RUN = """
 import asyncio, sys
 from pathlib import Path
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 
 valkey = EmbeddedValkey(home=Path(sys.argv[1]))
 asyncio.run(valkey.start())
@@ -103,7 +103,7 @@ async def test_a_kafka_with_a_wrong_setting_is_refused_with_its_own_words(
     embedded_kafka: Servers[EmbeddedKafka],
 ) -> None:
     kafka = embedded_kafka(settings={"log.retention.ms": "soon"})
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(OperatorError) as refusal:
         await kafka.start()
     assert "Invalid value soon for configuration log.retention.ms" in str(refusal.value)
     assert str(refusal.value).endswith(f"Its log: {kafka.log_path}")
@@ -123,7 +123,7 @@ async def test_a_kafka_on_the_port_that_its_controller_had_moves_the_controller(
 async def test_a_kafka_on_a_taken_port_is_refused(embedded_kafka: Servers[EmbeddedKafka]) -> None:
     taken = find_free_port()
     async with await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", taken):
-        with pytest.raises(RefusedError, match=f"^Port {taken} on"):
+        with pytest.raises(OperatorError, match=f"^Port {taken} on"):
             await embedded_kafka.start(port=taken)
 
 
@@ -192,7 +192,7 @@ async def test_a_valkey_with_a_wrong_option_is_refused_with_its_own_words(
     embedded_valkey: Servers[EmbeddedValkey],
 ) -> None:
     with pytest.raises(
-        RefusedError, match="ended while starting: Bad directive or wrong number of arguments"
+        OperatorError, match="ended while starting: Bad directive or wrong number of arguments"
     ):
         await embedded_valkey.start(options={"no-such-option": "1"})
 
@@ -225,7 +225,7 @@ async def test_a_second_server_on_a_live_ones_home_is_refused(
     embedded_valkey: Servers[EmbeddedValkey], tmp_path: Path
 ) -> None:
     first = await embedded_valkey.start(home=tmp_path)
-    with pytest.raises(RefusedError, match="is in use by process"):
+    with pytest.raises(OperatorError, match="is in use by process"):
         await embedded_valkey.start(home=tmp_path)
     assert first.is_running
 

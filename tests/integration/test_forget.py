@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from projector import keys
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 from tests.deployment import Deployment, deployed, event
 from tests.people import PSEUDONYMS, as_stored, count
 from tests.waiting import wait_until
@@ -27,9 +27,9 @@ async def deployment(
         yield deployment
 
 
-async def count_people(deployment: Deployment, workspace_id: str, people: int) -> None:
+async def count_people(deployment: Deployment, workspace_id: str, counted_users: int) -> None:
     """Publish the same people of a workspace, and have them counted."""
-    some = [event(f"user-{number}", NOON, workspace_id=workspace_id) for number in range(people)]
+    some = [event(f"user-{number}", NOON, workspace_id=workspace_id) for number in range(counted_users)]
     await deployment.publish(*some)
     await deployment.count()
 

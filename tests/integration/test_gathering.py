@@ -13,8 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from headcount.embedded import EmbeddedValkey
-from headcount.gathering import MOST_TOGETHER, GatheringRedis
+from embedded import EmbeddedValkey
+from projector.redis.auto_pipelining import MOST_TOGETHER, AutoPipeliningRedis
 from tests.mute import address_of, mute_server
 from tests.servers import Servers
 from tests.waiting import scaled, wait_until
@@ -23,13 +23,13 @@ MANY: Final = 3 * MOST_TOGETHER + 1
 SOON: Final = 0.1
 
 
-def gathering(url: str, *, connections: int = 1, seconds: float = 60) -> GatheringRedis:
+def gathering(url: str, *, connections: int = 1, seconds: float = 60) -> AutoPipeliningRedis:
     pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), driver_info=None)
-    return GatheringRedis(pool, connections=connections, seconds=seconds)
+    return AutoPipeliningRedis(pool, connections=connections, seconds=seconds)
 
 
 @pytest.fixture
-async def redis(redis_url: str, redis_client: Redis) -> AsyncIterator[GatheringRedis]:
+async def redis(redis_url: str, redis_client: Redis) -> AsyncIterator[AutoPipeliningRedis]:
     """A client that is connected, on an empty database."""
     async with gathering(redis_url) as client:
         await client.exists("a")
@@ -42,7 +42,7 @@ async def errors_of(*questions: Awaitable[object]) -> list[object]:
     return [type(end) if isinstance(end, Exception) else end for end in ends]
 
 
-async def test_everyone_has_the_reply_to_their_own_question(redis: GatheringRedis) -> None:
+async def test_everyone_has_the_reply_to_their_own_question(redis: AutoPipeliningRedis) -> None:
     numbers = range(MANY)
     assert await asyncio.gather(*(redis.echo(str(number)) for number in numbers)) == [
         str(number).encode() for number in numbers
@@ -50,7 +50,7 @@ async def test_everyone_has_the_reply_to_their_own_question(redis: GatheringRedi
 
 
 async def test_what_is_asked_in_the_same_turn_travels_together(
-    redis: GatheringRedis, redis_client: Redis
+    redis: AutoPipeliningRedis, redis_client: Redis
 ) -> None:
     await redis_client.config_resetstat()
     await asyncio.gather(*(redis.echo("x") for _ in range(MOST_TOGETHER)))
@@ -58,21 +58,21 @@ async def test_what_is_asked_in_the_same_turn_travels_together(
     assert stats["total_reads_processed"] <= 3  # theirs, and two of the other client
 
 
-async def test_no_more_travel_together_than_that(redis: GatheringRedis, redis_client: Redis) -> None:
+async def test_no_more_travel_together_than_that(redis: AutoPipeliningRedis, redis_client: Redis) -> None:
     await redis_client.config_resetstat()
     await asyncio.gather(*(redis.echo("x") for _ in range(MANY)))
     stats = await redis_client.info("stats")
     assert stats["total_reads_processed"] >= MANY // MOST_TOGETHER + 1
 
 
-async def test_a_reply_is_what_redis_py_makes_of_it(redis: GatheringRedis, redis_client: Redis) -> None:
+async def test_a_reply_is_what_redis_py_makes_of_it(redis: AutoPipeliningRedis, redis_client: Redis) -> None:
     await redis.hset("hash", mapping={"one": "1", "two": "2"})
     assert await redis.hgetall("hash") == await redis_client.hgetall("hash")
     versions = [(await client.info("server"))["redis_version"] for client in (redis, redis_client)]
     assert versions[0] == versions[1]
 
 
-async def test_an_error_is_that_of_who_asked_for_it(redis: GatheringRedis) -> None:
+async def test_an_error_is_that_of_who_asked_for_it(redis: AutoPipeliningRedis) -> None:
     await redis.set("a", "text")
     assert await errors_of(redis.get("a"), redis.scard("a"), redis.get("a")) == [
         b"text",
@@ -81,20 +81,20 @@ async def test_an_error_is_that_of_who_asked_for_it(redis: GatheringRedis) -> No
     ]
 
 
-async def test_what_redis_cannot_be_asked_disturbs_nobody(redis: GatheringRedis) -> None:
+async def test_what_redis_cannot_be_asked_disturbs_nobody(redis: AutoPipeliningRedis) -> None:
     odd: Any = object()
     assert await errors_of(redis.echo("x"), redis.get(odd), redis.echo("y")) == [b"x", DataError, b"y"]
 
 
 async def test_a_script_that_redis_does_not_have_is_loaded(
-    redis: GatheringRedis, redis_client: Redis
+    redis: AutoPipeliningRedis, redis_client: Redis
 ) -> None:
     script = redis.register_script("return ARGV[1]")
     await redis_client.script_flush()
     assert await asyncio.gather(*(script(args=[number]) for number in range(3))) == [b"0", b"1", b"2"]
 
 
-async def test_who_gives_up_gives_up_alone(redis: GatheringRedis) -> None:
+async def test_who_gives_up_gives_up_alone(redis: AutoPipeliningRedis) -> None:
     first, second, third = (asyncio.create_task(add(redis, number)) for number in (1, 2, 3))
     await asyncio.sleep(0)
     first.cancel()
@@ -102,7 +102,7 @@ async def test_who_gives_up_gives_up_alone(redis: GatheringRedis) -> None:
 
 
 async def test_who_gives_up_while_it_travels_gives_up_alone(
-    redis: GatheringRedis, redis_client: Redis
+    redis: AutoPipeliningRedis, redis_client: Redis
 ) -> None:
     async with unwritable(redis_client):
         first, second = (asyncio.create_task(add(redis, number)) for number in (1, 2))

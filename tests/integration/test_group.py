@@ -11,7 +11,7 @@ import pytest
 from headcount.clients import kafka_options
 from headcount.log.topics import PARTITIONS, create_topics
 from headcount.settings import Settings
-from ingest.source import KafkaSource
+from ingest.kafka.source import KafkaSource
 from tests.waiting import wait_until
 
 DEADLINE_SECONDS = 60.0

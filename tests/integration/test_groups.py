@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from headcount.composition import serve_worker, utc_now
-from headcount.replay.publisher import Publisher, open_publisher
-from headcount.status import read_status
-from ingest.tally import Tally
+from headcount.ops.replay.publisher import Publisher, open_publisher
+from headcount.ops.status import read_status
+from headcount.wiring import serve_worker, utc_now
+from ingest.worker.stats import Stats
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 from tests.waiting import wait_until
@@ -38,7 +38,7 @@ class Group:
 
     def join(self) -> "Member":
         member = Member(self._deployment)
-        self._parts.push_async_callback(member.leave)
+        self._parts.push_async_callback(member.close_within)
         return member
 
 
@@ -46,21 +46,21 @@ class Member:
     """A worker of the group."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self.tally = Tally()
+        self.stats = Stats()
         self._stopping = asyncio.Event()
         self._serving = asyncio.create_task(
-            serve_worker(deployment.worker_settings, self._stopping, tally=self.tally)
+            serve_worker(deployment.worker_settings, self._stopping, stats=self.stats)
         )
 
-    async def leave(self) -> None:
+    async def close_within(self) -> None:
         """Stop it as SIGTERM does."""
         self._stopping.set()
         await self._serving
 
     async def until_counting(self) -> None:
         """Wait until it has counted more than it has by now."""
-        records = self.tally.records
-        await wait_until(lambda: self.tally.records > records, deadline_seconds=SECONDS)
+        records = self.stats.records
+        await wait_until(lambda: self.stats.records > records, deadline_seconds=SECONDS)
 
 
 @pytest.fixture
@@ -126,11 +126,11 @@ async def test_a_worker_joins_and_one_leaves_in_the_midst_of_traffic(
         second = group.join()
         await second.until_counting()
         await first.until_counting()
-        await first.leave()
+        await first.close_within()
         await second.until_counting()
     await until_caught_up(deployment)
     assert await count_users(redis_client) == traffic.published
-    assert sum(member.tally.gaps.total() + member.tally.rollbacks for member in (first, second)) == 0
+    assert sum(member.stats.gaps.total() + member.stats.rollbacks for member in (first, second)) == 0
 
 
 async def test_workers_without_partitions_wait_to_take_over(
@@ -140,7 +140,7 @@ async def test_workers_without_partitions_wait_to_take_over(
     await until_members(deployment, PARTITIONS + 1)
     await until_caught_up(deployment)
     for member in members[1:]:
-        await member.leave()
+        await member.close_within()
     await until_members(deployment, 1)
     for partition in range(PARTITIONS):
         await deployment.publish(event(str(partition), workspace_id="w-0"), partition=partition)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
-from headcount.http.server import listening
-from headcount.http.tally import Cause, ConnectionTally
 from headcount.settings import Settings
+from httpd.server import listening
+from httpd.stats import Cause, ConnectionStats
 from tests.waiting import scaled, wait_until
 from tests.wire import Wire
 
@@ -27,7 +27,7 @@ class Server:
     """A server with one set of bounds, and what it tells of itself."""
 
     port: int
-    tally: ConnectionTally
+    stats: ConnectionStats
     at_work: asyncio.Event  # /slow was asked for
     go_on: asyncio.Event  # and may answer
     stack: AsyncExitStack
@@ -48,12 +48,12 @@ async def serve() -> AsyncIterator[Serve]:
 
         async def start(**bounds: object) -> Server:
             at_work, go_on = asyncio.Event(), asyncio.Event()
-            tally = ConnectionTally()
+            stats = ConnectionStats()
             # The bounds are near what an honest client needs.
             scaled_bounds = {name: _scaled(name, bound) for name, bound in bounds.items()}
             settings = Settings.model_validate({"http_port": 0} | scaled_bounds)
-            url = await stack.enter_async_context(listening(_app(at_work, go_on), settings, tally))
-            return Server(int(url.rpartition(":")[2]), tally, at_work, go_on, stack)
+            url = await stack.enter_async_context(listening(_app(at_work, go_on), settings, stats))
+            return Server(int(url.rpartition(":")[2]), stats, at_work, go_on, stack)
 
         yield start
 
@@ -95,7 +95,7 @@ async def test_a_head_that_drips_in_has_a_deadline(serve: Serve) -> None:
         408,
         "The request did not arrive in time [error-request-timeout]",
     )
-    assert server.tally.refused == {Cause.HEAD_TIMEOUT: 1}
+    assert server.stats.refused == {Cause.HEAD_TIMEOUT: 1}
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n\r\n\r\n"])
@@ -118,7 +118,7 @@ async def test_an_answer_in_work_is_sent_before_a_slow_head_ends_the_connection(
     server = await serve(http_head_timeout_seconds=0.2)
     wire = await server.connect()
     await wire.send(GET_SLOW + b"GET")
-    await wait_until(lambda: server.tally.refused[Cause.HEAD_TIMEOUT], message="the head was overdue")
+    await wait_until(lambda: server.stats.refused[Cause.HEAD_TIMEOUT], message="the head was overdue")
     server.go_on.set()
     assert (await wire.last_answer()).body == b"slow"
 
@@ -141,7 +141,7 @@ async def test_idle_connections_are_closed(serve: Serve) -> None:
         await wire.send(GET)
         assert (await wire.answer()).body == b"quick"
     assert await asyncio.gather(*(wire.rest() for wire in wires)) == [b"", b"", b""]
-    assert server.tally == ConnectionTally(open=0, refused=Counter({Cause.IDLE: 3}))
+    assert server.stats == ConnectionStats(open=0, refused=Counter({Cause.IDLE: 3}))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_an_oversize_head_is_refused(serve: Serve, head: bytes) -> None:
     answer = await wire.last_answer()
     assert answer.status == 431
     assert answer.error == "The request line and headers are too large [error-headers-too-large]"
-    assert server.tally.refused == {Cause.HEAD_TOO_LARGE: 1}
+    assert server.stats.refused == {Cause.HEAD_TOO_LARGE: 1}
 
 
 async def test_a_head_of_just_the_size_is_served(serve: Serve) -> None:
@@ -196,7 +196,7 @@ async def test_a_body_on_a_get_is_refused_unread(serve: Serve, body: bytes) -> N
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
     answer = await wire.last_answer()
     assert (answer.status, answer.error) == (413, "Requests take no body [error-body-not-allowed]")
-    assert server.tally.refused == {Cause.BODY: 1}
+    assert server.stats.refused == {Cause.BODY: 1}
 
 
 async def test_an_empty_body_is_none(serve: Serve) -> None:
@@ -230,7 +230,7 @@ async def test_a_flood_of_pipelined_requests_is_refused(serve: Serve) -> None:
     answer = await wire.last_answer()
     assert answer.status == 429
     assert answer.error.endswith("[error-too-many-pipelined]")
-    assert server.tally.refused == {Cause.PIPELINING: 1}
+    assert server.stats.refused == {Cause.PIPELINING: 1}
 
 
 async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connection(serve: Serve) -> None:
@@ -239,7 +239,7 @@ async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connectio
     await wire.send(GET_SLOW)
     await server.at_work.wait()
     await wire.send(GET * 3)
-    await wait_until(lambda: server.tally.refused[Cause.PIPELINING], message="the flood was noticed")
+    await wait_until(lambda: server.stats.refused[Cause.PIPELINING], message="the flood was noticed")
     other = await server.connect()
     for _ in range(5):  # it goes on, and is no longer listened to
         await wire.send(GET * 20)
@@ -247,7 +247,7 @@ async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connectio
         await other.answer()
     server.go_on.set()
     assert (await wire.last_answer()).body == b"slow"
-    assert server.tally.refused == {Cause.PIPELINING: 1}
+    assert server.stats.refused == {Cause.PIPELINING: 1}
 
 
 async def test_an_oversize_head_behind_a_request_in_work_is_refused_after_its_answer(serve: Serve) -> None:
@@ -261,7 +261,7 @@ async def test_an_oversize_head_behind_a_request_in_work_is_refused_after_its_an
     server.go_on.set()
     assert (await wire.answer()).body == b"slow"
     assert (await wire.last_answer()).status == 431
-    assert server.tally.refused == {Cause.HEAD_TOO_LARGE: 1}
+    assert server.stats.refused == {Cause.HEAD_TOO_LARGE: 1}
 
 
 async def test_a_connection_that_was_refused_does_not_wait_for_an_answer_that_never_comes(
@@ -273,7 +273,7 @@ async def test_a_connection_that_was_refused_does_not_wait_for_an_answer_that_ne
     await server.at_work.wait()
     await wire.send(GET)
     assert await wire.rest() == b""
-    await wait_until(lambda: server.tally.open == 0, message="the connection was lost")
+    await wait_until(lambda: server.stats.open == 0, message="the connection was lost")
     server.go_on.set()  # or the end would wait for the handler
 
 
@@ -286,7 +286,7 @@ async def test_one_address_can_take_only_its_share_and_others_are_served(serve: 
     for wire in (honest, await server.connect("127.0.0.2"), flood[0]):
         await wire.send(GET)
         assert (await wire.answer()).status == 200
-    assert server.tally == ConnectionTally(open=5, refused=Counter({Cause.TOO_MANY_FROM_ADDRESS: 17}))
+    assert server.stats == ConnectionStats(open=5, refused=Counter({Cause.TOO_MANY_FROM_ADDRESS: 17}))
 
 
 async def test_an_address_gets_its_share_back(serve: Serve) -> None:
@@ -296,7 +296,7 @@ async def test_an_address_gets_its_share_back(serve: Serve) -> None:
         await wire.send(GET)
         assert (await wire.answer()).status == 200
         wire.close()
-        await wait_until(lambda: server.tally.open == 0, message="the connection was lost")
+        await wait_until(lambda: server.stats.open == 0, message="the connection was lost")
 
 
 async def test_all_addresses_together_have_a_bound(serve: Serve) -> None:
@@ -306,7 +306,7 @@ async def test_all_addresses_together_have_a_bound(serve: Serve) -> None:
     answer = await (await server.connect("127.0.0.4")).last_answer()
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert answer.error == "Too many connections, please try again later [error-too-many-connections]"
-    assert server.tally == ConnectionTally(open=3, refused=Counter({Cause.TOO_MANY: 1}))
+    assert server.stats == ConnectionStats(open=3, refused=Counter({Cause.TOO_MANY: 1}))
 
 
 async def test_a_trusted_proxy_has_no_bound_of_its_own_but_counts(serve: Serve) -> None:
@@ -324,8 +324,8 @@ async def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
     server = await serve(http_write_timeout_seconds=0.3, http_keep_alive_seconds=0.1)
     wire = await server.connect()
     await wire.send(GET_LARGE + GET)
-    await wait_until(lambda: server.tally.open == 0, message="the connection was dropped")
-    assert server.tally.refused == {Cause.SLOW_READER: 1}
+    await wait_until(lambda: server.stats.open == 0, message="the connection was dropped")
+    assert server.stats.refused == {Cause.SLOW_READER: 1}
     assert len(await wire.rest()) < len(LARGE)
 
 
@@ -366,7 +366,7 @@ async def test_what_is_no_http_is_refused_in_our_form_and_leaves_no_trace(
         b'{"success":false,"error":"The request is not well-formed HTTP [error-bad-request]"}'
     )
     assert (answer.headers["content-type"], answer.headers["server"]) == ("application/json", "headcount")
-    assert (server.tally.refused, caplog.text) == ({Cause.BAD_HEAD: 1}, "")
+    assert (server.stats.refused, caplog.text) == ({Cause.BAD_HEAD: 1}, "")
 
 
 @pytest.mark.parametrize(
@@ -414,4 +414,4 @@ async def test_a_refused_connection_costs_nothing_once_it_is_gone(serve: Serve) 
         assert (await (await server.connect()).last_answer()).status == 503
     await kept.send(GET)
     assert (await kept.answer()).status == 200
-    assert server.tally.open == 1
+    assert server.stats.open == 1

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from headcount import tls
 from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings, load_settings
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 from tests.deployment import Deployment, event
 from tests.faults.proxy import Proxy
 from tests.secured_kafka import USER, SecuredKafka
@@ -45,7 +45,7 @@ def own(kafka: SecuredKafka, name: str, key: str | None = None) -> dict[str, str
 
 
 async def refusal(environment: Mapping[str, str]) -> str:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(OperatorError) as caught:
         async with admin_client(load_settings(environment)):
             pass
     # aiokafka leaves a connection that failed to close by itself.
@@ -131,7 +131,7 @@ async def test_a_key_may_be_encrypted(kafka: SecuredKafka) -> None:
         assert (await admin.describe_cluster())["brokers"]
     for wrong in ("", "hunter3"):  # nobody is asked at the terminal
         settings = load_settings(kafka.environment("MUTUAL", **files, KAFKA_SSL_KEY_PASSWORD=wrong))
-        with pytest.raises(RefusedError, match="KAFKA_SSL_KEY_PASSWORD if that is encrypted"):
+        with pytest.raises(OperatorError, match="KAFKA_SSL_KEY_PASSWORD if that is encrypted"):
             tls.context(settings, "KAFKA")
 
 
@@ -231,7 +231,9 @@ async def test_a_worker_without_one_of_them_waits_and_says_once_for_which(
 
 
 async def test_topics_that_may_neither_be_seen_nor_made_are_told(deployment: Deployment) -> None:
-    with pytest.raises(RefusedError, match=r"TopicAuthorizationFailedError. Create it, or give its user the"):
+    with pytest.raises(
+        OperatorError, match=r"TopicAuthorizationFailedError. Create it, or give its user the"
+    ):
         await create_topics(deployment.settings)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector import keys
 from tests.fakes_log import NOW

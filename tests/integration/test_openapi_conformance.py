@@ -13,10 +13,10 @@ import schemathesis
 from redis.asyncio import Redis
 from schemathesis import Case
 
-from api.description.document import openapi_document
-from headcount.composition import serve_api
+from api.openapi.document import openapi_document
+from api.store.tokens import RedisTokenStore
 from headcount.settings import Settings, load_settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import serve_api
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from tests.fakes_api import make_token

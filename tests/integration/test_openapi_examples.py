@@ -14,19 +14,19 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from api.admission import Bounds
 from api.app import create_app
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD
-from api.contract import WEEKLY_DATA_PATH, parse_window
-from api.description.document import openapi_document
-from api.description.examples import AS_OF, NOW, REQUESTS_PER_MINUTE, START, USERS
-from api.description.schemas import Document
-from headcount.rate_limiter import RedisRateLimiter
-from headcount.token_store import RedisTokenStore
+from api.auth.admission import Bounds
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH, parse_window
+from api.limits.redis_rate_limiter import RedisRateLimiter
+from api.openapi.document import openapi_document
+from api.openapi.examples import AS_OF, NOW, REQUESTS_PER_MINUTE, START, USERS
+from api.openapi.schemas import Document
+from api.store.tokens import RedisTokenStore
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector import keys
-from projector.view import RedisView
+from projector.views.daily import RedisView
 from tests.fakes_api import login, make_token
 from tests.mute import address_of, mute_server
 from tests.suites.projections import an_event, redis_projection

@@ -10,16 +10,16 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import PartitionStoppedError, UnavailableError
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
-from projector.tally import Tally
+from projector.stats import Stats
 from tests.people import PEOPLE, PSEUDONYMS, content, count, is_exact
 from tests.servers import Servers
 
@@ -30,13 +30,13 @@ KEPT = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_
 FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 
 
-def projection_in(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
+def projection_in(redis: Redis, *, calendar: Calendar = KEPT, stats: Stats | None = None) -> RedisProjection:
     deployment = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
-    return RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=lambda: NOW, tally=tally)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=lambda: NOW, stats=stats)
 
 
-async def begun(redis: Redis, *, calendar: Calendar = KEPT, tally: Tally | None = None) -> RedisProjection:
-    projection = projection_in(redis, calendar=calendar, tally=tally)
+async def begun(redis: Redis, *, calendar: Calendar = KEPT, stats: Stats | None = None) -> RedisProjection:
+    projection = projection_in(redis, calendar=calendar, stats=stats)
     await projection.begin(LogState("one", {PARTITION: Extent(Offset(0), Offset(0))}))
     return projection
 
@@ -58,23 +58,25 @@ async def counter_keys(redis: Redis) -> set[str]:
     return {key.decode() for key in found if keys.FIRST.counter(key.decode())}
 
 
-@pytest.mark.parametrize("people", [1, 2, 10, 300, 511, 512])
-async def test_a_day_of_few_people_is_exact(redis_client: Redis, people: int) -> None:
+@pytest.mark.parametrize("counted_users", [1, 2, 10, 300, 511, 512])
+async def test_a_day_of_few_people_is_exact(redis_client: Redis, counted_users: int) -> None:
     projection = await begun(redis_client)
-    await projection.apply(batch(0, *(event(f"user-{number}") for number in range(people))))
-    assert await count(redis_client, TODAY) == people
+    await projection.apply(batch(0, *(event(f"user-{number}") for number in range(counted_users))))
+    assert await count(redis_client, TODAY) == counted_users
     assert await is_exact(redis_client, TODAY)
     assert await redis_client.object("encoding", TODAY) == b"intset"
 
 
-@pytest.mark.parametrize("people", [513, 600, 3_000])
-async def test_a_day_of_many_people_counts_what_plain_redis_counts(redis_client: Redis, people: int) -> None:
-    user_ids = [f"user-{number}" for number in range(people)]
+@pytest.mark.parametrize("counted_users", [513, 600, 3_000])
+async def test_a_day_of_many_people_counts_what_plain_redis_counts(
+    redis_client: Redis, counted_users: int
+) -> None:
+    user_ids = [f"user-{number}" for number in range(counted_users)]
     projection = await begun(redis_client)
-    for start, end in pairwise((0, 400, 511, 513, people)):
+    for start, end in pairwise((0, 400, 511, 513, counted_users)):
         await projection.apply(batch(start, *map(event, user_ids[start:end])))
     users = sorted(PSEUDONYMS.of("acme", user_ids))
-    for start in range(0, people, 1_000):
+    for start in range(0, counted_users, 1_000):
         await redis_client.pfadd("plain", *users[start : start + 1_000])
     assert not await is_exact(redis_client, TODAY)
     assert await content(redis_client, TODAY) == await content(redis_client, "plain")
@@ -112,14 +114,14 @@ async def test_counters_expire_with_their_retention(redis_client: Redis) -> None
 
 
 async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
-    tally = Tally()
-    projection = await begun(redis_client, tally=tally)
+    stats = Stats()
+    projection = await begun(redis_client, stats=stats)
     ages = [timedelta(days=days) for days in (0, 44, 46, 399, 402)]
     events = [event("alice", NOW - age) for age in ages]
     await projection.apply(batch(0, *events, event(None)))
     kept = {keys.FIRST.day("acme", (NOW - age).date()) for age in ages[:4]}
     assert await counter_keys(redis_client) == kept | {bucket(NOW), bucket(NOW - ages[1])}
-    assert tally == Tally(counted=4, anonymous=1, expired=1)
+    assert stats == Stats(counted=4, anonymous=1, expired=1)
 
 
 async def test_what_is_kept_for_ever_has_no_expiry(redis_client: Redis) -> None:
@@ -139,10 +141,10 @@ async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redi
 
 async def test_a_counter_made_anew_as_an_estimate_keeps_its_expiry(redis_client: Redis) -> None:
     projection = await begun(redis_client)
-    people = [event(f"user-{number}") for number in range(600)]
-    await projection.apply(batch(0, *people[:300]))
+    counted_users = [event(f"user-{number}") for number in range(600)]
+    await projection.apply(batch(0, *counted_users[:300]))
     exact = await redis_client.expiretime(TODAY)
-    await projection.apply(batch(300, *people[300:]))
+    await projection.apply(batch(300, *counted_users[300:]))
     assert not await is_exact(redis_client, TODAY)
     assert await redis_client.expiretime(TODAY) == exact > 0
 
@@ -162,13 +164,13 @@ async def test_who_was_counted_is_counted_again_in_a_redis_that_lost_it(redis_cl
 
 async def test_many_batches_are_one_batch_of_all(redis_client: Redis) -> None:
     projection = await begun(redis_client)
-    people = [event(f"user-{number % 700}") for number in range(2_000)]
+    counted_users = [event(f"user-{number % 700}") for number in range(2_000)]
     for start in range(0, 2_000, 100):
-        await projection.apply(batch(start, *people[start : start + 100]))
+        await projection.apply(batch(start, *counted_users[start : start + 100]))
     parts = await content(redis_client, TODAY)
     await redis_client.flushall()
     again = await begun(redis_client)
-    await again.apply(batch(0, *people))
+    await again.apply(batch(0, *counted_users))
     assert await content(redis_client, TODAY) == parts
 
 

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.app import create_app
-from api.contract import WEEKLY_DATA_PATH
-from api.prompt import PromptAnswers
-from api.resources import PROMPT
-from headcount.http.server import listening
-from headcount.http.tally import Cause, ConnectionTally
-from headcount.metrics.api_port import api_port
+from api.cache.fast_path import CachedResponder
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.resources import FAST_PATH
 from headcount.settings import Settings
+from headcount.telemetry.api_port import api_port
+from httpd.server import listening
+from httpd.stats import Cause, ConnectionStats
 from tests.fakes_api import NOW, FakeTimer, FakeTokens, FakeView, make_token
 from tests.scrapes import scrape
 from tests.wire import Wire
@@ -27,10 +27,10 @@ BOUNDS = {"http_port": 0, "api_metrics_port": 0, "http_max_pipelined_requests": 
 class Server:
     wire: Wire
     view: FakeView
-    tally: ConnectionTally
+    stats: ConnectionStats
     head: str
     metrics_url: str
-    prompt: PromptAnswers
+    prompt: CachedResponder
 
     def request(self, *lines: str) -> bytes:
         return "\r\n".join([self.head, *lines, "", ""]).encode()
@@ -39,7 +39,7 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     token, secret = make_token()
-    view, tally = FakeView(), ConnectionTally()
+    view, stats = FakeView(), ConnectionStats()
     settings = Settings.model_validate(BOUNDS)
     app = create_app(
         view=view,
@@ -49,14 +49,14 @@ async def server() -> AsyncIterator[Server]:
         timer=FakeTimer(),
     )
     async with AsyncExitStack() as stack:
-        metrics_url = await stack.enter_async_context(api_port(settings, app, tally))
-        url = await stack.enter_async_context(listening(app, settings, tally))
+        metrics_url = await stack.enter_async_context(api_port(settings, app, stats))
+        url = await stack.enter_async_context(listening(app, settings, stats))
         wire = await Wire.to(int(url.rpartition(":")[2]))
         stack.callback(wire.close)
         head = f"GET {WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z HTTP/1.1\r\nHost: x\r\n"
         head += f"X-User-Id: alice\r\nX-Auth-Token: {secret}"
         assert metrics_url
-        yield Server(wire, view, tally, head, metrics_url, app[PROMPT])
+        yield Server(wire, view, stats, head, metrics_url, app[FAST_PATH])
 
 
 async def poll(server: Server) -> None:
@@ -94,11 +94,11 @@ async def test_too_many_polls_at_once_are_refused(server: Server) -> None:
     await poll(server)
     await server.wire.send(server.request() * 4)
     assert (await server.wire.answer()).status == 429
-    assert server.tally.refused == {Cause.PIPELINING: 1}
+    assert server.stats.refused == {Cause.PIPELINING: 1}
 
 
 async def test_a_poll_with_a_body_is_refused(server: Server) -> None:
     await poll(server)
     await server.wire.send(server.request("Content-Length: 5") + b"12345")
     assert (await server.wire.last_answer()).status == 413
-    assert server.tally.refused == {Cause.BODY: 1}
+    assert server.stats.refused == {Cause.BODY: 1}

@@ -14,15 +14,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from structlog.testing import capture_logs
 
-from api.allowance import minute_of
 from api.app import create_app
-from api.contract import WEEKLY_DATA_PATH
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from api.errors import RateLimitUnavailableError
-from headcount.composition import bounds
-from headcount.embedded import EmbeddedValkey
-from headcount.rate_limiter import RedisRateLimiter
+from api.limits.rate_limit_status import minute_of
+from api.limits.redis_rate_limiter import RedisRateLimiter
+from api.store.tokens import RedisTokenStore
+from embedded import EmbeddedValkey
 from headcount.settings import load_settings
-from headcount.token_store import RedisTokenStore
+from headcount.wiring import bounds
 from projector import keys
 from tests.fakes_api import NOW, FakeTimer, FakeView, login, make_token
 from tests.servers import Servers
@@ -152,7 +152,7 @@ async def test_a_count_is_one_command(redis_as: RedisAs, redis_client: Redis) ->
 async def test_processes_grant_no_more_than_the_limit_however_they_share_it(redis_as: RedisAs) -> None:
     one, other = (RedisRateLimiter(redis_as("api"), per_minute=200) for _ in range(2))
     answers = await asyncio.gather(*((one, other)[number % 3 == 0].count("a", NOW) for number in range(400)))
-    granted = [allowance.used for allowance in answers if not allowance.is_exceeded]
+    granted = [rate_limit_status.used for rate_limit_status in answers if not rate_limit_status.is_exceeded]
     assert sorted(granted) == [*range(1, 201)]
 
 

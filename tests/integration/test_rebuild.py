@@ -8,15 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from headcount.composition import serve_worker
-from headcount.rebuild.rebuild import open_rebuild
-from headcount.rebuild.report import accept_loss
+from headcount.ops.rebuild.rebuild import open_rebuild
+from headcount.ops.rebuild.report import accept_loss
+from headcount.wiring import serve_worker
 from ingest.batch import Offset, Partition
-from ingest.errors import RefusedError, UnavailableError
+from ingest.errors import OperatorError, UnavailableError
 from projector import keys
-from projector.progress import read_progress
-from projector.rebuilder import only_rebuilder
-from projector.view import OtherTimeZoneError, RedisView
+from projector.checkpoints import read_progress
+from projector.rebuild.rebuild_lock import rebuild_lock
+from projector.views.daily import OtherTimeZoneError, RedisView
 from tests.deployment import Deployment, deployed, event
 from tests.people import as_stored, count
 from tests.waiting import wait_until, within
@@ -72,7 +72,7 @@ async def test_where_nothing_changed_the_new_counters_are_equal_to_the_byte(
     after = await read_progress(redis_client)
     assert (after.generation, after.checkpoints, after.as_of) == (1, progress.checkpoints, progress.as_of)
     assert await generations(redis_client) == {"live-1"}
-    assert not await redis_client.exists(keys.REBUILDER)
+    assert not await redis_client.exists(keys.REBUILD_LOCK)
 
 
 async def test_what_the_live_counters_lacked_is_named_and_there_afterwards(
@@ -128,7 +128,7 @@ async def test_a_new_time_zone_ends_what_has_the_old_one(deployment: Deployment,
     ended = await tokyo.program("rebuild", "--json")
     assert (ended.exit_code, ended.json["losses"]) == (0, [])
     assert ended.json["changes"] == [{"field": "time_zone", "was": "UTC", "now": "Asia/Tokyo"}]
-    with pytest.raises(RefusedError, match="counts for TIME_ZONE 'Asia/Tokyo', this start is for 'UTC'"):
+    with pytest.raises(OperatorError, match="counts for TIME_ZONE 'Asia/Tokyo', this start is for 'UTC'"):
         async with within(20):
             await worker
     with pytest.raises(OtherTimeZoneError, match="those of Asia/Tokyo, and not of UTC"):
@@ -154,7 +154,7 @@ async def test_a_lost_key_is_survived(deployment: Deployment, redis_client: Redi
     await rekeyed.publish(event("newcomer", NOON))
     await rekeyed.count()
     assert await users_of(redis_client, "acme") == 21
-    with pytest.raises(RefusedError, match="USER_ID_HASH_KEY"):
+    with pytest.raises(OperatorError, match="USER_ID_HASH_KEY"):
         await serve_worker(deployment.worker_settings, asyncio.Event())
 
 
@@ -194,7 +194,7 @@ async def test_what_was_begun_with_another_meaning_is_not_gone_on_with(
 
 
 async def test_there_is_one_rebuild_at_a_time(deployment: Deployment, redis_client: Redis) -> None:
-    async with only_rebuilder(redis_client):
+    async with rebuild_lock(redis_client):
         second = await deployment.headcount("rebuild")
     assert second.exit_code == 1
     assert second.stderr.startswith("headcount: Another rebuild is under way")
@@ -206,7 +206,7 @@ async def test_who_is_no_longer_the_rebuilder_replaces_and_removes_nothing(
     with suppress(UnavailableError):  # of the lease's renewal, if that finds out first
         async with open_rebuild(deployment.settings) as rebuild:
             await rebuild.counting.come_near()
-            await redis_client.set(keys.REBUILDER, "another")
+            await redis_client.set(keys.REBUILD_LOCK, "another")
             with pytest.raises(UnavailableError):
                 await rebuild.replace(accept_loss)
             with pytest.raises(UnavailableError):
@@ -239,7 +239,7 @@ async def test_a_redis_that_was_put_back_meanwhile_is_noticed(
     """As a rollback does, but of one checkpoint: the step after it has another start."""
     partition = Partition(deployment.settings.kafka_topic, 1)
     async with open_rebuild(deployment.settings) as rebuild:
-        original = rebuild._succession.checkpoints
+        original = rebuild._next_generation.checkpoints
         await rebuild.counting.come_near()
         await redis_client.hset(keys.generation(1).checkpoints, str(partition), 7)
         stale = {**await original(), partition: Offset(6)}
@@ -247,7 +247,7 @@ async def test_a_redis_that_was_put_back_meanwhile_is_noticed(
         async def checkpoints() -> dict[Partition, Offset]:
             return stale
 
-        rebuild._succession.checkpoints = checkpoints  # type: ignore[method-assign]
+        rebuild._next_generation.checkpoints = checkpoints  # type: ignore[method-assign]
         with pytest.raises(UnavailableError, match="Nothing was replaced"):
             await rebuild.replace(accept_loss)
     assert (await read_progress(redis_client)).generation == 0
@@ -361,7 +361,7 @@ async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
 ) -> None:
     await redis_client.config_set("maxmemory", 10**9)
     try:
-        monkeypatch.setattr("projector.room.FULLEST", 1e-6)
+        monkeypatch.setattr("projector.redis.memory_guard.FULLEST", 1e-6)
         ended = await deployment.headcount("rebuild")
     finally:
         await redis_client.config_set("maxmemory", 0)

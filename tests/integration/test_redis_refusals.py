@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis.asyncio import Redis
 
-from headcount.embedded import EmbeddedValkey
+from embedded import EmbeddedValkey
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.ports import Extent, LogState

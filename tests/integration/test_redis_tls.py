@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from embedded import EmbeddedValkey
 from headcount.clients import worker_redis
-from headcount.embedded import EmbeddedValkey
-from headcount.redis_entry import check_entry
+from headcount.preflight.redis import check_entry
 from headcount.settings import load_settings
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 from tests.deployment import Deployment, deployed, event
 from tests.people import KEY
 from tests.redis_users import administrator_url, make_users, password_of
@@ -67,7 +67,7 @@ async def enter(environ: dict[str, str]) -> int:
 
 
 async def refusal(environ: dict[str, str]) -> str:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(OperatorError) as caught:
         await enter(environ)
     assert "made-up" not in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from headcount.embedded import EmbeddedKafka
+from embedded import EmbeddedKafka
 from headcount.log.topics import PARTITIONS, create_topics
-from headcount.replay import publisher as publisher_module
-from headcount.replay.pace import FullSpeed
-from headcount.replay.publisher import BATCH_BYTES, open_publisher
-from headcount.replay.recording import encode, read
-from headcount.replay.replay import Outcome, Replay
-from headcount.replay.week import SAMPLE
+from headcount.ops.replay import publisher as publisher_module
+from headcount.ops.replay.pace import FullSpeed
+from headcount.ops.replay.publisher import BATCH_BYTES, open_publisher
+from headcount.ops.replay.recording import encode, read
+from headcount.ops.replay.replay import Outcome, Replay
+from headcount.ops.replay.week import SAMPLE
 from headcount.settings import Settings
 from ingest.errors import UnavailableError
 from tests.servers import Servers

@@ -13,27 +13,27 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-from headcount.embedded import EmbeddedValkey
-from headcount.rate_limiter import RedisRateLimiter
-from headcount.token_store import RedisTokenStore
+from api.limits.redis_rate_limiter import RedisRateLimiter
+from api.store.tokens import RedisTokenStore
+from embedded import EmbeddedValkey
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, Gap, LogState
 from projector import keys
 from projector.calendar import Calendar
+from projector.checkpoints import read_progress
+from projector.counted_users import read_counted_users, record_forgotten
+from projector.counter_config import CounterConfig
 from projector.deployment import Deployment
-from projector.erasure import erase
 from projector.gaps import acknowledge, read_acknowledged
-from projector.hold import held
-from projector.meaning import Meaning
-from projector.people import read_people, record_forgotten
-from projector.progress import read_progress
 from projector.projection import RedisProjection
-from projector.rebuilder import only_rebuilder
-from projector.repair import Repair
-from projector.scratch import Scratch
-from projector.succession import Succession
-from projector.view import RedisView
+from projector.rebuild.erasure import erase
+from projector.rebuild.next_generation import NextGeneration
+from projector.rebuild.rebuild_lock import rebuild_lock
+from projector.rebuild.repair import Repair
+from projector.rebuild.shadow import ShadowProjection
+from projector.rebuild.write_pause import held
+from projector.views.daily import RedisView
 from tests.fakes_api import make_token
 from tests.people import PEOPLE
 from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
@@ -96,15 +96,15 @@ async def work_as_worker(redis: Redis) -> None:
     await projection.rewind(PARTITION, expected=Offset(1), to=Offset(0), gap=gap)
     others = projection_in(redis, FOR_EVER)
     await others.checkpoints()
-    assert await others.apply(a_batch(NOW, "others", people=513)) == 1
+    assert await others.apply(a_batch(NOW, "others", counted_users=513)) == 1
 
 
 def projection_in(redis: Redis, calendar: Calendar = KEPT) -> RedisProjection:
     return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW)
 
 
-def a_batch(as_of: datetime | None, workspace_id: str = "acme", *, people: int = 1) -> Batch:
-    events = [Event(workspace_id, NOW, "message", f"anna-{number}") for number in range(people)]
+def a_batch(as_of: datetime | None, workspace_id: str = "acme", *, counted_users: int = 1) -> Batch:
+    events = [Event(workspace_id, NOW, "message", f"anna-{number}") for number in range(counted_users)]
     return Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events, as_of=as_of)
 
 
@@ -154,9 +154,9 @@ async def look_around(redis: Redis) -> None:
 
 async def audit(redis: Redis) -> None:
     """Find a damaged counter, then mend it; once with counters that expire, once without."""
-    scratch = Scratch(redis, KEPT, PEOPLE, clock=lambda: NOW)
-    await scratch.begin({PARTITION: Offset(0)})
-    await scratch.apply(a_batch(None))
+    shadow = ShadowProjection(redis, KEPT, PEOPLE, clock=lambda: NOW)
+    await shadow.begin({PARTITION: Offset(0)})
+    await shadow.apply(a_batch(None))
     others = Batch(
         partition=PARTITION,
         start=Offset(1),
@@ -164,40 +164,44 @@ async def audit(redis: Redis) -> None:
         events=[
             Event("acme", NOW, "message", "bert"),
             Event("new", NOW, "message", "carl"),
-            *a_batch(None, "others", people=514).events,
+            *a_batch(None, "others", counted_users=514).events,
         ],
     )
-    await scratch.apply(others)
-    states = [finding.state async for finding in scratch.compare()]
-    await scratch.remove()
+    await shadow.apply(others)
+    states = [finding.state async for finding in shadow.compare()]
+    await shadow.remove()
     assert set(states) >= {"incomplete", "missing"}
     await Repair(redis, KEPT, PEOPLE, clock=lambda: NOW).add(others.events[:1])
     await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(others.events[1:])
-    large = a_batch(None, "large", people=513)
+    large = a_batch(None, "large", counted_users=513)
     await Repair(redis, FOR_EVER, PEOPLE, clock=lambda: NOW).add(large.events)
 
 
 async def rebuild(redis: Redis) -> None:
     """Count beside the live counters, and discard that; then others, and switch over."""
-    events = [*a_batch(None, people=2).events, *a_batch(None, "others", people=514).events]
+    events = [*a_batch(None, counted_users=2).events, *a_batch(None, "others", counted_users=514).events]
     batch = Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events)
     for calendar in (KEPT, FOR_EVER):
-        people = await read_people(redis, PEOPLE)
-        meaning = Meaning(deployment=DEPLOYMENT, calendar=calendar, revision=people.revision)
-        async with only_rebuilder(redis) as token:
-            succession = Succession(redis, meaning, people, rebuilder=token, clock=lambda: NOW)
-            await succession.begin()
-            await succession.place({PARTITION: Offset(0)})
-            await succession.apply(batch if calendar is FOR_EVER else a_batch(None))
-            assert [finding async for finding in succession.comparison().differences()]
-            await (switch(redis, succession) if calendar is FOR_EVER else succession.discard())
+        counted_users = await read_counted_users(redis, PEOPLE)
+        counter_config = CounterConfig(
+            deployment=DEPLOYMENT, calendar=calendar, revision=counted_users.revision
+        )
+        async with rebuild_lock(redis) as token:
+            next_generation = NextGeneration(
+                redis, counter_config, counted_users, lock=token, clock=lambda: NOW
+            )
+            await next_generation.begin()
+            await next_generation.place({PARTITION: Offset(0)})
+            await next_generation.apply(batch if calendar is FOR_EVER else a_batch(None))
+            assert [finding async for finding in next_generation.comparison().differences()]
+            await (switch(redis, next_generation) if calendar is FOR_EVER else next_generation.discard())
 
 
-async def switch(redis: Redis, succession: Succession) -> None:
+async def switch(redis: Redis, next_generation: NextGeneration) -> None:
     async with held(redis):
-        assert (await succession.checkpoints()).keys() == {PARTITION}
-        assert await succession.switch()
-    await succession.remove_former()
+        assert (await next_generation.checkpoints()).keys() == {PARTITION}
+        assert await next_generation.switch()
+    await next_generation.remove_former()
 
 
 async def forget(redis: Redis) -> None:
@@ -283,7 +287,7 @@ ANOTHERS: Final = {
         f"GET {TODAY}",
         f"SDIFF {TODAY} {BUCKET}",
         f"SADD {keys.FORGOTTEN} x",
-        f"GET {keys.REBUILDER}",
+        f"GET {keys.REBUILD_LOCK}",
         "CONFIG GET *",
         "SCAN 0",
     ),

@@ -11,17 +11,18 @@ from redis.asyncio import Redis
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
-from projector import keys, room
+from projector import keys
 from projector.calendar import Calendar, bucket_of
+from projector.counted_users import record_forgotten
 from projector.deployment import Deployment
-from projector.erasure import erase
-from projector.finding import Finding
-from projector.people import record_forgotten
 from projector.projection import RedisProjection
-from projector.repair import Repair
-from projector.scratch import Scratch
+from projector.rebuild.erasure import erase
+from projector.rebuild.finding import Finding
+from projector.rebuild.repair import Repair
+from projector.rebuild.shadow import ShadowProjection
+from projector.redis import memory_guard as room
 from tests.people import PEOPLE, PSEUDONYMS
 
 PARTITION = Partition("t", 0)
@@ -51,14 +52,14 @@ async def count(redis: Redis, batch: Batch, calendar: Calendar = FOR_EVER) -> No
     assert await projection.apply(batch) == batch.end
 
 
-async def begun(redis: Redis, calendar: Calendar = FOR_EVER) -> Scratch:
-    scratch = Scratch(redis, calendar, PEOPLE, clock=now)
-    await scratch.begin({PARTITION: Offset(0)})
-    return scratch
+async def begun(redis: Redis, calendar: Calendar = FOR_EVER) -> ShadowProjection:
+    shadow = ShadowProjection(redis, calendar, PEOPLE, clock=now)
+    await shadow.begin({PARTITION: Offset(0)})
+    return shadow
 
 
-async def found_by(scratch: Scratch) -> set[Finding]:
-    found = [finding async for finding in scratch.compare()]
+async def found_by(shadow: ShadowProjection) -> set[Finding]:
+    found = [finding async for finding in shadow.compare()]
     assert len(found) == len(set(found))
     return set(found)
 
@@ -71,10 +72,10 @@ async def test_the_same_events_in_another_order_and_other_batches_are_whole(
     numbers = list(range(users))
     await count(redis_client, batch_of(numbers))
     random.Random(7).shuffle(numbers)
-    scratch = await begun(redis_client)
-    await scratch.apply(batch_of(numbers[: users // 3], end=4))
-    await scratch.apply(batch_of(numbers, start=4))
-    assert await found_by(scratch) == set()
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(numbers[: users // 3], end=4))
+    await shadow.apply(batch_of(numbers, start=4))
+    assert await found_by(shadow) == set()
 
 
 @pytest.mark.parametrize(("counted", "users"), [(1, 2), (200, 300), (300, 5_000), (4_900, 5_000)])
@@ -82,17 +83,17 @@ async def test_who_is_missing_is_found_whatever_the_form_of_the_counter(
     redis_client: Redis, counted: int, users: int
 ) -> None:
     await count(redis_client, batch_of(range(counted)))
-    scratch = await begun(redis_client)
-    await scratch.apply(batch_of(range(users)))
-    assert await found_by(scratch) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(users)))
+    assert await found_by(shadow) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
 
 
 @pytest.mark.parametrize(("counted", "users"), [(2, 1), (5_000, 200), (5_000, 4_900)])
 async def test_who_came_since_is_surplus(redis_client: Redis, counted: int, users: int) -> None:
     await count(redis_client, batch_of(range(counted)))
-    scratch = await begun(redis_client)
-    await scratch.apply(batch_of(range(users)))
-    assert await found_by(scratch) == {Finding(DAY, "surplus"), Finding(BUCKET, "surplus")}
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(users)))
+    assert await found_by(shadow) == {Finding(DAY, "surplus"), Finding(BUCKET, "surplus")}
 
 
 async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
@@ -103,9 +104,9 @@ async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
     await redis_client.rpush(keys.FIRST.day("acme", date(2021, 3, 1)), "x")
     await redis_client.set(keys.FIRST.day("acme", date(2021, 3, 2)), "no counter")
     await redis_client.pfadd(keys.FIRST.day("acme", date(2021, 3, 3)), "x")
-    scratch = await begun(redis_client)
-    await scratch.apply(batch_of(range(9)))
-    assert await found_by(scratch) == {
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(9)))
+    assert await found_by(shadow) == {
         Finding(DAY, "missing"),
         Finding(BUCKET, "not-a-counter"),
         Finding(others[1], "not-a-counter"),
@@ -124,24 +125,24 @@ async def test_more_counters_than_a_page_are_all_looked_at(redis_client: Redis) 
 async def test_a_counter_whose_time_ran_out_meanwhile_is_not_missing(redis_client: Redis) -> None:
     clock = NOW
     calendar = Calendar(time_zone=ZoneInfo("UTC"), retention_days=1, bucket_retention_days=1)
-    scratch = Scratch(redis_client, calendar, PEOPLE, clock=lambda: clock)
-    await scratch.begin({PARTITION: Offset(0)})
-    await scratch.apply(batch_of([1]))
-    assert await found_by(scratch) == {Finding(DAY, "missing"), Finding(BUCKET, "missing")}
+    shadow = ShadowProjection(redis_client, calendar, PEOPLE, clock=lambda: clock)
+    await shadow.begin({PARTITION: Offset(0)})
+    await shadow.apply(batch_of([1]))
+    assert await found_by(shadow) == {Finding(DAY, "missing"), Finding(BUCKET, "missing")}
     clock = NOW + timedelta(days=3)
-    assert await found_by(scratch) == set()
+    assert await found_by(shadow) == set()
 
 
 async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) -> None:
     await count(redis_client, batch_of(range(9)))
     before = set(await redis_client.keys())
-    scratch = await begun(redis_client)
-    await scratch.apply(batch_of(range(20)))
-    assert await found_by(scratch) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
-    added = {key for key in await redis_client.keys(keys.scratch("*").every) if key not in before}
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(20)))
+    assert await found_by(shadow) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
+    added = {key for key in await redis_client.keys(keys.shadow("*").every) if key not in before}
     assert len(added) == 3
     assert all([await redis_client.expiretime(cast("str", key)) > NOW.timestamp() for key in added])
-    await scratch.remove()
+    await shadow.remove()
     assert set(await redis_client.keys()) == before
 
 
@@ -156,25 +157,25 @@ async def test_two_scratches_do_not_meet(redis_client: Redis) -> None:
 
 
 async def test_a_redis_that_forgot_the_scratch_finds_nothing_whole(redis_client: Redis) -> None:
-    scratch = await begun(redis_client)
-    await scratch.apply(batch_of(range(9)))
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(9)))
     await redis_client.flushdb()
     with pytest.raises(UnavailableError, match="start again"):
-        await found_by(scratch)
+        await found_by(shadow)
     with pytest.raises(UnavailableError, match="start again"):
-        await scratch.apply(batch_of(range(9), start=9, end=12))
+        await shadow.apply(batch_of(range(9), start=9, end=12))
 
 
 async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scratch = await begun(redis_client)
+    shadow = await begun(redis_client)
     monkeypatch.setattr(room, "FULLEST", 1e-6)
     limit = (await redis_client.config_get("maxmemory"))["maxmemory"] or "0"
     await redis_client.config_set("maxmemory", "1gb")
     try:
         with pytest.raises(UnavailableError, match="maxmemory"):
-            await scratch.apply(batch_of(range(9)))
+            await shadow.apply(batch_of(range(9)))
     finally:
         await redis_client.config_set("maxmemory", limit)
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
-from headcount.embedded import EmbeddedKafka
+from embedded import EmbeddedKafka
+from headcount.wiring import utc_now
 from projector import keys
-from projector.progress import read_progress
+from projector.checkpoints import read_progress
 from tests.deployment import Deployment, deployed, event
 from tests.people import count
 from tests.servers import Servers

@@ -10,7 +10,7 @@ from headcount.log.topics import admin_client, create_topics
 from headcount.settings import Settings
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
-from ingest.source import KafkaSource
+from ingest.kafka.source import KafkaSource
 from tests.waiting import wait_until
 
 

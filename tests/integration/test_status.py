@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
-from headcount.status import read_status
+from headcount.ops.status import read_status
+from headcount.wiring import utc_now
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 from tests.waiting import wait_until

@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from api.authentication import authenticate
+from api.auth.authentication import authenticate
 from api.errors import NotLoggedInError, NoTokensError, TokensUnavailableError
-from headcount.token_store import RedisTokenStore
+from api.store.tokens import RedisTokenStore
 from projector import keys
 from tests.fakes_api import NOW, FakeTokens, login, make_token
 from tests.waiting import within

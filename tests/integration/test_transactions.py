@@ -7,10 +7,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from projector.progress import read_progress
-from projector.view import RedisView
+from projector.checkpoints import read_progress
+from projector.views.daily import RedisView
 from tests.deployment import Deployment, deployed, event
 from tests.waiting import wait_until
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.calendar import bucket_of, buckets_of
 from projector.keys import Counter
-from projector.union import UnionCount, Unions
-from projector.view import ESTIMATE_STANDARD_ERROR
+from projector.views.daily import ESTIMATE_STANDARD_ERROR
+from projector.views.unions import UnionCount, Unions
 from tests.people import PSEUDONYMS
 from tests.suites.projections import redis_projection
 
@@ -59,19 +59,19 @@ async def plain_estimate(redis: Redis, numbers: set[int]) -> int:
 )
 async def test_a_union_counts_everybody_once(redis_client: Redis, days: list[tuple[int, int]]) -> None:
     """Each day has so many people, of consecutive numbers from the first on."""
-    present = [set(range(first, first + people)) for first, people in days]
+    present = [set(range(first, first + counted_users)) for first, counted_users in days]
     instants = [MONDAY + timedelta(days=number) for number in range(len(days))]
     await project(
         redis_client,
         [
             active(number, instant)
-            for people, instant in zip(present, instants, strict=True)
-            for number in people
+            for counted_users, instant in zip(present, instants, strict=True)
+            for number in counted_users
         ],
     )
     everybody = set().union(*present)
     found = await Unions(redis_client).count([Counter("acme", instant.date()) for instant in instants])
-    if all(len(people) <= EXACT for people in present):
+    if all(len(counted_users) <= EXACT for counted_users in present):
         assert found == UnionCount(len(everybody), 0.0)
     else:
         assert found == UnionCount(await plain_estimate(redis_client, everybody), ESTIMATE_STANDARD_ERROR)

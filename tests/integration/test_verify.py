@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from headcount.verify.verification import open_verification
+from headcount.ops.verify.verification import open_verification
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 from tests.people import PSEUDONYMS
@@ -25,13 +25,15 @@ async def deployment(
 ) -> AsyncIterator[Deployment]:
     """A deployment that has counted forty people of yesterday, in two partitions, and some poison."""
     async with deployed(kafka_bootstrap_servers, topic, redis_url) as deployment:
-        await deployment.publish(b"poison", *people(range(20)))
-        await deployment.publish(*people(range(10, 40)), event("else", NOON, workspace_id="b"), partition=1)
+        await deployment.publish(b"poison", *counted_users(range(20)))
+        await deployment.publish(
+            *counted_users(range(10, 40)), event("else", NOON, workspace_id="b"), partition=1
+        )
         await deployment.count()
         yield deployment
 
 
-def people(numbers: Iterable[int]) -> list[bytes]:
+def counted_users(numbers: Iterable[int]) -> list[bytes]:
     return [event(f"user-{number}", NOON) for number in numbers]
 
 
@@ -69,7 +71,7 @@ async def test_a_counter_that_lacks_or_holds_too_much_is_found(
 
 
 async def test_an_estimate_has_a_bound_that_is_told(deployment: Deployment) -> None:
-    await deployment.publish(*people(range(LARGE)))
+    await deployment.publish(*counted_users(range(LARGE)))
     await deployment.count()
     ended = await deployment.headcount(*COMMAND, "--json")
     day = ended.json["days"][1]
@@ -89,7 +91,7 @@ async def test_what_retention_removed_can_not_be_told(deployment: Deployment) ->
 
 async def test_what_a_worker_counts_meanwhile_is_in_neither_number(deployment: Deployment) -> None:
     async with open_verification(deployment.settings, "acme", 3) as verification:
-        await deployment.publish(*people(range(100, 120)), partition=2)
+        await deployment.publish(*counted_users(range(100, 120)), partition=2)
         await deployment.count()
         report = await verification.report()
     assert (report.within, report.days[1].exact, report.days[1].answered) == (True, 40, 40)
@@ -99,7 +101,7 @@ async def test_a_worker_under_load_does_not_disturb(deployment: Deployment) -> N
     async with deployment.worker():
         ended, _ = await asyncio.gather(
             deployment.program(*COMMAND, "--json"),
-            deployment.publish(*people(range(200, 400)), partition=2),
+            deployment.publish(*counted_users(range(200, 400)), partition=2),
         )
     assert (ended.exit_code, ended.json["within"]) == (0, True)
 

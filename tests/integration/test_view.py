@@ -10,13 +10,13 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from headcount.embedded import EmbeddedValkey
-from headcount.gathering import GatheringRedis
+from embedded import EmbeddedValkey
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.projection import RedisProjection
-from projector.view import CatchingUpError, DailyCounts, RedisView, ViewUnavailableError
+from projector.redis.auto_pipelining import AutoPipeliningRedis
+from projector.views.daily import CatchingUpError, DailyCounts, RedisView, ViewUnavailableError
 from tests.fakes_log import NOW
 from tests.servers import Servers
 from tests.suites.projections import an_event, redis_projection
@@ -34,7 +34,7 @@ async def projection(redis_client: Redis) -> RedisProjection:
 @pytest.fixture
 async def view(redis_as: Callable[[str], Redis]) -> AsyncIterator[RedisView]:
     """A view on a client like the API's."""
-    async with GatheringRedis(redis_as("api").connection_pool, connections=1, seconds=5) as redis:
+    async with AutoPipeliningRedis(redis_as("api").connection_pool, connections=1, seconds=5) as redis:
         yield RedisView(redis)
 
 

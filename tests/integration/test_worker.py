@@ -10,12 +10,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 from redis.asyncio import Redis
 
-from headcount.composition import utc_now
+from headcount.wiring import utc_now
 from ingest.batch import Partition
-from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import Record
-from projector.progress import read_progress
-from projector.view import CatchingUpError, RedisView
+from projector.checkpoints import read_progress
+from projector.views.daily import CatchingUpError, RedisView
 from tests.deployment import Deployment, deployed, event
 from tests.waiting import wait_until
 

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from headcount.embedded import EmbeddedValkey
+from api.store.tokens import RedisTokenStore
+from embedded import EmbeddedValkey
+from headcount.ops.status import read_status
 from headcount.settings import Settings, load_settings
-from headcount.status import read_status
-from headcount.token_store import RedisTokenStore
 from ingest.errors import UnavailableError
 from tests.fakes_api import login, make_token
 from tests.monitoring.surroundings import (

@@ -14,8 +14,8 @@ from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 from ruamel.yaml import YAML
 
-from api.contract import WEEKLY_DATA_PATH
-from headcount.embedded.ports import LOOPBACK, find_free_port
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from embedded.ports import LOOPBACK, find_free_port
 from headcount.settings import Settings
 from tests.deployment import event
 from tests.e2e.programs import ROOT, Program, plain_environ, started

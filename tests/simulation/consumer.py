@@ -26,7 +26,7 @@ from tests.simulation.network import TIMEOUT_SECONDS
 
 
 class FakeConsumer:
-    """The part of `AIOKafkaConsumer` that `ingest.source` uses."""
+    """The part of `AIOKafkaConsumer` that `ingest.kafka.source` uses."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class FakeConsumer:
             task.cancel()
         self._fetcher.stop()
         if self._is_member and self._tasks:
-            await self._membership.leave()
+            await self._membership.close_within()
 
     def _revoke(self) -> None:
         self._settled.clear()

@@ -65,7 +65,7 @@ class Group:
         if not self._stable:
             raise RebalanceInProgressError
 
-    def leave(self, member_id: str) -> None:
+    def close_within(self, member_id: str) -> None:
         member = self._members.pop(member_id, None)
         if member is None:
             return
@@ -95,7 +95,7 @@ class Group:
             return
         now = self._loop.time()
         if member.joining is None and now >= member.expires_at:
-            self.leave(member_id)
+            self.close_within(member_id)
             return
         self._loop.later(max(0.5, member.expires_at - now), lambda: self._watch(member_id))
 

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from ingest import dead_letters, polling, source
-from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.kafka import dead_letters, polling, source
+from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import Headers
 from tests.simulation.broker import TOPIC, Broker, Letter
 from tests.simulation.consumer import FakeConsumer
@@ -21,7 +21,7 @@ _HALF_BITS: Final = 64
 
 
 class FakeBatch:
-    """The part of aiokafka's `BatchBuilder` that `ingest.dead_letters` uses: it holds one message."""
+    """The part of aiokafka's `BatchBuilder` that `ingest.kafka.dead_letters` uses: it holds one message."""
 
     letter: Letter
 
@@ -37,7 +37,7 @@ class FakeBatch:
 
 
 class FakeProducer:
-    """The part of `AIOKafkaProducer` that `ingest.dead_letters` uses."""
+    """The part of `AIOKafkaProducer` that `ingest.kafka.dead_letters` uses."""
 
     def __init__(self, *, broker: Broker, **_settings: object) -> None:
         self._broker = broker
@@ -76,7 +76,7 @@ class FakeProducer:
 
 
 class _Metadata:
-    """The answer to the request for a topic's metadata, as far as `ingest.topic_id` reads it."""
+    """The answer to the request for a topic's metadata, as far as `ingest.kafka.topic_metadata` reads it."""
 
     def __init__(self, broker: Broker) -> None:
         high, low = divmod(broker.topic.id.int, 1 << _HALF_BITS)
@@ -89,7 +89,7 @@ class _Metadata:
 
 
 class FakeClient:
-    """The part of `AIOKafkaClient` that `ingest.source` uses."""
+    """The part of `AIOKafkaClient` that `ingest.kafka.source` uses."""
 
     def __init__(self, *, broker: Broker, **_settings: object) -> None:
         self._broker = broker

@@ -62,10 +62,10 @@ class Membership:
     async def learn(self) -> None:
         self.known = await self._broker.network.request("metadata", self._broker.numbers)
 
-    async def leave(self) -> None:
+    async def close_within(self) -> None:
         """Try once, as aiokafka does."""
         with suppress(KafkaError):
-            await self._broker.network.request("leave", lambda: self._broker.group.leave(self.id))
+            await self._broker.network.request("leave", lambda: self._broker.group.close_within(self.id))
 
     async def _join(self) -> Seat:
         while True:

@@ -7,7 +7,7 @@ from msgspec import msgpack
 
 from ingest.batch import Partition
 from projector import keys
-from projector.view import DailyCounts
+from projector.views.daily import DailyCounts
 from tests.simulation.accounts import Accounts
 from tests.simulation.activity import DAYS, START
 from tests.simulation.broker import TOPIC, Broker

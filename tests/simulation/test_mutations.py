@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from ingest.batch import Partition
-from ingest.source import KafkaSource
+from ingest.kafka.source import KafkaSource
 from projector import scripts
 from tests.simulation import redis_scripts
 from tests.simulation.redis_scripts import SCRIPTS, Reply

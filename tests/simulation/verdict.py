@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from ingest.event import decode
+from ingest.events.event import decode
 from projector import keys
-from projector.audience import EVERYBODY
+from projector.activity_filter import COUNT_ALL
 from projector.fold import fold
 from tests.simulation.activity import CALENDAR, START
 from tests.simulation.broker import Broker
@@ -54,7 +54,7 @@ def clean_counters(broker: Broker, now: datetime) -> Counters:
         for entry in log.held()
         if entry.record is not None and not entry.is_poison
     ]
-    folded = fold([decode(value) for value in values if value is not None], CALENDAR, EVERYBODY, now)
+    folded = fold([decode(value) for value in values if value is not None], CALENDAR, COUNT_ALL, now)
     return {
         keys.FIRST.key(each.counter).encode(): ({user.encode() for user in each.user_ids}, each.expires_at)
         for each in folded.additions

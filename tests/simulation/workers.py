@@ -8,13 +8,13 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from ingest.dead_letters import KafkaDeadLetters
 from ingest.errors import UnavailableError
-from ingest.patience import Patience
-from ingest.sorting import Sorter
-from ingest.source import KafkaSource
-from ingest.tally import Tally
-from ingest.worker import Worker
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.dead_letters import KafkaDeadLetters
+from ingest.kafka.source import KafkaSource
+from ingest.worker.loop import Worker
+from ingest.worker.retry import Retry
+from ingest.worker.stats import Stats
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from tests.people import PLAIN_IDS, PLAIN_PEOPLE
@@ -78,16 +78,16 @@ class Workers:
 
     async def _work(self, name: str, stopping: asyncio.Event) -> None:
         """Start, run and end a worker in the order of the composition root."""
-        patience = Patience(stopping, asyncio.sleep)
+        retry = Retry(stopping, asyncio.sleep)
         options = {"broker": self._broker}
         redis = self._client(name)
         projection = RedisProjection(redis, CALENDAR, PLAIN_PEOPLE, deployment=DEPLOYMENT, clock=self._clock)
         letters = KafkaDeadLetters(TOPIC, options)
         source = KafkaSource(TOPIC, GROUP, options)
         try:
-            await patience.insist(projection.claim)
-            await patience.insist(letters.start)
-            await patience.insist(source.start)
+            await retry.retry_until_stopped(projection.claim)
+            await retry.retry_until_stopped(letters.start)
+            await retry.retry_until_stopped(source.start)
             try:
                 await self._worker(source, projection, letters).run(stopping)
             finally:
@@ -101,7 +101,7 @@ class Workers:
             source=source,
             projection=projection,
             dead_letters=letters,
-            sorter=Sorter(max_event_bytes=MAX_EVENT_BYTES),
+            decoder=RecordDecoder(max_event_bytes=MAX_EVENT_BYTES),
             clock=self._clock,
-            tally=Tally(),
+            stats=Stats(),
         )

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from aiokafka.errors import RequestTimedOutError
 from redis.asyncio import Redis
 
-from projector.view import CatchingUpError, RedisView, ViewUnavailableError
+from projector.views.daily import CatchingUpError, RedisView, ViewUnavailableError
 from tests.simulation.activity import DAYS, START, WORKSPACES, Activity
 from tests.simulation.broker import Broker
 from tests.simulation.log import Topic

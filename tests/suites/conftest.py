@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from headcount.clients import kafka_options
 from headcount.log.topics import create_topics
 from headcount.settings import Settings
-from ingest.dead_letters import KafkaDeadLetters
+from ingest.kafka.dead_letters import KafkaDeadLetters
 from tests.fakes_projection import Projected
 from tests.suites.letters import ObservedFakeLetters, ObservedLetters, ObservedTopic
 from tests.suites.logs import WritableFake, WritableLog, WritableTopic

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ingest.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import DeadLetters, Record
 from tests.fakes_log import FakeRecord
 from tests.fakes_projection import FakeDeadLetters

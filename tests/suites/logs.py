@@ -11,8 +11,8 @@ from headcount.clients import kafka_options
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
 from ingest.batch import Partition
+from ingest.kafka.source import KafkaSource
 from ingest.ports import Source
-from ingest.source import KafkaSource
 from tests.fakes_log import FakeLog, FakeRecord, FakeSource
 
 

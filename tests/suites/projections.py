@@ -7,13 +7,13 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from ingest.batch import Offset, Partition
-from ingest.event import Event
+from ingest.events.event import Event
 from ingest.ports import Projection
 from projector.calendar import Calendar
+from projector.checkpoints import read_progress
 from projector.deployment import Deployment
-from projector.progress import read_progress
 from projector.projection import RedisProjection
-from projector.tally import Tally
+from projector.stats import Stats
 from tests.fakes_log import NOW
 from tests.fakes_projection import FOR_EVER, FakeProjection, Projected
 from tests.people import PEOPLE, PSEUDONYMS, count
@@ -26,10 +26,10 @@ def an_event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str
 
 
 def redis_projection(
-    redis: Redis, *, calendar: Calendar = FOR_EVER, tally: Tally | None = None
+    redis: Redis, *, calendar: Calendar = FOR_EVER, stats: Stats | None = None
 ) -> RedisProjection:
     """Return a projection whose clock stands at `NOW`."""
-    return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW, tally=tally)
+    return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW, stats=stats)
 
 
 class ObservedProjection(Protocol):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from ruamel.yaml import YAML
 
-from headcount.embedded.jars import KAFKA_VERSION
+from embedded.jars import KAFKA_VERSION
 from headcount.settings import Settings, load_settings
 
 Compose = dict[str, Any]

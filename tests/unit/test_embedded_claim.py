@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headcount.embedded.claim import Claim
-from ingest.errors import RefusedError
+from embedded.claim import Claim
+from ingest.errors import OperatorError
 
 RUN = """
 import asyncio, subprocess, sys
 from pathlib import Path
-from headcount.embedded.claim import Claim
+from embedded.claim import Claim
 
 claim = Claim(Path(sys.argv[1]))
 asyncio.run(claim.take())
@@ -76,14 +76,14 @@ def claim(tmp_path: Path) -> Iterator[Claim]:
 
 async def test_a_folder_in_use_is_refused_by_the_number_of_its_user(claim: Claim, tmp_path: Path) -> None:
     await claim.take()
-    with pytest.raises(RefusedError, match=rf"^{tmp_path} is in use by process {os.getpid()}\."):
+    with pytest.raises(OperatorError, match=rf"^{tmp_path} is in use by process {os.getpid()}\."):
         await Claim(tmp_path).take()
 
 
 async def test_a_refused_claim_leaves_the_holders_alone(claim: Claim, tmp_path: Path) -> None:
     await claim.take()
     for _ in range(2):
-        with pytest.raises(RefusedError):
+        with pytest.raises(OperatorError):
             await Claim(tmp_path).take()
 
 
@@ -98,7 +98,7 @@ async def test_a_folder_given_free_can_be_taken(claim: Claim, tmp_path: Path) ->
 async def test_the_server_of_a_killed_run_is_ended(
     claim: Claim, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headcount.embedded.claim._SECONDS_TO_END", 0.5)
+    monkeypatch.setattr("embedded.claim._SECONDS_TO_END", 0.5)
     with killed_run(tmp_path, server) as leftover:
         await claim.take()
         assert has_ended(leftover)
@@ -114,7 +114,7 @@ async def test_a_suspended_server_of_a_killed_run_is_ended(claim: Claim, tmp_pat
 
 async def test_a_server_that_its_run_had_no_time_to_name_keeps_the_folder(tmp_path: Path) -> None:
     """Nobody knows its number, but it holds the lock: a second server on its data is out of the question."""
-    refused = pytest.raises(RefusedError, match="is in use by another process")
+    refused = pytest.raises(OperatorError, match="is in use by another process")
     with killed_run(tmp_path, OBEDIENT, "unnamed"), refused:
         await Claim(tmp_path).take()
 
@@ -124,12 +124,12 @@ async def test_a_younger_process_with_the_leftovers_number_is_spared(tmp_path: P
     gone = {"pid": bystander.pid, "created": bystander.create_time() - 60}
     with killed_run(tmp_path, OBEDIENT, "unnamed"):
         (tmp_path / "lock").write_text(json.dumps({"owner": gone, "server": gone}))
-        with pytest.raises(RefusedError, match="is in use by another process"):
+        with pytest.raises(OperatorError, match="is in use by another process"):
             await Claim(tmp_path).take()
 
 
 async def test_a_damaged_record_does_not_stand_in_the_way(claim: Claim, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"\0garbage")
     await claim.take()
-    with pytest.raises(RefusedError, match=f"process {os.getpid()}"):
+    with pytest.raises(OperatorError, match=f"process {os.getpid()}"):
         await Claim(tmp_path).take()

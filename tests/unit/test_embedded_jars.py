@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from headcount.embedded.jars import KAFKA_VERSION, Jar, JarStore, read_locked_jars
-from headcount.embedded.ports import find_free_port
-from ingest.errors import RefusedError
+from embedded.jars import KAFKA_VERSION, Jar, JarStore, read_locked_jars
+from embedded.ports import find_free_port
+from ingest.errors import OperatorError
 
 
 class Repository(ThreadingHTTPServer):
@@ -119,7 +119,7 @@ async def test_no_registry_within_reach_is_refused_with_what_to_do(
     tmp_path: Path, announced: list[str]
 ) -> None:
     nowhere = store(tmp_path, f"http://127.0.0.1:{find_free_port()}", read_locked_jars())
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(OperatorError) as refusal:
         await nowhere.fetch(announce=announced.append)
     sentence = str(refusal.value)
     assert sentence.startswith("Kafka can't be downloaded: ")
@@ -133,7 +133,7 @@ async def test_a_jar_that_no_repository_has_is_refused_by_its_name(
     repository: Repository, tmp_path: Path, announced: list[str]
 ) -> None:
     unknown = Jar("org.example", "unknown", "1.0", "0" * 64)
-    with pytest.raises(RefusedError, match=r"no repository has unknown-1\.0\.jar"):
+    with pytest.raises(OperatorError, match=r"no repository has unknown-1\.0\.jar"):
         await store(tmp_path, repository.url, [unknown]).fetch(announce=announced.append)
 
 
@@ -143,7 +143,7 @@ async def test_a_jar_that_is_not_the_locked_one_is_refused_and_not_kept(
     jars = [repository.publish("broker", b"genuine")]
     repository.publish("broker", b"forged")
     for _ in range(2):
-        with pytest.raises(RefusedError, match=r"broker-1\.0\.jar is not the file that this version"):
+        with pytest.raises(OperatorError, match=r"broker-1\.0\.jar is not the file that this version"):
             await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
 
 
@@ -163,7 +163,7 @@ async def test_a_fetch_that_failed_goes_on_where_it_was(
     await store(tmp_path, repository.url, [first]).fetch(announce=announced.append)
     repository.cut_answers = 4
     jars = [first, repository.publish("codec", b"codec")]
-    with pytest.raises(RefusedError):
+    with pytest.raises(OperatorError):
         await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
     paths = await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
     assert [path.read_bytes() for path in paths] == [b"broker", b"codec"]
@@ -175,7 +175,7 @@ async def test_a_folder_that_cannot_be_made_is_refused(
 ) -> None:
     (tmp_path / "jars").write_text("a file is in the way")
     jars = [repository.publish("broker", b"broker")]
-    with pytest.raises(RefusedError, match="must be one that this user can write to"):
+    with pytest.raises(OperatorError, match="must be one that this user can write to"):
         await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headcount.embedded.ports import find_free_port, settle_port
-from headcount.embedded.refusals import refusing_system_errors
-from headcount.embedded.server import EmbeddedServer
-from ingest.errors import RefusedError
+from embedded.ports import find_free_port, settle_port
+from embedded.refusals import refusing_system_errors
+from embedded.server import EmbeddedServer
+from ingest.errors import OperatorError
 from tests.waiting import wait_until
 
 LISTEN = "import socket, sys; server = socket.create_server(('127.0.0.1', int(sys.argv[1]))); server.accept()"
@@ -169,7 +169,7 @@ async def test_a_suspended_server_goes_on_when_resumed(server: Script) -> None:
 async def test_a_taken_port_is_refused_by_its_number(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(RefusedError, match=rf"^Port {port} on 127\.0\.0\.1 is taken"):
+        with pytest.raises(OperatorError, match=rf"^Port {port} on 127\.0\.0\.1 is taken"):
             await Script(tmp_path, LISTEN, port).start()
 
 
@@ -195,7 +195,7 @@ def test_a_second_port_is_not_the_first_while_nobody_listens_there_yet(tmp_path:
 def test_a_port_that_is_spoken_for_is_not_found_free(monkeypatch: pytest.MonkeyPatch) -> None:
     first = find_free_port()
     ports = [first, find_free_port(besides={first})]
-    monkeypatch.setattr("headcount.embedded.ports._CANDIDATES", ports)
+    monkeypatch.setattr("embedded.ports._CANDIDATES", ports)
     assert find_free_port(besides={ports[0]}) == ports[1]
 
 
@@ -206,13 +206,13 @@ async def test_another_program_on_the_port_is_not_taken_for_the_server(tmp_path:
     server.start_within_seconds = 0.5
     start = asyncio.create_task(server.start())
     await wait_until(lambda: server.is_running)
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(RefusedError, match="did not serve"):
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(OperatorError, match="did not serve"):
         await start
 
 
 async def test_a_server_that_dies_is_refused_with_its_telling_line_and_its_log(server: Script) -> None:
     server.script = "print('fine'); print('ERROR the moon is full.'); print('bye')"
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(OperatorError) as refusal:
         await server.start()
     assert str(refusal.value) == (
         f"script ended while starting: ERROR the moon is full. Its log: {server.log_path}"
@@ -221,23 +221,23 @@ async def test_a_server_that_dies_is_refused_with_its_telling_line_and_its_log(s
 
 async def test_the_telling_line_is_of_this_start_and_not_of_one_before(server: Script) -> None:
     server.script = "print('ERROR of old')"
-    with pytest.raises(RefusedError, match="ERROR of old"):
+    with pytest.raises(OperatorError, match="ERROR of old"):
         await server.start()
     server.script = "print('only this')"
-    with pytest.raises(RefusedError, match="only this"):
+    with pytest.raises(OperatorError, match="only this"):
         await server.start()
 
 
 async def test_a_server_that_dies_of_a_full_disk_says_so(server: Script) -> None:
     server.script = "print('ERROR No space left on device'); print('ERROR giving up')"
-    with pytest.raises(RefusedError, match=r"^The disk that holds .* is full\. Free some room"):
+    with pytest.raises(OperatorError, match=r"^The disk that holds .* is full\. Free some room"):
         await server.start()
 
 
 async def test_a_server_that_does_not_serve_in_time_is_refused_and_ended(server: Script) -> None:
     server.script = IDLE
     server.start_within_seconds = 0.1
-    with pytest.raises(RefusedError, match=r"^script did not serve within 0\.1 s"):
+    with pytest.raises(OperatorError, match=r"^script did not serve within 0\.1 s"):
         await server.start()
     assert not server.is_running
 
@@ -245,10 +245,10 @@ async def test_a_server_that_does_not_serve_in_time_is_refused_and_ended(server:
 async def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("not a folder")
-    with pytest.raises(RefusedError, match=rf"^{home}.* must be one that this user can write to"):
+    with pytest.raises(OperatorError, match=rf"^{home}.* must be one that this user can write to"):
         await Script(home, LISTEN).start()
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="is full"), refusing_system_errors(tmp_path):
+    with pytest.raises(OperatorError, match="is full"), refusing_system_errors(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

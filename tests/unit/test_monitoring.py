@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from headcount.metrics import names
 from headcount.settings import Settings
+from headcount.telemetry import names
 
 ROOT: Final = Path(__file__).parents[2]
 MONITORING: Final = ROOT / "monitoring"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headcount.embedded.server import EmbeddedServer
+from embedded.server import EmbeddedServer
 from tests.waiting import VARIABLE, factor_of, measured, scaled, slowness, wait_until, within
 
 TESTS = Path(__file__).parents[1]

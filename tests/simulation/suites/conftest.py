@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from ingest.dead_letters import KafkaDeadLetters
+from ingest.kafka.dead_letters import KafkaDeadLetters
 from tests.simulation.activity import START
 from tests.simulation.broker import TOPIC, Broker
 from tests.simulation.kafka_clients import fake_kafka

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from ingest.batch import Partition
-from ingest.dead_letters import KafkaDeadLetters
+from ingest.kafka.dead_letters import KafkaDeadLetters
+from ingest.kafka.source import KafkaSource
 from ingest.ports import Record, Source
-from ingest.source import KafkaSource
 from tests.fakes_log import FakeRecord
 from tests.simulation.broker import GROUP, TOPIC, Broker
 from tests.simulation.log import Entry

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from multidict import CIMultiDict
 
-from api import authentication
-from api.authentication import VIEW_ENGAGEMENT_DASHBOARD, Permission, authenticate, authorise
+from api.auth import authentication
+from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD, Permission, authenticate, authorise
+from api.auth.tokens import Token
 from api.errors import NotLoggedInError, NotPermittedError, TokensUnavailableError
-from api.tokens import Token
 from tests.fakes_api import NOW, FakeTokens, login, make_token
 
 Step = tuple[str, int] | tuple[str, int, int]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.client_address import MAX_HOPS, Address, address_block, client_address
+from api.auth.client_address import MAX_HOPS, Address, address_block, client_address
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

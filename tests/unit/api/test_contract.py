@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from api.contract import (
+from api.endpoints.weekly_data.contract import (
     Start,
     Window,
     claims,
@@ -21,7 +21,7 @@ from api.contract import (
     window_ending_at,
 )
 from api.errors import StartMalformedError, StartMissingError
-from projector.view import DailyCounts
+from projector.views.daily import DailyCounts
 
 ZONES = [
     "UTC",

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from api.flights import Flights
+from api.cache.single_flight import SingleFlight
 from tests.fakes_api import FakeTimer
 from tests.waiting import wait_until
 
@@ -26,8 +26,8 @@ class Sage:
         return f"{question}!"
 
 
-def start(flights: Flights[str, str], *questions: str) -> list[asyncio.Task[str]]:
-    return [asyncio.create_task(flights.join(question)) for question in questions]
+def start(single_flight: SingleFlight[str, str], *questions: str) -> list[asyncio.Task[str]]:
+    return [asyncio.create_task(single_flight.join(question)) for question in questions]
 
 
 @pytest.fixture
@@ -36,27 +36,31 @@ async def sage() -> Sage:
 
 
 @pytest.fixture
-def flights(sage: Sage) -> Flights[str, str]:
-    return Flights(sage.answer, seconds=60, timer=FakeTimer())
+def single_flight(sage: Sage) -> SingleFlight[str, str]:
+    return SingleFlight(sage.answer, seconds=60, timer=FakeTimer())
 
 
-async def test_the_same_question_is_asked_once(sage: Sage, flights: Flights[str, str]) -> None:
-    waiting = start(flights, "a", "b", "a", "a")
+async def test_the_same_question_is_asked_once(sage: Sage, single_flight: SingleFlight[str, str]) -> None:
+    waiting = start(single_flight, "a", "b", "a", "a")
     sage.ready.set()
     assert await asyncio.gather(*waiting) == ["a!", "b!", "a!", "a!"]
     assert sage.asked == ["a", "b"]
 
 
-async def test_who_comes_after_the_answer_asks_anew(sage: Sage, flights: Flights[str, str]) -> None:
+async def test_who_comes_after_the_answer_asks_anew(
+    sage: Sage, single_flight: SingleFlight[str, str]
+) -> None:
     sage.ready.set()
-    await flights.join("a")
-    await flights.join("a")
+    await single_flight.join("a")
+    await single_flight.join("a")
     assert sage.asked == ["a", "a"]
 
 
-async def test_who_gives_up_takes_nobody_else_along(sage: Sage, flights: Flights[str, str]) -> None:
+async def test_who_gives_up_takes_nobody_else_along(
+    sage: Sage, single_flight: SingleFlight[str, str]
+) -> None:
     """Not even the one who asked first."""
-    first, second = start(flights, "a", "a")
+    first, second = start(single_flight, "a", "a")
     await wait_until(lambda: sage.asked)
     first.cancel()
     with suppress(asyncio.CancelledError):
@@ -66,29 +70,29 @@ async def test_who_gives_up_takes_nobody_else_along(sage: Sage, flights: Flights
     assert sage.asked == ["a"]
 
 
-async def test_an_error_is_shared_and_not_kept(sage: Sage, flights: Flights[str, str]) -> None:
+async def test_an_error_is_shared_and_not_kept(sage: Sage, single_flight: SingleFlight[str, str]) -> None:
     sage.error = ValueError("no")
-    waiting = start(flights, "a", "a")
+    waiting = start(single_flight, "a", "a")
     sage.ready.set()
     told = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(error) for error in told] == [ValueError, ValueError]
     sage.error = None
-    assert await flights.join("a") == "a!"
+    assert await single_flight.join("a") == "a!"
 
 
 async def test_what_hangs_is_not_joined_for_ever(sage: Sage) -> None:
     """Nor does its end, should it come, end what was asked instead."""
     timer = FakeTimer()
-    flights = Flights(sage.answer, seconds=1, timer=timer)
-    [hanging] = start(flights, "a")
+    single_flight = SingleFlight(sage.answer, seconds=1, timer=timer)
+    [hanging] = start(single_flight, "a")
     await wait_until(lambda: sage.asked)
     timer.seconds += 1
     sage.ready, first_ready = asyncio.Event(), sage.ready
-    [second] = start(flights, "a")
+    [second] = start(single_flight, "a")
     await wait_until(lambda: len(sage.asked) == 2)
     first_ready.set()
     assert await hanging == "a!"
-    [third] = start(flights, "a")
+    [third] = start(single_flight, "a")
     sage.ready.set()
     assert [await second, await third] == ["a!", "a!"]
     assert len(sage.asked) == 2
@@ -105,6 +109,6 @@ async def test_nobody_joins_what_is_over() -> None:
             late.extend(start(again, question))
         return f"{question}{len(asked)}"
 
-    again = Flights(answer, seconds=60, timer=FakeTimer())
+    again = SingleFlight(answer, seconds=60, timer=FakeTimer())
     assert await again.join("a") == "a1"
     assert await late[0] == "a2"

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from api.auth.token_snapshot import STALE_AFTER, TokenSnapshot
 from api.errors import NoTokensError, TokensUnavailableError
-from api.known_tokens import STALE_AFTER, KnownTokens
 from tests.fakes_api import NOW, FakeClock, FakeTokens, make_token
 from tests.waiting import wait_until
 
@@ -25,11 +25,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def known(tokens: FakeTokens, clock: FakeClock) -> KnownTokens:
-    return KnownTokens(tokens, clock)
+def known(tokens: FakeTokens, clock: FakeClock) -> TokenSnapshot:
+    return TokenSnapshot(tokens, clock)
 
 
-async def test_all_who_ask_at_once_share_one_reading(known: KnownTokens, tokens: FakeTokens) -> None:
+async def test_all_who_ask_at_once_share_one_reading(known: TokenSnapshot, tokens: FakeTokens) -> None:
     digests = [UNKNOWN, *tokens.kept] * 50
     found = await asyncio.gather(*map(known.find, digests))
     assert [*map(bool, found)] == [False, True] * 50
@@ -38,7 +38,7 @@ async def test_all_who_ask_at_once_share_one_reading(known: KnownTokens, tokens:
 
 @pytest.mark.parametrize("moved", [STALE_AFTER, -STALE_AFTER, timedelta(days=-1)])
 async def test_a_token_that_is_missing_is_looked_for_again_once_the_copy_is_old(
-    known: KnownTokens, tokens: FakeTokens, clock: FakeClock, moved: timedelta
+    known: TokenSnapshot, tokens: FakeTokens, clock: FakeClock, moved: timedelta
 ) -> None:
     """Also by a clock that was put back."""
     await known.find(UNKNOWN)
@@ -51,7 +51,7 @@ async def test_a_token_that_is_missing_is_looked_for_again_once_the_copy_is_old(
 
 
 async def test_a_token_that_is_there_needs_no_second_reading(
-    known: KnownTokens, tokens: FakeTokens, clock: FakeClock
+    known: TokenSnapshot, tokens: FakeTokens, clock: FakeClock
 ) -> None:
     [token] = tokens.kept.values()
     for _ in range(3):
@@ -60,7 +60,7 @@ async def test_a_token_that_is_there_needs_no_second_reading(
     assert tokens.lists == 1
 
 
-async def test_a_reading_that_failed_is_tried_again(known: KnownTokens, tokens: FakeTokens) -> None:
+async def test_a_reading_that_failed_is_tried_again(known: TokenSnapshot, tokens: FakeTokens) -> None:
     tokens.error = TokensUnavailableError()
     with pytest.raises(TokensUnavailableError):
         await known.find(UNKNOWN)
@@ -68,7 +68,7 @@ async def test_a_reading_that_failed_is_tried_again(known: KnownTokens, tokens: 
     assert await known.find(UNKNOWN) is None
 
 
-async def test_a_reading_that_was_given_up_holds_nobody_up(known: KnownTokens, tokens: FakeTokens) -> None:
+async def test_a_reading_that_was_given_up_holds_nobody_up(known: TokenSnapshot, tokens: FakeTokens) -> None:
     tokens.hangs = True
     given_up = asyncio.create_task(known.find(UNKNOWN))
     await wait_until(lambda: tokens.lists, message="the tokens were asked for")
@@ -77,7 +77,7 @@ async def test_a_reading_that_was_given_up_holds_nobody_up(known: KnownTokens, t
     assert await known.find(UNKNOWN) is None
 
 
-async def test_a_store_without_tokens_calls_none_unknown(known: KnownTokens, tokens: FakeTokens) -> None:
+async def test_a_store_without_tokens_calls_none_unknown(known: TokenSnapshot, tokens: FakeTokens) -> None:
     tokens.kept.clear()
     with pytest.raises(NoTokensError):
         await known.find(UNKNOWN)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.minute_counts import MinuteCounts
+from api.limits.minute_counts import MinuteCounts
 from tests.fakes_api import NOW
 
 names = st.lists(st.text(min_size=1, max_size=3))

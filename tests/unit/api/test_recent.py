@@ -1,11 +1,11 @@
 """What is kept for a moment: how long, and how much of it."""
 
-from api.recent import Recent
+from api.cache.ttl_cache import TTLCache
 from tests.fakes_api import FakeTimer
 
 
-def recent(timer: FakeTimer) -> Recent[str, int]:
-    return Recent(seconds=1.0, max_entries=3, timer=timer)
+def recent(timer: FakeTimer) -> TTLCache[str, int]:
+    return TTLCache(seconds=1.0, max_entries=3, timer=timer)
 
 
 def test_a_value_is_there_for_its_time_and_not_a_moment_longer() -> None:

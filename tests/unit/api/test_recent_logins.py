@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from multidict import CIMultiDict
 
+from api.auth.auth_cache import FRESH_SECONDS, AuthCache
+from api.auth.tokens import Token
 from api.errors import NotLoggedInError, TokensUnavailableError
-from api.recent_logins import FRESH_SECONDS, RecentLogins
-from api.tokens import Token
 from tests.fakes_api import NOW, FakeTimer, login, make_token
 
 
@@ -17,23 +17,23 @@ def timer() -> FakeTimer:
 
 
 @pytest.fixture
-def logins(timer: FakeTimer) -> RecentLogins:
-    return RecentLogins(timer)
+def logins(timer: FakeTimer) -> AuthCache:
+    return AuthCache(timer)
 
 
 async def give(token: Token) -> Token:
     return token
 
 
-async def remember(logins: RecentLogins, token: Token, secret: str, user_id: str = "alice") -> None:
+async def remember(logins: AuthCache, token: Token, secret: str, user_id: str = "alice") -> None:
     await logins.remember(CIMultiDict(login(user_id, secret)), give(token))
 
 
-def recall(logins: RecentLogins, user_id: str, secret: str) -> Token | None:
+def recall(logins: AuthCache, user_id: str, secret: str) -> Token | None:
     return logins.recall(CIMultiDict(login(user_id, secret)), NOW)
 
 
-async def test_the_same_credentials_open_the_same_token(logins: RecentLogins) -> None:
+async def test_the_same_credentials_open_the_same_token(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     assert recall(logins, "alice", secret) == token
@@ -44,14 +44,14 @@ def test_a_revoked_token_is_forgotten_in_time() -> None:
     assert FRESH_SECONDS < 5
 
 
-async def test_a_login_is_forgotten(logins: RecentLogins, timer: FakeTimer) -> None:
+async def test_a_login_is_forgotten(logins: AuthCache, timer: FakeTimer) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     timer.seconds += FRESH_SECONDS
     assert recall(logins, "alice", secret) is None
 
 
-async def test_a_login_ages_from_before_the_store_was_asked(logins: RecentLogins, timer: FakeTimer) -> None:
+async def test_a_login_ages_from_before_the_store_was_asked(logins: AuthCache, timer: FakeTimer) -> None:
     token, secret = make_token()
 
     async def look_up() -> Token:
@@ -63,7 +63,7 @@ async def test_a_login_ages_from_before_the_store_was_asked(logins: RecentLogins
     assert recall(logins, "alice", secret) is None
 
 
-async def test_a_token_expires_at_its_instant_however_fresh_the_login(logins: RecentLogins) -> None:
+async def test_a_token_expires_at_its_instant_however_fresh_the_login(logins: AuthCache) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(seconds=1))
     await remember(logins, token, secret)
     headers = CIMultiDict(login("alice", secret))
@@ -71,7 +71,7 @@ async def test_a_token_expires_at_its_instant_however_fresh_the_login(logins: Re
     assert logins.recall(headers, NOW + timedelta(seconds=1)) is None
 
 
-async def test_other_credentials_open_nothing(logins: RecentLogins) -> None:
+async def test_other_credentials_open_nothing(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     assert recall(logins, "bob", secret) is None
@@ -80,7 +80,7 @@ async def test_other_credentials_open_nothing(logins: RecentLogins) -> None:
     assert recall(logins, "", secret) is None
 
 
-async def test_a_header_sent_twice_opens_nothing(logins: RecentLogins) -> None:
+async def test_a_header_sent_twice_opens_nothing(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     for name, value in login("alice", secret).items():
@@ -90,7 +90,7 @@ async def test_a_header_sent_twice_opens_nothing(logins: RecentLogins) -> None:
 
 
 @pytest.mark.parametrize("error", [NotLoggedInError("unknown"), TokensUnavailableError()])
-async def test_a_login_that_failed_is_not_remembered(logins: RecentLogins, error: Exception) -> None:
+async def test_a_login_that_failed_is_not_remembered(logins: AuthCache, error: Exception) -> None:
     async def fail() -> Token:
         raise error
 
@@ -100,7 +100,7 @@ async def test_a_login_that_failed_is_not_remembered(logins: RecentLogins, error
     assert logins.recall(headers, NOW) is None
 
 
-async def test_no_secret_is_kept(logins: RecentLogins) -> None:
+async def test_no_secret_is_kept(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     assert secret not in repr(vars(logins._recent))

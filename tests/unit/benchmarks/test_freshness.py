@@ -11,7 +11,7 @@ from benchmarks.freshness.latency import Latency
 from benchmarks.freshness.measuring import is_saturated
 from benchmarks.freshness.pace import MOST_BEHIND_SECONDS, Pace
 from benchmarks.freshness.standing import Standing
-from ingest.event import decode
+from ingest.events.event import decode
 
 
 @given(

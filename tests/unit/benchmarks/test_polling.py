@@ -3,7 +3,7 @@ from datetime import date
 import orjson
 import pytest
 
-from api.contract import WINDOW_DAYS
+from api.endpoints.weekly_data.contract import WINDOW_DAYS
 from benchmarks.people import Counts, WorkspaceDay
 from benchmarks.polling.answers import Answer, WrongAnswerError, expect
 from benchmarks.polling.contestants import Name

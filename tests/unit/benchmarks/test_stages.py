@@ -10,13 +10,14 @@ def stack(*frames: str) -> Stack:
 
 
 def test_the_innermost_file_of_ours_decides() -> None:
-    assert stage_of(stack("_step (ingest/worker.py:130)", "fold (projector/fold.py:20)")) == "fold"
-    assert stage_of(stack("_step (ingest/worker.py:130)")) == "worker loop"
+    assert stage_of(stack("_step (ingest/worker/loop.py:130)", "fold (projector/fold.py:20)")) == "fold"
+    assert stage_of(stack("_step (ingest/worker/loop.py:130)")) == "worker loop"
 
 
 def test_a_library_is_part_of_the_stage_that_calls_it() -> None:
     assert (
-        stage_of(stack("decode_all (ingest/event.py:9)", "decode (msgspec/json.py:1)")) == "sort and decode"
+        stage_of(stack("decode_all (ingest/events/event.py:9)", "decode (msgspec/json.py:1)"))
+        == "sort and decode"
     )
 
 

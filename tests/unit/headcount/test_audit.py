@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.audit.report import Damage, Findings, Surplus
 from headcount.log.scope import counted_spans, skipped
+from headcount.ops.audit.report import Damage, Findings, Surplus
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent, GapCause
 from projector import keys
 from projector.calendar import Calendar
-from projector.finding import Finding
 from projector.gaps import GapReport
-from projector.repair import MENDED
+from projector.rebuild.finding import Finding
+from projector.rebuild.repair import MENDED
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -112,10 +112,10 @@ def test_a_surplus_is_no_damage_and_is_told_by_its_days() -> None:
 
 @given(st.dates() | st.integers(-(10**6), 10**7), st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True))
 def test_a_counter_is_known_by_its_key_in_its_own_keyspace(period: date | int, workspace_id: str) -> None:
-    counter, scratch = keys.Counter(workspace_id, period), keys.scratch("x")
-    for keyspace in (keys.FIRST, scratch):
+    counter, shadow = keys.Counter(workspace_id, period), keys.shadow("x")
+    for keyspace in (keys.FIRST, shadow):
         assert keyspace.counter(keyspace.key(counter)) == counter
-    assert keys.FIRST.counter(scratch.key(counter)) is scratch.counter(keys.FIRST.key(counter)) is None
+    assert keys.FIRST.counter(shadow.key(counter)) is shadow.counter(keys.FIRST.key(counter)) is None
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from headcount.cli import app
 from headcount.cli.execution import sentence_of
 from headcount.cli.tokens import parse_duration
-from ingest.errors import RefusedError, UnavailableError
+from ingest.errors import OperatorError, UnavailableError
 from tests.people import KEY
 from tests.waiting import scaled
 
@@ -175,7 +175,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (RefusedError("Set another."), "Set another."),
+        (OperatorError("Set another."), "Set another."),
         (ExceptionGroup("", [ExceptionGroup("", [UnavailableError("Kafka is away.")])]), "Kafka is away."),
         (
             OSError(errno.ENOSPC, "No space left on device", "/home/log"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headcount.collection import collect_rarely
+from headcount.gc_tuning import tune_gc
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _as_before() -> Iterator[None]:
 
 def test_it_collects_seldom_and_leaves_out_what_was_there() -> None:
     before = gc.get_threshold()[0]
-    collect_rarely()
+    tune_gc()
     assert gc.get_threshold()[0] > 10 * before
     assert gc.get_freeze_count() > 0
     assert gc.isenabled()

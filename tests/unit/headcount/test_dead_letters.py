@@ -9,14 +9,22 @@ from hypothesis import strategies as st
 
 from headcount.cli.dead_letters import parse_place, parse_reason
 from headcount.cli.letter import beginning_of, printable
-from headcount.dead_letters.ledger import Ledger
-from headcount.dead_letters.letters import REDRIVEN, Letter, Origin, Place, note_of, parse_letter, parse_note
-from headcount.dead_letters.overview import Newest, Query
-from headcount.dead_letters.redrive import again, is_whole
-from headcount.dead_letters.redrive_plan import MAX_REDRIVES, Selection, choose
+from headcount.ops.dead_letters.ledger import Ledger
+from headcount.ops.dead_letters.letters import (
+    REDRIVEN,
+    Letter,
+    Origin,
+    Place,
+    note_of,
+    parse_letter,
+    parse_note,
+)
+from headcount.ops.dead_letters.overview import Newest, Query
+from headcount.ops.dead_letters.redrive import again, is_whole
+from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Selection, choose
 from ingest.batch import Partition
-from ingest.dead_letters import Message, abridged, fitting
-from ingest.event import DeadLetterReason
+from ingest.events.event import DeadLetterReason
+from ingest.kafka.dead_letters import Message, abridged, fitting
 from ingest.ports import DeadLetter
 from tests.fakes_log import NOW, FakeRecord
 

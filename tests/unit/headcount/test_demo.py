@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from multidict import MultiDict
 
-from api.contract import parse_window
+from api.auth.tokens import Token, digest_of
+from api.endpoints.weekly_data.contract import parse_window
 from api.errors import NoTokensError
-from api.tokens import Token, digest_of
-from headcount.local.demo import Demo, demo_token
+from headcount.demo.client import Demo, demo_token
 
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
 

@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from headcount.cli import app
-from headcount.descriptions.asyncapi import asyncapi_document
-from headcount.descriptions.schemas import Document
+from headcount.ops.descriptions.asyncapi import asyncapi_document
+from headcount.ops.descriptions.schemas import Document
 from ingest.batch import Partition
-from ingest.dead_letters import abridged, fitting
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.dead_letters import abridged, fitting
 from ingest.ports import DeadLetter, Headers
-from ingest.sorting import Sorter
 from tests.fakes_log import FakeRecord
 
 FOLDER = Path("docs/descriptions")
@@ -80,7 +80,7 @@ def test_every_example_is_read_as_the_same_moment(example: Document) -> None:
     headers = [(name, text.encode()) for name, text in example.get("headers", {}).items()]
     record = FakeRecord(value=json.dumps(example["payload"]).encode(), headers=headers)
     partition = Partition("user-activity", 0)
-    result = Sorter(max_event_bytes=65_536).sort(partition, [record], datetime.now(UTC))
+    result = RecordDecoder(max_event_bytes=65_536).sort(partition, [record], datetime.now(UTC))
     assert result.letters == []
     (event,) = result.events
     assert event.workspace_id == "acme"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headcount.descriptions.schemas import DIALECT, Document, event_schema, kafka_schemas
-from ingest.cloud_event import JSON_MEDIA_TYPE
-from ingest.cloud_events import CONTENT_TYPE, STRUCTURED, decode_with_headers
-from ingest.event import NotAnEventError
+from headcount.ops.descriptions.schemas import DIALECT, Document, event_schema, kafka_schemas
+from ingest.events.cloudevents import CONTENT_TYPE, STRUCTURED, decode_with_headers
+from ingest.events.cloudevents_schema import JSON_MEDIA_TYPE
+from ingest.events.event import NotAnEventError
 from ingest.ports import Headers
 from tests.unit.ingest.event_strategies import JSON, TEXT, instants
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from headcount.local.home import occupied, read_private, write_private
-from headcount.local.key_file import key_file, read_key
+from headcount.demo.home import occupied, read_private, write_private
+from headcount.demo.key_file import key_file, read_key
 from headcount.settings import load_settings
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 
 OCCUPY = """
 import sys
 from pathlib import Path
-from headcount.local.key_file import key_file, read_key
-from headcount.local.home import occupied
+from headcount.demo.key_file import key_file, read_key
+from headcount.demo.home import occupied
 with occupied(Path(sys.argv[1])):
     pass
 """
@@ -46,7 +46,7 @@ def test_a_second_headcount_is_refused_and_one_after_the_first_is_not(tmp_path: 
 
 
 def test_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
-    with occupied(tmp_path), pytest.raises(RefusedError, match="Another Headcount"), occupied(tmp_path):
+    with occupied(tmp_path), pytest.raises(OperatorError, match="Another Headcount"), occupied(tmp_path):
         pass
 
 
@@ -97,6 +97,6 @@ def test_a_key_that_was_damaged_is_not_replaced(tmp_path: Path) -> None:
     """What was counted under it would fit no other."""
     path = tmp_path / "user-id-hash-key"
     path.write_text("cut short\n")
-    with pytest.raises(RefusedError, match="Put it back as it was"):
+    with pytest.raises(OperatorError, match="Put it back as it was"):
         key_file(tmp_path)
     assert path.read_text() == "cut short\n"

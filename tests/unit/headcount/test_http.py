@@ -9,15 +9,15 @@ from aiohttp import http_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.http.addresses import origin_of
-from headcount.http.answers import bytes_of
-from headcount.http.heads import Heads
-from headcount.http.limits import Limits
-from headcount.http.requirements import require_c_parser, require_open_files
-from headcount.http.room import Room
-from headcount.http.tally import Cause, ConnectionTally
 from headcount.settings import Settings, load_settings
-from ingest.errors import RefusedError
+from httpd.addresses import origin_of
+from httpd.connection_limits import ConnectionLimits
+from httpd.error_responses import bytes_of
+from httpd.limits import Limits
+from httpd.preflight import require_c_parser, require_open_files
+from httpd.request_framing import RequestFraming
+from httpd.stats import Cause, ConnectionStats
+from ingest.errors import OperatorError
 
 LIMITS = Limits.of(Settings())
 HEAD = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -34,14 +34,14 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     st.lists(st.integers(min_value=0)),
 )
 def test_heads_are_counted_however_they_are_cut(whole: list[bytes], begun: bytes, cuts: list[int]) -> None:
-    heads = Heads()
+    heads = RequestFraming()
     counted = sum(heads.feed(piece) for piece in pieces_of(b"".join(whole) + begun, cuts))
     assert (counted, heads.open_bytes > 0) == (len(whole), bool(begun))
 
 
 @given(st.integers(min_value=0, max_value=300), st.lists(st.integers(min_value=0)))
 def test_the_size_of_a_head_is_known_however_it_is_cut(size: int, cuts: list[int]) -> None:
-    heads = Heads()
+    heads = RequestFraming()
     longest = 0
     for piece in pieces_of(HEAD + b"x" * size + b"\r\n\r\n", cuts):
         heads.feed(piece)
@@ -53,7 +53,7 @@ def test_the_size_of_a_head_is_known_however_it_is_cut(size: int, cuts: list[int
 
 @given(st.integers(min_value=1, max_value=9))
 def test_empty_lines_are_no_head(lines: int) -> None:
-    assert Heads().feed(b"\r\n" * lines) == 0
+    assert RequestFraming().feed(b"\r\n" * lines) == 0
 
 
 def test_an_ipv6_network_of_64_bits_is_one_origin() -> None:
@@ -75,23 +75,23 @@ def test_a_trusted_proxy_is_no_origin(peer: str) -> None:
 
 
 def test_an_address_that_took_its_share_is_told_so_even_when_all_is_full() -> None:
-    tally = ConnectionTally()
-    room = Room(replace(LIMITS, connections=2, connections_per_address=1), tally)
+    stats = ConnectionStats()
+    room = ConnectionLimits(replace(LIMITS, connections=2, connections_per_address=1), stats)
     first, second, third = (origin_of(f"192.0.2.{number}", ()) for number in (1, 2, 3))
     room.enter(first)
     assert (room.refusal(first), room.refusal(second)) == (Cause.TOO_MANY_FROM_ADDRESS, None)
     room.enter(second)
     assert (room.refusal(first), room.refusal(third)) == (Cause.TOO_MANY_FROM_ADDRESS, Cause.TOO_MANY)
-    room.leave(first)
-    assert (room.refusal(first), tally.open) == (None, 1)
+    room.close_within(first)
+    assert (room.refusal(first), stats.open) == (None, 1)
 
 
 def test_an_address_is_forgotten_with_its_last_connection() -> None:
-    room = Room(LIMITS, ConnectionTally())
+    room = ConnectionLimits(LIMITS, ConnectionStats())
     for number in range(100):
         origin = origin_of(f"192.0.2.{number}", ())
         room.enter(origin)
-        room.leave(origin)
+        room.close_within(origin)
     assert not room._by_origin
 
 
@@ -110,13 +110,13 @@ def test_the_c_parser_is_loaded() -> None:
 
 def test_a_start_without_the_c_parser_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
-    with pytest.raises(RefusedError, match="Unset AIOHTTP_NO_EXTENSIONS"):
+    with pytest.raises(OperatorError, match="Unset AIOHTTP_NO_EXTENSIONS"):
         require_c_parser()
 
 
 def test_too_few_open_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1_024))
-    with pytest.raises(RefusedError, match=r"HTTP_MAX_CONNECTIONS is 1000, but .* only 1024 files open"):
+    with pytest.raises(OperatorError, match=r"HTTP_MAX_CONNECTIONS is 1000, but .* only 1024 files open"):
         require_open_files(1_000)
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.lease import SHARE, Lease
+from api.limits.quota_lease import SHARE, QuotaLease
 
 
 class Count:
@@ -13,7 +13,7 @@ class Count:
         self.value = 0
         self.asked = 0
 
-    def serve(self, lease: Lease) -> int:
+    def serve(self, lease: QuotaLease) -> int:
         """Give a request its number, as the limiter does."""
         number = lease.spend()
         while number is None:
@@ -29,7 +29,7 @@ class Count:
 @given(st.integers(1, 400), st.lists(st.integers(0, 3), max_size=600))
 def test_no_number_within_the_limit_is_given_out_twice(limit: int, requests: list[int]) -> None:
     count = Count()
-    leases = [Lease("a", limit) for _ in range(4)]
+    leases = [QuotaLease("a", limit) for _ in range(4)]
     numbers = [count.serve(leases[process]) for process in requests]
     within = [number for number in numbers if number <= limit]
     assert len(within) == len(set(within)) <= limit
@@ -37,7 +37,7 @@ def test_no_number_within_the_limit_is_given_out_twice(limit: int, requests: lis
 
 @given(st.integers(1, 400))
 def test_one_process_alone_grants_the_limit_exactly_and_in_order(limit: int) -> None:
-    count, lease = Count(), Lease("a", limit)
+    count, lease = Count(), QuotaLease("a", limit)
     numbers = [count.serve(lease) for _ in range(limit + 5)]
     assert numbers[:limit] == [*range(1, limit + 1)]
     assert all(number > limit for number in numbers[limit:])
@@ -46,12 +46,12 @@ def test_one_process_alone_grants_the_limit_exactly_and_in_order(limit: int) -> 
 def test_a_small_limit_is_asked_for_one_by_one() -> None:
     """So that two processes share it to the last request, whichever is asked."""
     count = Count()
-    one, other = (Lease("a", SHARE) for _ in range(2))
+    one, other = (QuotaLease("a", SHARE) for _ in range(2))
     assert [count.serve(lease) for lease in (one, other, other, one, other)] == [1, 2, 3, 4, 5]
 
 
 def test_no_more_is_taken_in_advance_than_was_spent() -> None:
-    count, lease = Count(), Lease("a", 1_000_000)
+    count, lease = Count(), QuotaLease("a", 1_000_000)
     count.serve(lease)
     assert count.value == 1
     count.serve(lease)
@@ -63,21 +63,21 @@ def test_no_more_is_taken_in_advance_than_was_spent() -> None:
 
 def test_what_others_may_still_need_is_left_to_them() -> None:
     """At most a twentieth of what is left is held by a process that may not need it."""
-    count, lease = Count(), Lease("a", 600)
+    count, lease = Count(), QuotaLease("a", 600)
     for number in range(1, 601):
         count.serve(lease)
         assert count.value - number <= (600 - number) / SHARE + 1
 
 
 def test_a_busy_token_is_seldom_asked_for() -> None:
-    count, lease = Count(), Lease("a", 1_000_000)
+    count, lease = Count(), QuotaLease("a", 1_000_000)
     for _ in range(100_000):
         count.serve(lease)
     assert count.asked < 50
 
 
 def test_beyond_the_limit_nobody_is_asked() -> None:
-    count, lease = Count(), Lease("a", 5)
+    count, lease = Count(), QuotaLease("a", 5)
     for _ in range(5):
         count.serve(lease)
     asked = count.asked
@@ -86,7 +86,7 @@ def test_beyond_the_limit_nobody_is_asked() -> None:
 
 
 def test_each_that_waits_gets_one() -> None:
-    lease = Lease("a", 100)
+    lease = QuotaLease("a", 100)
     lease.waiting = 7
     assert lease.demand() == 7
     lease.extend(7, 7)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headcount.replay.live import Bookmark, LiveReplay, starting_point
-from headcount.replay.recording import encode, read
-from headcount.replay.week import SAMPLE, Week, midnight, spread
+from headcount.ops.replay.live import Bookmark, LiveReplay, starting_point
+from headcount.ops.replay.recording import encode, read
+from headcount.ops.replay.week import SAMPLE, Week, midnight, spread
 from ingest.errors import UnavailableError
 from tests.fakes_replay import NOW, FakeClock, FakeSink
 from tests.waiting import wait_until, within

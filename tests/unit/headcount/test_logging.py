@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from headcount.logging import REDACTED, configure_logging
+from headcount.telemetry.logging import REDACTED, configure_logging
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
@@ -17,10 +17,15 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
 
 def test_a_json_line_carries_event_level_logger_time_and_values(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
-    structlog.get_logger("ingest.worker").info("assigned", partitions=["a:0"])
+    structlog.get_logger("ingest.worker.loop").info("assigned", partitions=["a:0"])
     (line,) = lines(capsys)
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "assigned", "level": "info", "logger": "ingest.worker", "partitions": ["a:0"]}
+    assert line == {
+        "event": "assigned",
+        "level": "info",
+        "logger": "ingest.worker.loop",
+        "partitions": ["a:0"],
+    }
 
 
 def test_a_librarys_line_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +37,7 @@ def test_a_librarys_line_has_the_same_form(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_console_line_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "console")
-    structlog.get_logger("ingest.worker").info("assigned", partitions=2)
+    structlog.get_logger("ingest.worker.loop").info("assigned", partitions=2)
     line = capsys.readouterr().err
     assert "[info     ] assigned" in line
     assert "partitions=2" in line
@@ -64,7 +69,7 @@ def test_what_aiokafka_repeats_is_said_again_after_a_while(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure_logging("info", "json")
-    monkeypatch.setattr("headcount.logging._REPEAT_SECONDS", 0.0)
+    monkeypatch.setattr("headcount.telemetry.logging._REPEAT_SECONDS", 0.0)
     for _ in range(2):
         logging.getLogger("aiokafka").error("Unable connect to node")
     assert len(lines(capsys)) == 2
@@ -85,7 +90,7 @@ def test_what_aiokafka_tries_again_is_no_error(capsys: pytest.CaptureFixture[str
 def test_we_may_say_a_thing_twice(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     for _ in range(2):
-        structlog.get_logger("ingest.worker").info("assigned")
+        structlog.get_logger("ingest.worker.loop").info("assigned")
     assert len(lines(capsys)) == 2
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from headcount.metrics import names
-from headcount.metrics.port import check_ports
-from headcount.metrics.worker_port import worker_port
 from headcount.settings import Settings, load_settings
+from headcount.telemetry import names
+from headcount.telemetry.port import check_ports
+from headcount.telemetry.worker_port import worker_port
 from ingest.batch import Batch, Offset, Partition
-from ingest.errors import RefusedError
-from ingest.event import Event
+from ingest.errors import OperatorError
+from ingest.events.event import Event
 from ingest.ports import Extent
-from ingest.tally import Tally
-from projector.tally import Tally as Counted
+from ingest.worker.stats import Stats
+from projector.stats import Stats as Counted
 from tests.fakes_api import NOW
 from tests.scrapes import assert_shows, scrape
 
@@ -32,41 +32,42 @@ def documented() -> list[tuple[str, str, tuple[str, ...], str]]:
         r"^\| `(headcount_\w+)` \| (\w+) \| (.+?) \| .+? \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE
     )
     return [
-        (name, kind, tuple(re.findall(r"`(\w+)`", labels)), meaning) for name, kind, labels, meaning in rows
+        (name, kind, tuple(re.findall(r"`(\w+)`", labels)), counter_config)
+        for name, kind, labels, counter_config in rows
     ]
 
 
-async def busy_worker() -> tuple[Tally, Counted]:
+async def busy_worker() -> tuple[Stats, Counted]:
     """Return the tallies of a worker that owns a partition and has counted a batch."""
-    tally, counted = Tally(), Counted(counted=3, ignored=4, anonymous=2, expired=1)
-    tally.state.assign([PARTITION])
-    tally.state.place(PARTITION, Offset(5), None)
-    tally.state.reach({PARTITION: Extent(Offset(0), Offset(20))})
+    stats, counted = Stats(), Counted(counted=3, ignored=4, anonymous=2, expired=1)
+    stats.state.assign([PARTITION])
+    stats.state.place(PARTITION, Offset(5), None)
+    stats.state.reach({PARTITION: Extent(Offset(0), Offset(20))})
     batch = Batch(partition=PARTITION, start=Offset(5), end=Offset(9), as_of=NOW)
-    tally.state.step(batch)
+    stats.state.step(batch)
     event = Event(workspace_id="acme", occurred_at=NOW - timedelta(seconds=3), type="message")
-    tally.note_batch([event] * 4, seconds=0.02, now=NOW)
-    tally.dead_letters["not-json"] = 7
-    tally.gaps["retention"] = 1
-    tally.records = 11
-    return tally, counted
+    stats.note_batch([event] * 4, seconds=0.02, now=NOW)
+    stats.dead_letters["not-json"] = 7
+    stats.gaps["retention"] = 1
+    stats.records = 11
+    return stats, counted
 
 
 def test_the_document_lists_every_metric_as_it_is() -> None:
     every = dict.fromkeys((*names.WORKER, *names.API))
-    assert documented() == [(each.name, each.kind, each.labels, each.meaning) for each in every]
+    assert documented() == [(each.name, each.kind, each.labels, each.counter_config) for each in every]
 
 
 async def test_a_worker_shows_exactly_what_is_documented() -> None:
-    tally, counted = await busy_worker()
-    async with worker_port(SETTINGS, tally, counted) as url:
+    stats, counted = await busy_worker()
+    async with worker_port(SETTINGS, stats, counted) as url:
         shown = await scrape(str(url))
     assert_shows(shown, names.WORKER)
 
 
 async def test_a_worker_shows_what_it_has_counted() -> None:
-    tally, counted = await busy_worker()
-    async with worker_port(SETTINGS, tally, counted) as url:
+    stats, counted = await busy_worker()
+    async with worker_port(SETTINGS, stats, counted) as url:
         shown = await scrape(str(url))
     assert shown.value("headcount_records_total") == 11
     results = {"counted": 3, "ignored": 4, "anonymous": 2, "expired": 1}
@@ -82,8 +83,8 @@ async def test_a_worker_shows_what_it_has_counted() -> None:
 
 
 async def test_histograms_hold_in_each_bucket_what_is_in_the_smaller_ones() -> None:
-    tally, counted = await busy_worker()
-    async with worker_port(SETTINGS, tally, counted) as url:
+    stats, counted = await busy_worker()
+    async with worker_port(SETTINGS, stats, counted) as url:
         shown = await scrape(str(url))
     ages = {
         le: shown.value("headcount_event_age_seconds_bucket", le=le) for le in ("2.5", "5.0", "60.0", "+Inf")
@@ -95,11 +96,11 @@ async def test_histograms_hold_in_each_bucket_what_is_in_the_smaller_ones() -> N
 
 
 async def test_trouble_shows() -> None:
-    tally, counted = await busy_worker()
-    tally.state.assign([PARTITION])
-    tally.state.stop(PARTITION, "a counter has the wrong type")
-    tally.state.waiting_for = "Redis"
-    async with worker_port(SETTINGS, tally, counted) as url:
+    stats, counted = await busy_worker()
+    stats.state.assign([PARTITION])
+    stats.state.stop(PARTITION, "a counter has the wrong type")
+    stats.state.waiting_for = "Redis"
+    async with worker_port(SETTINGS, stats, counted) as url:
         shown = await scrape(str(url))
     assert shown.value("headcount_partition_stopped", partition="3") == 1
     assert shown.value("headcount_partition_catching_up", partition="3") == 1
@@ -108,7 +109,7 @@ async def test_trouble_shows() -> None:
 
 
 async def test_a_worker_without_redis_shows_everything_but_its_memory() -> None:
-    async with worker_port(SETTINGS, Tally(), Counted()) as url:
+    async with worker_port(SETTINGS, Stats(), Counted()) as url:
         shown = await scrape(str(url))
     assert_shows(shown, names.WORKER)
     assert shown.value("headcount_redis_memory_used_bytes") is None
@@ -117,16 +118,16 @@ async def test_a_worker_without_redis_shows_everything_but_its_memory() -> None:
 
 async def test_a_port_that_is_off_is_not_opened() -> None:
     settings = load_settings({"WORKER_METRICS_PORT": "off", "API_METRICS_PORT": "off"})
-    async with worker_port(settings, Tally(), Counted()) as url:
+    async with worker_port(settings, Stats(), Counted()) as url:
         assert url is None
     await check_ports(settings)
 
 
 async def test_a_taken_port_is_a_sentence() -> None:
-    async with worker_port(SETTINGS, Tally(), Counted()) as url:
+    async with worker_port(SETTINGS, Stats(), Counted()) as url:
         taken = Settings(worker_metrics_port=int(str(url).rpartition(":")[2]), api_metrics_port=None)
         with pytest.raises(
-            RefusedError, match=r"^WORKER_METRICS_PORT \d+ on 127.0.0.1 can't be listened on: "
+            OperatorError, match=r"^WORKER_METRICS_PORT \d+ on 127.0.0.1 can't be listened on: "
         ):
             await check_ports(taken)
 
@@ -138,7 +139,7 @@ async def test_worker_and_api_can_be_on_one_machine() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_worker_that_has_no_partitions_yet_lives_and_is_not_ready(method: str) -> None:
-    async with worker_port(SETTINGS, Tally(), Counted()) as url, ClientSession(str(url)) as session:
+    async with worker_port(SETTINGS, Stats(), Counted()) as url, ClientSession(str(url)) as session:
         async with session.request(method, "/livez") as livez:
             assert livez.status == 200
         async with session.request(method, "/readyz") as readyz:
@@ -146,12 +147,12 @@ async def test_a_worker_that_has_no_partitions_yet_lives_and_is_not_ready(method
 
 
 async def test_health_says_what_is_wrong() -> None:
-    tally, counted = await busy_worker()
-    tally.state.assign([PARTITION, Partition("user-activity", 1)])
-    tally.state.place(PARTITION, Offset(5), NOW)
-    tally.state.owned[PARTITION].progressed_at -= 1_000
-    tally.state.away = "Kafka's offsets can't be read"
-    async with worker_port(SETTINGS, tally, counted) as url, ClientSession(str(url)) as session:
+    stats, counted = await busy_worker()
+    stats.state.assign([PARTITION, Partition("user-activity", 1)])
+    stats.state.place(PARTITION, Offset(5), NOW)
+    stats.state.owned[PARTITION].progressed_at -= 1_000
+    stats.state.away = "Kafka's offsets can't be read"
+    async with worker_port(SETTINGS, stats, counted) as url, ClientSession(str(url)) as session:
         async with session.get("/readyz") as readyz:
             assert (readyz.status, await readyz.json()) == (
                 503,
@@ -167,7 +168,7 @@ async def test_health_says_what_is_wrong() -> None:
             )
         async with session.get("/livez") as livez:
             assert (livez.status, await livez.json()) == (200, {"alive": True, "stalled": []})
-        tally.state.away = None
+        stats.state.away = None
         async with session.get("/livez") as livez:
             stalled = ["user-activity:3 makes no progress, with an unknown lag"]
             assert (livez.status, await livez.json()) == (503, {"alive": False, "stalled": stalled})

@@ -9,13 +9,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from api.admission import Bounds
 from api.app import create_app
-from api.contract import WEEKLY_DATA_PATH
-from headcount.http.tally import Cause, ConnectionTally
-from headcount.metrics import names
-from headcount.metrics.api_port import api_port
+from api.auth.admission import Bounds
+from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from headcount.settings import load_settings
+from headcount.telemetry import names
+from headcount.telemetry.api_port import api_port
+from httpd.stats import Cause, ConnectionStats
 from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 from tests.scrapes import assert_shows, scrape
 
@@ -28,13 +28,13 @@ class MeasuredApi:
 
     client: TestClient[web.Request, web.Application]
     tokens: FakeTokens
-    connections: ConnectionTally
+    connections: ConnectionStats
     metrics_url: str
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[MeasuredApi]:
-    tokens, connections = FakeTokens(), ConnectionTally()
+    tokens, connections = FakeTokens(), ConnectionStats()
     app = create_app(
         view=FakeView(),
         tokens=tokens,

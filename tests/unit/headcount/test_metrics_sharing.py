@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from headcount.metrics.sharing import FOLDER, emptied_folder
-from ingest.errors import RefusedError
+from headcount.telemetry.sharing import FOLDER, emptied_folder
+from ingest.errors import OperatorError
 
 
 def test_a_folder_of_its_own_is_gone_afterwards() -> None:
@@ -33,7 +33,7 @@ def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_had_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(RefusedError, match=r"Not a directory\. Set PROMETHEUS_MULTIPROC_DIR to"),
+        pytest.raises(OperatorError, match=r"Not a directory\. Set PROMETHEUS_MULTIPROC_DIR to"),
         emptied_folder({FOLDER: str(tmp_path / "file" / "metrics")}),
     ):
         pass

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from headcount.race import unless_stopped
-from ingest.errors import RefusedError, UnavailableError
+from headcount.cancellation import cancel_on_stop
+from ingest.errors import OperatorError, UnavailableError
 from tests.waiting import within
 
 
@@ -13,15 +13,15 @@ async def test_a_start_that_is_done_gives_what_it_made() -> None:
     async def start() -> str:
         return "a worker"
 
-    assert await unless_stopped(asyncio.Event(), start()) == "a worker"
+    assert await cancel_on_stop(asyncio.Event(), start()) == "a worker"
 
 
 async def test_what_a_start_raises_is_raised() -> None:
     async def start() -> None:
-        raise RefusedError("it won't do")
+        raise OperatorError("it won't do")
 
-    with pytest.raises(RefusedError, match="won't do"):
-        await unless_stopped(asyncio.Event(), start())
+    with pytest.raises(OperatorError, match="won't do"):
+        await cancel_on_stop(asyncio.Event(), start())
 
 
 async def test_a_start_that_waits_is_cancelled_and_has_cleaned_up() -> None:
@@ -36,7 +36,7 @@ async def test_a_start_that_waits_is_cancelled_and_has_cleaned_up() -> None:
             events.append("cleaned up")
 
     with pytest.raises(UnavailableError, match="the stop came before"):
-        await unless_stopped(stopping, start())
+        await cancel_on_stop(stopping, start())
     assert events == ["cleaned up"]
 
 
@@ -50,7 +50,7 @@ async def test_a_start_is_not_left_running_where_its_caller_is_cancelled() -> No
         finally:
             ended.set()
 
-    caller = asyncio.create_task(unless_stopped(asyncio.Event(), start()))
+    caller = asyncio.create_task(cancel_on_stop(asyncio.Event(), start()))
     await begun.wait()
     caller.cancel()
     async with within(5):

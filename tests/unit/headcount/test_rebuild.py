@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.rebuild.counting import stretch
-from headcount.rebuild.report import Report, Terms, accept_loss, make_report, refuse_loss
+from headcount.ops.rebuild.counting import stretch
+from headcount.ops.rebuild.report import Report, Terms, accept_loss, make_report, refuse_loss
 from ingest.batch import Offset
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 from ingest.ports import Extent
 from projector import keys
 from projector.calendar import Calendar
+from projector.counter_config import Change, CounterConfig
 from projector.deployment import Deployment
-from projector.finding import Finding, State
-from projector.meaning import Change, Meaning
+from projector.rebuild.finding import Finding, State
 
 TODAY = date(2026, 3, 4)
 CALENDAR = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
 DEPLOYMENT = Deployment(topic="activity", time_zone="UTC", user_id_hash_key="one")
-MEANING = Meaning(deployment=DEPLOYMENT, calendar=CALENDAR, revision=0)
+MEANING = CounterConfig(deployment=DEPLOYMENT, calendar=CALENDAR, revision=0)
 NEW_ZONE = Change("time_zone", "UTC", "Asia/Tokyo")
 offsets = st.integers(0, 60).map(Offset)
 
@@ -60,7 +60,7 @@ def finding(state: State, *, days_ago: int = 0) -> Finding:
 def test_with_the_same_meaning_whoever_is_not_in_the_log_would_be_lost() -> None:
     report = report_of(finding("surplus", days_ago=2), finding("surplus", days_ago=1), finding("incomplete"))
     assert report.lost_days == [date(2026, 3, 2), date(2026, 3, 3)]
-    with pytest.raises(RefusedError, match="counted on 2026-03-02, 2026-03-03: these numbers would fall"):
+    with pytest.raises(OperatorError, match="counted on 2026-03-02, 2026-03-03: these numbers would fall"):
         refuse_loss(report)
     accept_loss(report)
 
@@ -91,7 +91,7 @@ def test_many_lost_days_are_told_in_short() -> None:
 
 
 def test_people_who_are_forgotten_under_a_lost_key_are_not_counted_again_unasked() -> None:
-    with pytest.raises(RefusedError, match="run headcount forget for each of them afterwards"):
+    with pytest.raises(OperatorError, match="run headcount forget for each of them afterwards"):
         refuse_loss(report_of(unknown=True))
 
 
@@ -118,8 +118,8 @@ def test_a_count_of_anything_else_is_not_gone_on_with() -> None:
     others = [
         MEANING.of_generation(2, "id"),
         MEANING.of_generation(1, "another"),
-        Meaning(deployment=DEPLOYMENT, calendar=CALENDAR, revision=1).of_generation(1, "id"),
-        Meaning(
+        CounterConfig(deployment=DEPLOYMENT, calendar=CALENDAR, revision=1).of_generation(1, "id"),
+        CounterConfig(
             deployment=DEPLOYMENT,
             calendar=Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=45),
             revision=0,

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.replay.recording import LINE_FORM, Activity, Survey, encode, read, shifted, survey
-from headcount.replay.week import SAMPLE
-from ingest.errors import RefusedError
-from ingest.event import Event, decode
+from headcount.ops.replay.recording import LINE_FORM, Activity, Survey, encode, read, shifted, survey
+from headcount.ops.replay.week import SAMPLE
+from ingest.errors import OperatorError
+from ingest.events.event import Event, decode
 
 FIRST = "2012-01-01T01:25\taccessibility\tfKQPdrFCkS9PoHSep\n"
 MINUTE = datetime(2012, 1, 1, 1, 25, tzinfo=UTC)
@@ -43,7 +43,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(OperatorError) as caught:
         list(read(path))
     return str(caught.value)
 
@@ -123,7 +123,7 @@ def test_a_survey_counts_the_lines_and_finds_the_last_minute(write: Write) -> No
 
 def test_a_recording_without_a_line_is_refused(write: Write) -> None:
     path = write()
-    with pytest.raises(RefusedError, match="holds no activity"):
+    with pytest.raises(OperatorError, match="holds no activity"):
         survey(path)
 
 

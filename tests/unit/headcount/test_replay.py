@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.replay.pace import FullSpeed, Pace, RecordedPace
-from headcount.replay.recording import Activity, encode
-from headcount.replay.replay import Outcome, Replay, wait
+from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
+from headcount.ops.replay.recording import Activity, encode
+from headcount.ops.replay.replay import Outcome, Replay, wait
 from ingest.errors import UnavailableError
 from tests.fakes_replay import NOW, FakeClock, FakeSink
 from tests.waiting import within

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from headcount.local import running as running_module
-from headcount.local.running import running
+from headcount.demo import running as running_module
+from headcount.demo.running import running
 from tests.waiting import within
 
 

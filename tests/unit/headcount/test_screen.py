@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from headcount.local.screen import Flow, Screen
+from headcount.demo.screen import Flow, Screen
 
 FLOW = Flow(events=16_358, events_per_second=12.25, lag=3, users_today=41, as_of="2026-03-04T12:30:00.000Z")
 UNKNOWN = Flow(events=0, events_per_second=0, lag=None, users_today=None, as_of=None)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from headcount.settings import Settings, load_settings
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -26,7 +26,7 @@ SASL = {
 
 
 def refusal(environ: Mapping[str, str]) -> str:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(OperatorError) as caught:
         load_settings(environ)
     return str(caught.value)
 
@@ -269,7 +269,7 @@ def test_a_wrong_redis_url_is_refused_without_being_shown(url: str) -> None:
 
 
 def test_no_secret_is_shown_when_another_setting_is_wrong() -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(OperatorError) as caught:
         load_settings(SASL | {"REDIS_URL": "redis://:hunter2@redis", "HTTP_PORT": "x"})
     assert "hunter2" not in str(caught.value)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
@@ -305,7 +305,7 @@ def test_every_legal_topic_name_is_taken(name: str) -> None:
 @given(st.sampled_from(sorted(Settings.model_fields)), st.text())
 def test_any_value_is_taken_or_refused_with_its_name(name: str, value: str) -> None:
     taken = False
-    with suppress(RefusedError):
+    with suppress(OperatorError):
         taken = bool(load_settings({name.upper(): value}))
     if not taken:
         assert refusal({name.upper(): value}).startswith(name.upper())

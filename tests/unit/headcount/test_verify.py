@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.log.reader import LogReader, Portion
-from headcount.verify import answers as answers_module
-from headcount.verify import distinct_users
-from headcount.verify.answers import Answer, Answers, read_answers
-from headcount.verify.distinct_users import DistinctUsers
-from headcount.verify.loss import lost_until
-from headcount.verify.recount import Recount
-from headcount.verify.report import Day, judge, verdict
-from headcount.verify.verification import check_holds, last_days
+from headcount.ops.verify import answers as answers_module
+from headcount.ops.verify import distinct_users
+from headcount.ops.verify.answers import Answer, Answers, read_answers
+from headcount.ops.verify.distinct_users import DistinctUsers
+from headcount.ops.verify.loss import lost_until
+from headcount.ops.verify.recount import Recount
+from headcount.ops.verify.report import Day, judge, verdict
+from headcount.ops.verify.verification import check_holds, last_days
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
-from ingest.event import Event
+from ingest.events.decoding import FUTURE_TOLERANCE
+from ingest.events.event import Event
+from ingest.kafka.log_reader import LogReader, Portion
 from ingest.ports import Extent, GapCause, Record
-from ingest.sorting import FUTURE_TOLERANCE
 from projector.calendar import Calendar
+from projector.checkpoints import Progress
+from projector.counted_users import CountedUsers
 from projector.gaps import GapReport
-from projector.people import People
-from projector.progress import Progress
 from projector.pseudonyms import Pseudonyms
-from projector.view import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
+from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.fakes_api import FakeView
 from tests.fakes_log import FakeRecord
 from tests.people import KEY, PEOPLE
@@ -49,11 +49,11 @@ def recounted(
     days: Sequence[date] = DAYS,
     zone: str = "UTC",
     retention_days: int = 0,
-    people: People = PEOPLE,
+    counted_users: CountedUsers = PEOPLE,
 ) -> dict[date, int]:
     calendar = Calendar(time_zone=ZoneInfo(zone), retention_days=retention_days, bucket_retention_days=1)
     with DistinctUsers() as users:
-        recount = Recount("acme", days, users, calendar=calendar, people=people, now=NOW)
+        recount = Recount("acme", days, users, calendar=calendar, counted_users=counted_users, now=NOW)
         for events in batches:
             recount.add(events)
         return recount.counts()
@@ -109,7 +109,7 @@ class Collision(Pseudonyms):
 
 def test_two_users_with_one_pseudonym_are_two() -> None:
     """The recount must not rest on what it checks."""
-    assert recounted([[event("alice"), event("bob")]], people=People(Collision(KEY)))[TODAY] == 2
+    assert recounted([[event("alice"), event("bob")]], counted_users=CountedUsers(Collision(KEY)))[TODAY] == 2
 
 
 def test_more_users_than_are_collected_are_counted_once_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.replay.recording import Activity, read
-from headcount.replay.week import SAMPLE, Week, load_week, midnight, spread
+from headcount.ops.replay.recording import Activity, read
+from headcount.ops.replay.week import SAMPLE, Week, load_week, midnight, spread
 
 WEEK = load_week()
 THIN_WEEK = Week(tuple(spread(read(SAMPLE)))[::50])

@@ -8,7 +8,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from ingest.event import Event
+from ingest.events.event import Event
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON = st.recursive(

@@ -15,14 +15,14 @@ from cloudevents.v1.kafka import to_structured as first_to_structured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.dead_letters.letters import parse_letter
-from headcount.dead_letters.redrive import again
+from headcount.ops.dead_letters.letters import parse_letter
+from headcount.ops.dead_letters.redrive import again
 from ingest.batch import Partition
-from ingest.cloud_events import decode_with_headers
-from ingest.dead_letters import Message, fitting
-from ingest.event import DeadLetterReason, Event, NotAnEventError, decode
+from ingest.events.cloudevents import decode_with_headers
+from ingest.events.decoding import RecordDecoder
+from ingest.events.event import DeadLetterReason, Event, NotAnEventError, decode
+from ingest.kafka.dead_letters import Message, fitting
 from ingest.ports import DeadLetter, Headers
-from ingest.sorting import Sorter
 from tests.fakes_log import NOW, FakeRecord
 from tests.unit.ingest.event_strategies import JSON, SpelledEvent, instants, spelled_events
 
@@ -303,14 +303,14 @@ def test_a_cloud_event_is_sorted_like_any_event_redriven_or_not(
 ) -> None:
     message = publish(value, headers)
     records = [FakeRecord(value=message.value, headers=message.headers)]
-    result = Sorter(max_event_bytes=1_000).sort(PARTITION, records, NOW)
+    result = RecordDecoder(max_event_bytes=1_000).sort(PARTITION, records, NOW)
     assert (result.events, result.letters) == ([ALICE], [])
 
 
 def test_a_cloud_event_ahead_of_the_clock_is_a_dead_letter_with_its_headers() -> None:
     headers = binary_headers(time="2034-05-17T12:00:00Z")
     record = FakeRecord(value=json.dumps(PERSON).encode(), headers=headers)
-    (letter,) = Sorter(max_event_bytes=1_000).sort(PARTITION, [record], NOW).letters
+    (letter,) = RecordDecoder(max_event_bytes=1_000).sort(PARTITION, [record], NOW).letters
     assert letter.reason == "in-the-future"
     own: Sequence[tuple[str, bytes | None]] = fitting(letter).headers[-len(headers) :]
     assert own == headers

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ingest.batch import Partition
-from ingest.dead_letters import ABRIDGED_BYTES, ERROR_MAX_CHARACTERS, WHOLE_MAX_BYTES, abridged, fitting
+from ingest.kafka.dead_letters import ABRIDGED_BYTES, ERROR_MAX_CHARACTERS, WHOLE_MAX_BYTES, abridged, fitting
 from ingest.ports import DeadLetter
 from tests.fakes_log import FakeRecord
 

@@ -11,13 +11,13 @@ from aiokafka import codec as aiokafka_codec
 from aiokafka.record import default_records, legacy_records
 from aiokafka.record.memory_records import MemoryRecords
 
-from ingest.decompression import (
+from ingest.kafka.decompression import (
     BATCH_BYTES,
     INTO,
     POLL_BYTES,
     Decoder,
     TooLargeError,
-    bound_decompression,
+    install_bounded_decompression,
     one_poll,
 )
 
@@ -29,7 +29,7 @@ OVERHEAD_BYTES = 100
 
 @pytest.fixture(autouse=True)
 def bounds() -> None:
-    bound_decompression()
+    install_bounded_decompression()
 
 
 def batch(codec: str, value: bytes) -> bytes:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.batch import Offset
-from ingest.ends import MAX_SAMPLES, EndSamples
+from ingest.worker.watermarks import MAX_SAMPLES, Watermarks
 from tests.fakes_log import NOW
 
 Log = list[tuple[int, datetime]]
@@ -16,12 +16,12 @@ Log = list[tuple[int, datetime]]
 def logs(draw: st.DrawFn) -> Log:
     """Sample a log's end each second: it grows, or stands."""
     growths = draw(st.lists(st.integers(0, 3), max_size=30))
-    ends = [sum(growths[: number + 1]) for number in range(len(growths))]
-    return [(end, NOW + timedelta(seconds=number)) for number, end in enumerate(ends)]
+    watermarks = [sum(growths[: number + 1]) for number in range(len(growths))]
+    return [(end, NOW + timedelta(seconds=number)) for number, end in enumerate(watermarks)]
 
 
-def sampled(log: Log) -> EndSamples:
-    samples = EndSamples()
+def sampled(log: Log) -> Watermarks:
+    samples = Watermarks()
     for end, instant in log:
         samples.add(Offset(end), instant)
     return samples
@@ -38,7 +38,7 @@ def test_as_of_is_the_latest_sample_that_the_checkpoint_covers(log: Log, checkpo
 
 @given(logs(), st.data())
 def test_samples_and_questions_may_come_in_any_turn(log: Log, data: st.DataObject) -> None:
-    samples = EndSamples()
+    samples = Watermarks()
     checkpoint = 0
     for number, (end, instant) in enumerate(log, start=1):
         samples.add(Offset(end), instant)
@@ -47,11 +47,11 @@ def test_samples_and_questions_may_come_in_any_turn(log: Log, data: st.DataObjec
 
 
 def test_nothing_is_known_before_the_first_sample() -> None:
-    assert EndSamples().as_of(Offset(10)) is None
+    assert Watermarks().as_of(Offset(10)) is None
 
 
 def test_a_log_that_stands_still_grows_no_list() -> None:
-    samples = EndSamples()
+    samples = Watermarks()
     for second in range(10 * MAX_SAMPLES):
         samples.add(Offset(7), NOW + timedelta(seconds=second))
     assert samples.as_of(Offset(6)) is None

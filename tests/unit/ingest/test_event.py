@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.event import DeadLetterReason, Event, NotAnEventError, decode, decode_all
+from ingest.events.event import DeadLetterReason, Event, NotAnEventError, decode, decode_all
 from tests.unit.ingest.event_strategies import JSON, SpelledEvent, spelled_events
 
 DEEP = 100_000

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ingest.batch import Partition
 from ingest.errors import PartitionStoppedError
-from ingest.health import is_ready, stalls, standings
+from ingest.worker.health import is_ready, stalls, standings
 from tests.fakes_log import FakeRecord
 from tests.pipeline import Pipeline, event
 from tests.steps import away
@@ -15,11 +15,11 @@ PATIENCE = 60.0
 
 
 def stalled(pipeline: Pipeline) -> list[str]:
-    return stalls(pipeline.tally.state, now=asyncio.get_running_loop().time(), patience=PATIENCE)
+    return stalls(pipeline.stats.state, now=asyncio.get_running_loop().time(), retry=PATIENCE)
 
 
 def standing(pipeline: Pipeline) -> Mapping[Partition, str]:
-    return standings(pipeline.tally.state)
+    return standings(pipeline.stats.state)
 
 
 async def hang() -> None:
@@ -33,23 +33,23 @@ async def test_a_worker_at_work_lives_and_is_ready() -> None:
         await pipeline.until_caught_up()
         await asyncio.sleep(3 * PATIENCE)
         assert stalled(pipeline) == []
-        assert is_ready(pipeline.tally.state)
+        assert is_ready(pipeline.stats.state)
         assert standing(pipeline) == dict.fromkeys(pipeline.partitions, "ok")
 
 
 async def test_before_the_group_has_dealt_partitions_out_it_is_not_ready() -> None:
     pipeline = Pipeline()
     assert stalled(pipeline) == []
-    assert not is_ready(pipeline.tally.state)
+    assert not is_ready(pipeline.stats.state)
 
 
 async def test_a_member_that_got_no_partition_is_ready_to_take_over() -> None:
     pipeline = Pipeline(partitions=1)
     async with pipeline.worker():
         await pipeline.until_caught_up()
-        first, pipeline.tally.state.partitions = pipeline.tally.state.partitions, {}
+        first, pipeline.stats.state.partitions = pipeline.stats.state.partitions, {}
         assert first
-        assert is_ready(pipeline.tally.state)
+        assert is_ready(pipeline.stats.state)
 
 
 async def test_a_loop_that_hangs_is_found() -> None:
@@ -118,12 +118,12 @@ async def test_waiting_for_redis_is_no_stall_but_not_ready_either() -> None:
         await asyncio.sleep(2 * PATIENCE)
         assert pipeline.users() == set()
         assert stalled(pipeline) == []
-        assert not is_ready(pipeline.tally.state)
-        assert pipeline.tally.state.waiting_for == "away"
+        assert not is_ready(pipeline.stats.state)
+        assert pipeline.stats.state.waiting_for == "away"
         await pipeline.until_caught_up()
         assert stalled(pipeline) == []
         # What it wrote is to be seen a moment before it has heard so itself.
-        await wait_until(lambda: is_ready(pipeline.tally.state), message="the worker is ready")
+        await wait_until(lambda: is_ready(pipeline.stats.state), message="the worker is ready")
 
 
 async def test_a_kafka_that_is_away_is_no_stall() -> None:
@@ -136,10 +136,10 @@ async def test_a_kafka_that_is_away_is_no_stall() -> None:
         await asyncio.sleep(PATIENCE / 2)
         pipeline.steps.plan("state", *[away] * 200)
         await asyncio.sleep(2 * PATIENCE)
-        assert pipeline.tally.state.away == "away"
+        assert pipeline.stats.state.away == "away"
         assert stalled(pipeline) == []
-        assert not is_ready(pipeline.tally.state)
-        await wait_until(lambda: pipeline.tally.state.away is None)
+        assert not is_ready(pipeline.stats.state)
+        await wait_until(lambda: pipeline.stats.state.away is None)
         assert stalled(pipeline) == []  # what it could not do in the meantime is none of its faults
 
 
@@ -154,11 +154,11 @@ async def test_a_stopped_partition_is_no_stall_and_says_why() -> None:
         await pipeline.until_caught_up()
         pipeline.steps.plan("apply", refuse)
         await wait_until(
-            lambda: "ok" not in set(standing(pipeline).values()) or not is_ready(pipeline.tally.state)
+            lambda: "ok" not in set(standing(pipeline).values()) or not is_ready(pipeline.stats.state)
         )
         stopped = {name: words for name, words in standing(pipeline).items() if words != "ok"}
         assert list(stopped.values()) == ["stopped: a counter has the wrong type"]
-        await wait_until(lambda: is_ready(pipeline.tally.state), message="it was tried again")
+        await wait_until(lambda: is_ready(pipeline.stats.state), message="it was tried again")
         assert stalled(pipeline) == []
     assert {first, second} == set(standing(pipeline))
 
@@ -175,7 +175,7 @@ async def test_a_partition_may_be_stopped_for_long() -> None:
         pipeline.steps.plan("apply", *[refuse] * 3)
         await wait_until(lambda: standing(pipeline)[partition] == "stopped: damaged")
         await asyncio.sleep(4)
-        assert stalls(pipeline.tally.state, now=asyncio.get_running_loop().time(), patience=3) == []
+        assert stalls(pipeline.stats.state, now=asyncio.get_running_loop().time(), retry=3) == []
 
 
 async def test_behind_a_gap_a_partition_is_catching_up() -> None:
@@ -188,9 +188,9 @@ async def test_behind_a_gap_a_partition_is_catching_up() -> None:
     pipeline.log.purge(partition, before=4)
     pipeline.steps.plan("now", *[away] * 30)
     async with pipeline.worker():
-        await wait_until(lambda: pipeline.tally.gaps)
-        await wait_until(lambda: pipeline.tally.state.owned[partition].checkpoint)
-        assert pipeline.tally.state.owned[partition].as_of is None
+        await wait_until(lambda: pipeline.stats.gaps)
+        await wait_until(lambda: pipeline.stats.state.owned[partition].checkpoint)
+        assert pipeline.stats.state.owned[partition].as_of is None
 
 
 async def test_a_partition_that_lost_its_freshness_is_catching_up() -> None:
@@ -201,8 +201,8 @@ async def test_a_partition_that_lost_its_freshness_is_catching_up() -> None:
         pipeline.stored.restore(Pipeline().stored)
         pipeline.log.append(partition, *[FakeRecord()] * 3)
         await wait_until(lambda: standing(pipeline)[partition].startswith("catching up"))
-        assert not is_ready(pipeline.tally.state)
-        await wait_until(lambda: is_ready(pipeline.tally.state))
+        assert not is_ready(pipeline.stats.state)
+        await wait_until(lambda: is_ready(pipeline.stats.state))
 
 
 async def test_a_worker_that_starts_anew_knows_what_another_has_caught_up_with() -> None:
@@ -213,7 +213,7 @@ async def test_a_worker_that_starts_anew_knows_what_another_has_caught_up_with()
     as_of = pipeline.stored.as_of[partition]
     pipeline.steps.plan("now", *[away] * 30)  # no instant of its own to go by
     async with pipeline.worker():
-        await wait_until(lambda: pipeline.tally.state.owned[partition].as_of == as_of)
+        await wait_until(lambda: pipeline.stats.state.owned[partition].as_of == as_of)
 
 
 async def test_lag_is_what_is_still_to_be_read() -> None:
@@ -223,6 +223,6 @@ async def test_lag_is_what_is_still_to_be_read() -> None:
         await pipeline.until_caught_up()
         pipeline.source.pause([partition])
         pipeline.log.append(partition, *[event("alice")] * 7)
-        await wait_until(lambda: pipeline.tally.state.owned[partition].lag == 7)
+        await wait_until(lambda: pipeline.stats.state.owned[partition].lag == 7)
         pipeline.source.resume([partition])
-        await wait_until(lambda: pipeline.tally.state.owned[partition].lag == 0)
+        await wait_until(lambda: pipeline.stats.state.owned[partition].lag == 0)

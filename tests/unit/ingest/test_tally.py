@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from ingest.event import Event
-from ingest.histogram import Histogram
-from ingest.tally import AGES_PER_BATCH, Tally
+from ingest.events.event import Event
+from ingest.worker.histogram import Histogram
+from ingest.worker.stats import AGES_PER_BATCH, Stats
 from tests.fakes_log import NOW
 from tests.pipeline import Pipeline, event, no_event
 
@@ -25,11 +25,11 @@ def test_a_value_that_equals_a_bound_is_not_beyond_it() -> None:
 
 
 def test_every_event_of_a_small_batch_has_its_age_noted() -> None:
-    tally = Tally()
-    tally.note_batch([aged(0.2), aged(20.0), aged(-3.0)], seconds=0.004, now=NOW)
-    assert sum(tally.event_age.counts) == 3
-    assert tally.event_age.sum == 20.2  # what is ahead of the clock has no age
-    assert sum(tally.apply_seconds.counts) == tally.batches == 1
+    stats = Stats()
+    stats.note_batch([aged(0.2), aged(20.0), aged(-3.0)], seconds=0.004, now=NOW)
+    assert sum(stats.event_age.counts) == 3
+    assert stats.event_age.sum == 20.2  # what is ahead of the clock has no age
+    assert sum(stats.apply_seconds.counts) == stats.batches == 1
 
 
 @pytest.mark.parametrize("events", [17, 100, 4_999, 5_000])
@@ -42,9 +42,9 @@ def test_a_large_batch_counts_whole_while_few_of_its_events_are_looked_at(events
             return aged(1.0)
 
     batch = Counting([aged(1.0)] * events)
-    tally = Tally()
-    tally.note_batch(batch, seconds=0.1, now=NOW)
-    assert sum(tally.event_age.counts) == events
+    stats = Stats()
+    stats.note_batch(batch, seconds=0.1, now=NOW)
+    assert sum(stats.event_age.counts) == events
     assert batch.looks <= AGES_PER_BATCH
 
 
@@ -54,8 +54,8 @@ async def test_a_beat_is_no_batch() -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
         await asyncio.sleep(30)
-    assert pipeline.tally.batches == sum(pipeline.tally.apply_seconds.counts) == 1
-    assert sum(pipeline.tally.event_age.counts) == 1
+    assert pipeline.stats.batches == sum(pipeline.stats.apply_seconds.counts) == 1
+    assert sum(pipeline.stats.event_age.counts) == 1
 
 
 async def test_gaps_are_counted_by_cause() -> None:
@@ -68,4 +68,4 @@ async def test_gaps_are_counted_by_cause() -> None:
     pipeline.log.purge(partition, before=8)
     async with pipeline.worker():
         await pipeline.until_caught_up()
-    assert pipeline.tally.gaps == {"retention": 1}
+    assert pipeline.stats.gaps == {"retention": 1}

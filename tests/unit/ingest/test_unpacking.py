@@ -9,9 +9,9 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from ingest.decompression import POLL_BYTES, bound_decompression, one_poll
+from ingest.kafka.aiokafka_patches import install_plain_records
+from ingest.kafka.decompression import POLL_BYTES, install_bounded_decompression, one_poll
 from ingest.ports import Record
-from ingest.unpacking import spare_copies
 
 BATCH_BYTES = 10_000
 READ_UNCOMMITTED = 0
@@ -21,7 +21,7 @@ LARGE_BYTES = 100_000
 
 @pytest.fixture(autouse=True)
 def _plain() -> None:
-    spare_copies()
+    install_plain_records()
 
 
 def unpacked(log: bytes) -> Sequence[Record]:
@@ -127,7 +127,7 @@ def test_records_are_handed_out_in_order_and_up_to_as_many_as_asked_for(most: in
 
 def test_a_poll_that_is_full_takes_the_rest_the_next_time() -> None:
     """Many sound batches are no damage, however large they are together."""
-    bound_decompression()
+    install_bounded_decompression()
     count = 2 * POLL_BYTES // LARGE_BYTES
     result, place = fetched(numbered(count, value=bytes(LARGE_BYTES), codec=GZIP))
     polls = []

@@ -26,8 +26,8 @@ async def test_events_are_counted_and_the_rest_are_letters() -> None:
     assert pipeline.users("other") == {"bob"}
     letters = [(letter.record.offset, letter.reason) for letter in pipeline.dead_letters.letters]
     assert letters == [(1, "not-json"), (3, "wrong-form"), (5, "no-value")]
-    assert pipeline.tally.records == 6
-    assert pipeline.tally.dead_letters == {"not-json": 1, "wrong-form": 1, "no-value": 1}
+    assert pipeline.stats.records == 6
+    assert pipeline.stats.dead_letters == {"not-json": 1, "wrong-form": 1, "no-value": 1}
 
 
 async def test_an_empty_log_is_caught_up() -> None:
@@ -52,7 +52,7 @@ async def test_what_holds_no_record_does_not_hold_the_checkpoint_back() -> None:
         await pipeline.until_caught_up()
         pipeline.log.append(pipeline.partitions[0], None)
         await pipeline.until_caught_up()
-    assert not pipeline.tally.gaps
+    assert not pipeline.stats.gaps
 
 
 async def test_batches_that_span_a_compacted_hole_follow_on_each_other() -> None:
@@ -61,7 +61,7 @@ async def test_batches_that_span_a_compacted_hole_follow_on_each_other() -> None
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob"}
-    assert pipeline.tally.refused == 0
+    assert pipeline.stats.refused == 0
 
 
 async def test_a_partition_that_is_added_is_counted_from_its_beginning() -> None:

@@ -54,7 +54,7 @@ def unsteady_redis(pipeline: Pipeline) -> None:
 
 
 SCENARIOS = [first_start, lost_newest_state, lost_everything, recreated_topic, truncated_log, unsteady_redis]
-EVERYBODY = {"alice", "bob", "carol", "dave"}
+COUNT_ALL = {"alice", "bob", "carol", "dave"}
 
 
 def world(scenario: Scenario, steps: Steps) -> Pipeline:
@@ -81,7 +81,7 @@ async def held_at(scenario: Scenario, number: int) -> tuple[Pipeline, RunningWor
 
 
 def assert_complete(pipeline: Pipeline) -> None:
-    assert pipeline.users() == EVERYBODY
+    assert pipeline.users() == COUNT_ALL
     assert {letter.record.value for letter in pipeline.dead_letters.letters} == {b"1", b"2", b"3"}
     assert not any(pipeline.lags().values())
 
@@ -109,7 +109,7 @@ async def test_a_worker_that_wakes_when_others_went_on_does_no_harm(scenario: Sc
             for partition in pipeline.partitions:
                 pipeline.log.append(partition, event("bob"), event("alice"))
             await pipeline.until_caught_up()
-            await sleeper.leave()
+            await sleeper.close_within()
             await pipeline.until_caught_up()
         assert_complete(pipeline)
 
@@ -120,7 +120,7 @@ async def test_a_stop_asked_for_at_any_step_leaves_a_place_to_go_on_from(scenari
         pipeline, worker = await held_at(scenario, number)
         worker.stopping.set()
         pipeline.steps.release()
-        await worker.leave()
+        await worker.close_within()
         async with pipeline.worker():
             await pipeline.until_caught_up()
         assert_complete(pipeline)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ingest.errors import PartitionStoppedError
-from ingest.stops import FIRST_SECONDS
+from ingest.worker.partition_backoff import FIRST_SECONDS
 from tests.pipeline import Pipeline, event, now
 from tests.steps import away
 from tests.virtual_time import wait_until
@@ -46,7 +46,7 @@ async def test_what_retention_took_after_it_was_counted_is_no_gap() -> None:
         pipeline.log.purge(partition, before=1)
         pipeline.log.append(partition, event("bob"))
         await pipeline.until_caught_up()
-    assert not pipeline.tally.gaps
+    assert not pipeline.stats.gaps
 
 
 async def test_a_log_shorter_than_what_was_counted_is_counted_again() -> None:
@@ -122,7 +122,7 @@ async def test_a_refused_counter_stops_its_partition_until_it_is_mended() -> Non
         await pipeline.until_caught_up()
         pipeline.log.append(first, event("alice"))
         pipeline.steps.plan("apply", refuse)
-        await wait_until(lambda: pipeline.tally.records == 1)
+        await wait_until(lambda: pipeline.stats.records == 1)
         stopped_at = now()
         pipeline.log.append(second, event("bob"))
         await wait_until(lambda: pipeline.users() == {"bob"})

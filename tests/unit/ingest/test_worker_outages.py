@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from ingest.errors import RefusedError
+from ingest.errors import OperatorError
 from tests.pipeline import Pipeline, event, no_event
 from tests.steps import away
 from tests.virtual_time import wait_until
@@ -16,7 +16,7 @@ async def test_the_reply_to_a_batch_may_be_lost() -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice"}
-    assert pipeline.tally.refused == pipeline.tally.rollbacks == 0
+    assert pipeline.stats.refused == pipeline.stats.rollbacks == 0
 
 
 @pytest.mark.parametrize("step", ["checkpoints", "state", "begin", "publish", "apply", "commit", "position"])
@@ -39,7 +39,7 @@ async def test_waiting_for_redis_goes_on_polling_and_drops_nothing() -> None:
         await pipeline.until_caught_up()
         pipeline.log.append(first, event("alice"))
         pipeline.steps.plan("apply", *[away] * 20)
-        await wait_until(lambda: pipeline.tally.waits > 0)
+        await wait_until(lambda: pipeline.stats.waits > 0)
         pipeline.log.append(first, event("bob"))
         pipeline.log.append(second, event("carol"))
         polls = pipeline.steps.taken.count("poll")
@@ -47,7 +47,7 @@ async def test_waiting_for_redis_goes_on_polling_and_drops_nothing() -> None:
         assert pipeline.users() == set()
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob", "carol"}
-    assert pipeline.tally.records == 3
+    assert pipeline.stats.records == 3
 
 
 async def test_a_log_that_is_away_is_waited_for() -> None:
@@ -72,7 +72,7 @@ async def test_a_rolled_back_redis_is_found_without_traffic_and_filled_again() -
         await wait_until(lambda: partition not in pipeline.stored.as_of, message="it told of it")
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob"}
-    assert pipeline.tally.rollbacks == 1
+    assert pipeline.stats.rollbacks == 1
 
 
 async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> None:
@@ -85,7 +85,7 @@ async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> No
         await pipeline.until_caught_up()
         await wait_until(lambda: set(pipeline.log.committed.values()) == {1})
         pipeline.stored.restore(empty)
-        await wait_until(lambda: pipeline.tally.rollbacks > 0)
+        await wait_until(lambda: pipeline.stats.rollbacks > 0)
         await pipeline.until_caught_up()
     assert pipeline.users() == {"user-0", "user-1"}
 
@@ -100,7 +100,7 @@ async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
         pipeline.stored.counters.clear()
         await wait_until(lambda: pipeline.users() == {"alice"})
         await pipeline.until_caught_up()
-    assert pipeline.tally.rollbacks == 1
+    assert pipeline.stats.rollbacks == 1
 
 
 @pytest.mark.parametrize("step", ["rewind", "rewind done"])
@@ -117,7 +117,7 @@ async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_red
         with capture_logs() as logs:
             await wait_until(lambda: partition not in pipeline.stored.as_of, message="it told of it")
             await pipeline.until_caught_up()
-    assert pipeline.tally.rollbacks == 1
+    assert pipeline.stats.rollbacks == 1
     assert [line["event"] for line in logs].count("Redis lost its newest state") == 1
 
 
@@ -134,7 +134,7 @@ async def test_a_gap_is_counted_once_however_often_it_has_to_be_told_to_redis(st
     with capture_logs() as logs:
         async with pipeline.worker():
             await pipeline.until_caught_up()
-    assert pipeline.tally.gaps == {"truncated": 2}
+    assert pipeline.stats.gaps == {"truncated": 2}
     assert [line["event"] for line in logs].count("gap") == 2
 
 
@@ -149,7 +149,7 @@ async def test_a_recreated_topic_is_counted_once_however_often_it_has_to_be_told
         async with pipeline.worker():
             await wait_until(lambda: pipeline.stored.topic_id == "second")
             await pipeline.until_caught_up()
-    assert pipeline.tally.gaps == {"recreated": 2}
+    assert pipeline.stats.gaps == {"recreated": 2}
     assert [line["event"] for line in logs].count("topic recreated") == 1
 
 
@@ -161,7 +161,7 @@ async def test_a_gap_that_comes_again_is_counted_again() -> None:
             pipeline.log.append(partition, event("alice"), event("bob"))
             await pipeline.until_caught_up()
             pipeline.log.truncate(partition, end=0)
-            await wait_until(lambda: pipeline.tally.gaps["truncated"] == number + 1)  # noqa: B023 - within the turn
+            await wait_until(lambda: pipeline.stats.gaps["truncated"] == number + 1)  # noqa: B023 - within the turn
             await pipeline.until_caught_up()
     assert len(pipeline.stored.gaps) == 2
 
@@ -170,9 +170,9 @@ async def test_a_redis_of_another_deployment_ends_the_worker() -> None:
     pipeline = Pipeline()
 
     def refuse() -> None:
-        raise RefusedError("Redis counts for another topic")
+        raise OperatorError("Redis counts for another topic")
 
     pipeline.steps.plan("begin", refuse)
     worker = await pipeline.start_worker()
-    with pytest.raises(RefusedError, match="another topic"):
+    with pytest.raises(OperatorError, match="another topic"):
         await worker.run

@@ -47,7 +47,7 @@ async def test_only_one_batch_is_under_way() -> None:
         assert pipeline.steps.taken.count("apply") == 1
         release.set()
         await pipeline.until_caught_up()
-    assert pipeline.tally.rollbacks == pipeline.tally.refused == 0
+    assert pipeline.stats.rollbacks == pipeline.stats.refused == 0
 
 
 async def test_the_letters_of_a_batch_wait_for_no_other() -> None:
@@ -72,7 +72,7 @@ async def test_what_was_read_meanwhile_is_read_again_where_the_batch_did_not_get
         release.set()
         await pipeline.until_caught_up()
     assert pipeline.users() == {"0", "1", "2", "3", "4"}
-    assert pipeline.tally.rollbacks == 1
+    assert pipeline.stats.rollbacks == 1
 
 
 async def test_a_batch_whose_partition_went_to_another_worker_is_let_be() -> None:
@@ -93,7 +93,7 @@ async def test_a_batch_under_way_is_tried_again_before_the_next(tries: int) -> N
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert pipeline.users() == {"0", "1", "2", "3", "4"}
-    assert pipeline.tally.refused == pipeline.tally.rollbacks == 0
+    assert pipeline.stats.refused == pipeline.stats.rollbacks == 0
 
 
 async def test_a_stop_waits_for_the_batch_under_way() -> None:
@@ -102,5 +102,5 @@ async def test_a_stop_waits_for_the_batch_under_way() -> None:
     await until_held(pipeline)
     worker.stopping.set()
     asyncio.get_running_loop().call_later(1, release.set)
-    await worker.leave()
+    await worker.close_within()
     assert pipeline.users() >= {"0"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from ingest.batch import Batch, Offset
-from ingest.event import decode
+from ingest.events.event import decode
 from tests.fakes_projection import FakeProjection
 from tests.pipeline import Pipeline, event
 from tests.virtual_time import wait_until
@@ -45,7 +45,7 @@ async def test_a_worker_that_goes_on_meanwhile_is_no_gap(moment: str) -> None:
     async with pipeline.worker():
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice"}
-    assert not pipeline.tally.gaps
+    assert not pipeline.stats.gaps
 
 
 async def test_a_late_batch_of_a_worker_that_was_put_out_is_refused() -> None:
@@ -56,7 +56,7 @@ async def test_a_late_batch_of_a_worker_that_was_put_out_is_refused() -> None:
         await pipeline.until_caught_up()
         pipeline.log.append(partition, event("alice"))
         pipeline.steps.plan("apply", another_worker_counting(pipeline, "bob"))
-        await wait_until(lambda: pipeline.tally.refused == 1)
+        await wait_until(lambda: pipeline.stats.refused == 1)
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob"}
 
@@ -80,7 +80,7 @@ async def test_a_worker_without_partitions_waits_for_some() -> None:
     first = await pipeline.start_worker()
     async with pipeline.worker():
         await pipeline.until_caught_up()
-        await first.leave()
+        await first.close_within()
         pipeline.log.append(pipeline.partitions[0], event("alice"))
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice"}

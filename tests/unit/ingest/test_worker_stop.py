@@ -18,7 +18,7 @@ async def test_a_stop_is_heard_while_waiting(step: str) -> None:
     pipeline.steps.plan(step, *[away] * 10_000)
     worker = await pipeline.start_worker()
     await wait_until(lambda: pipeline.steps.taken.count(step) > 5)
-    await worker.leave()
+    await worker.close_within()
     assert pipeline.stored.checkpoints.get(pipeline.partitions[0], 0) == 0
 
 
@@ -30,7 +30,7 @@ async def test_a_stop_is_heard_while_a_server_does_not_answer(step: str) -> None
     worker = await pipeline.start_worker()
     await wait_until(lambda: step in pipeline.steps.taken)
     asked_at = now()
-    await worker.leave()
+    await worker.close_within()
     assert now() - asked_at < timedelta(seconds=10)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from redis import exceptions
 
-from projector.errors import is_passing, refuses_writes
+from projector.redis.errors import is_passing, refuses_writes
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import Event
+from ingest.events.event import Event
 from projector import keys
-from projector.audience import EVERYBODY, Audience
+from projector.activity_filter import COUNT_ALL, ActivityFilter
 from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.fold import fold
 from tests.fakes_log import NOW
@@ -35,7 +35,7 @@ def event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str = 
 def counters(events: Collection[Event], kept: Calendar) -> Mapping[str, set[str]]:
     return {
         keys.FIRST.key(addition.counter): set(addition.user_ids)
-        for addition in fold(events, kept, EVERYBODY, NOW).additions
+        for addition in fold(events, kept, COUNT_ALL, NOW).additions
     }
 
 
@@ -84,7 +84,7 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 def test_a_counter_is_named_once(events: list[Event]) -> None:
     """One addition a counter is what the script's one command a key relies on."""
     names = [
-        keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), EVERYBODY, NOW).additions
+        keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), COUNT_ALL, NOW).additions
     ]
     assert len(names) == len(set(names))
 
@@ -92,7 +92,7 @@ def test_a_counter_is_named_once(events: list[Event]) -> None:
 @given(EVENTS)
 def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None:
     kept = calendar(retention_days=1)
-    folded = fold(events, kept, EVERYBODY, NOW)
+    folded = fold(events, kept, COUNT_ALL, NOW)
     anonymous = [each for each in events if each.user_id is None]
     oldest = datetime(2024, 5, 16, tzinfo=UTC)
     expired = [each for each in events if each.user_id is not None and each.occurred_at < oldest]
@@ -108,7 +108,7 @@ def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None
 )
 def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime, expired: int) -> None:
     kept = calendar("Europe/Berlin", retention_days=10)
-    folded = fold([event("alice", occurred_at)], kept, EVERYBODY, NOW)
+    folded = fold([event("alice", occurred_at)], kept, COUNT_ALL, NOW)
     assert folded.expired == expired
     assert bool(folded.additions) is not bool(expired)
 
@@ -119,7 +119,7 @@ def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime,
 def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:
     """A bucket is kept for 45 days after its end, which is at noon here."""
     occurred_at = NOW - age
-    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), EVERYBODY, NOW)
+    folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), COUNT_ALL, NOW)
     assert len(folded.additions) == expected
     assert folded.additions[0].counter == keys.Counter("acme", occurred_at.date())
     assert folded.expired == 0
@@ -128,22 +128,24 @@ def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expect
 @given(EVENTS)
 def test_no_counter_is_written_that_has_expired_already(events: list[Event]) -> None:
     kept = calendar("Asia/Kathmandu", retention_days=2, bucket_retention_days=1)
-    for addition in fold(events, kept, EVERYBODY, NOW).additions:
+    for addition in fold(events, kept, COUNT_ALL, NOW).additions:
         assert addition.expires_at > NOW.timestamp()
 
 
 def test_counters_kept_for_ever_have_no_expiry() -> None:
     assert {
-        addition.expires_at for addition in fold([event("alice")], calendar(), EVERYBODY, NOW).additions
+        addition.expires_at for addition in fold([event("alice")], calendar(), COUNT_ALL, NOW).additions
     } == {0}
 
 
-def without(*, event_types: Collection[str] = (), user_types: Collection[str] = ()) -> Audience:
-    return Audience(ignored_event_types=frozenset(event_types), ignored_user_types=frozenset(user_types))
+def without(*, event_types: Collection[str] = (), user_types: Collection[str] = ()) -> ActivityFilter:
+    return ActivityFilter(
+        ignored_event_types=frozenset(event_types), ignored_user_types=frozenset(user_types)
+    )
 
 
 @pytest.mark.parametrize(
-    ("audience", "counted"),
+    ("activity_filter", "counted"),
     [
         (without(), {"alice", "robot", "guest", "typist"}),
         (without(user_types=["bot"]), {"alice", "guest", "typist"}),
@@ -154,14 +156,16 @@ def without(*, event_types: Collection[str] = (), user_types: Collection[str] = 
         (without(event_types=["typing"], user_types=["bot"]), {"alice", "guest"}),
     ],
 )
-def test_types_of_events_and_of_users_may_be_left_out(audience: Audience, counted: set[str]) -> None:
+def test_types_of_events_and_of_users_may_be_left_out(
+    activity_filter: ActivityFilter, counted: set[str]
+) -> None:
     events = [
         Event("acme", NOW, "message", "alice"),
         Event("acme", NOW, "message", "robot", "bot"),
         Event("acme", NOW, "message", "guest", "guest"),
         Event("acme", NOW, "typing", "typist", "user"),
     ]
-    folded = fold(events, calendar(), audience, NOW)
+    folded = fold(events, calendar(), activity_filter, NOW)
     assert {user for addition in folded.additions for user in addition.user_ids} == counted
     assert (folded.ignored, folded.anonymous, folded.expired) == (len(events) - len(counted), 0, 0)
 
@@ -181,11 +185,11 @@ def test_an_event_is_left_out_for_one_reason_alone() -> None:
 
 def test_where_nobody_is_left_out_the_events_are_not_even_looked_at() -> None:
     events = [event("alice")]
-    assert EVERYBODY.of(events) is events
+    assert COUNT_ALL.of(events) is events
 
 
 @given(EVENTS)
 def test_no_two_counters_share_a_set(events: list[Event]) -> None:
     """Whoever remembers one adds to it."""
-    sets = [id(addition.user_ids) for addition in fold(events, calendar(), EVERYBODY, NOW).additions]
+    sets = [id(addition.user_ids) for addition in fold(events, calendar(), COUNT_ALL, NOW).additions]
     assert len(sets) == len(set(sets))

@@ -5,7 +5,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.event import NotAnEventError, decode
+from ingest.events.event import NotAnEventError, decode
 from projector import keys
 
 DAYS = st.dates()

@@ -5,8 +5,8 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from ingest.errors import RefusedError
-from projector.server import check_server
+from ingest.errors import OperatorError
+from projector.redis.server import check_server
 
 
 class FakeServer:
@@ -30,13 +30,15 @@ async def test_a_server_that_is_new_enough_will_do(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["6.2.14", "6.9.9", "5.0.0", "2.8.0"])
 async def test_a_server_that_is_too_old_is_refused(version: str) -> None:
-    with pytest.raises(RefusedError, match=rf"^Redis is {version}; wanted is 7\.0 or newer"):
+    with pytest.raises(OperatorError, match=rf"^Redis is {version}; wanted is 7\.0 or newer"):
         await _check(redis_version=version, maxmemory_policy="noeviction")
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"])
 async def test_a_server_that_evicts_is_refused(policy: str) -> None:
-    with pytest.raises(RefusedError, match=rf"^Redis' maxmemory-policy is {policy}: .* Set it to noeviction"):
+    with pytest.raises(
+        OperatorError, match=rf"^Redis' maxmemory-policy is {policy}: .* Set it to noeviction"
+    ):
         await _check(redis_version="7.2.4", maxmemory_policy=policy)
 
 

@@ -5,19 +5,19 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from api.tokens import Token
-from headcount.doctor.counting_checks import (
+from api.auth.tokens import Token
+from headcount.ops.doctor.counting_checks import (
     check_dead_letters,
     check_gaps,
     check_lag,
     check_stopped,
     check_workers,
 )
-from headcount.doctor.finding import Verdict
-from headcount.doctor.kafka_facts import Letters
-from headcount.doctor.token_checks import check_tokens
+from headcount.ops.doctor.finding import Verdict
+from headcount.ops.doctor.kafka_facts import Letters
+from headcount.ops.doctor.token_checks import check_tokens
+from projector.checkpoints import Progress
 from projector.gaps import GapReport
-from projector.progress import Progress
 from tests.doctor_facts import NOW, counting
 from tests.fakes_api import make_token
 

@@ -11,11 +11,11 @@ from typer.testing import CliRunner, Result
 
 from headcount.cli import app
 from headcount.cli import doctor as command
-from headcount.doctor.examination import judge
-from headcount.doctor.finding import Finding, Unknown, Verdict
-from headcount.doctor.inquiry import RIGHTS_ADVICE, Inquiry
-from headcount.doctor.kafka_facts import KafkaFacts
-from headcount.doctor.redis_facts import RedisFacts
+from headcount.ops.doctor.examination import judge
+from headcount.ops.doctor.finding import Finding, Unknown, Verdict
+from headcount.ops.doctor.inquiry import RIGHTS_ADVICE, Inquiry
+from headcount.ops.doctor.kafka_facts import KafkaFacts
+from headcount.ops.doctor.redis_facts import RedisFacts
 from headcount.settings import Settings
 from ingest.errors import UnavailableError
 from tests.doctor_facts import facts, kafka_facts, redis_facts, server

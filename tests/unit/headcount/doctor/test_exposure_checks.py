@@ -2,7 +2,7 @@
 
 import pytest
 
-from headcount.doctor.exposure_checks import (
+from headcount.ops.doctor.exposure_checks import (
     check_api_transport,
     check_http_limits,
     check_kafka_transport,
@@ -10,7 +10,7 @@ from headcount.doctor.exposure_checks import (
     check_redis_transport,
     check_trusted_proxies,
 )
-from headcount.doctor.finding import Verdict
+from headcount.ops.doctor.finding import Verdict
 from headcount.settings import load_settings
 
 SASL = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from headcount.doctor.finding import Verdict
-from headcount.doctor.meaning_checks import check_audience, check_deployment, check_key
+from headcount.ops.doctor.finding import Verdict
+from headcount.ops.doctor.meaning_checks import check_audience, check_deployment, check_key
 
 
 def test_another_deployment_in_redis_is_a_problem() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from headcount.doctor.finding import Judgement, Verdict
-from headcount.doctor.persistence_checks import (
+from headcount.ops.doctor.finding import Judgement, Verdict
+from headcount.ops.doctor.persistence_checks import (
     MEGABYTE,
     check_fragmentation,
     check_memory,

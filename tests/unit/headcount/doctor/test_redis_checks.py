@@ -2,8 +2,8 @@
 
 import pytest
 
-from headcount.doctor.finding import Verdict
-from headcount.doctor.redis_checks import (
+from headcount.ops.doctor.finding import Verdict
+from headcount.ops.doctor.redis_checks import (
     check_eviction,
     check_replication,
     check_role,
@@ -11,7 +11,7 @@ from headcount.doctor.redis_checks import (
     check_sketches,
     check_version,
 )
-from headcount.doctor.redis_facts import read_server
+from headcount.ops.doctor.redis_facts import read_server
 from tests.doctor_facts import OPTIONS, replication, server
 
 

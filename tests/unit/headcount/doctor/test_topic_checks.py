@@ -2,8 +2,8 @@
 
 import pytest
 
-from headcount.doctor.finding import Verdict
-from headcount.doctor.topic_checks import (
+from headcount.ops.doctor.finding import Verdict
+from headcount.ops.doctor.topic_checks import (
     check_compaction,
     check_kafka_version,
     check_partition_health,

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from headcount.http.door import Door
-from headcount.processes.lifeline import REPORT, Lifeline
 from headcount.settings import Settings
+from httpd.acceptor import Acceptor
+from httpd.processes.parent_channel import REPORT, ParentChannel
 from tests.waiting import scaled, wait_until, within
 
 URL = "http://127.0.0.1:8080"
 
 
 @dataclass
-class FakeDoor(Door):
+class FakeDoor(Acceptor):
     """Remembers whom it received; as many are inside as the test says."""
 
     received: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Parent:
         self._listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         end.settimeout(scaled(10))
 
-    def hand_over(self) -> socket.socket:
+    def submit(self) -> socket.socket:
         """Accept a client and hand it over; return the client's own socket."""
         client = self._stack.enter_context(socket.create_connection(self._listening.getsockname()[:2], 10))
         accepted, _ = self._listening.accept()
@@ -57,10 +57,10 @@ class Parent:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Parent, Lifeline]]:
+def ends() -> Iterator[tuple[Parent, ParentChannel]]:
     ours, theirs = socket.socketpair()
     with ExitStack() as stack:
-        yield Parent(stack.enter_context(ours), stack), Lifeline(stack.enter_context(theirs), URL)
+        yield Parent(stack.enter_context(ours), stack), ParentChannel(stack.enter_context(theirs), URL)
 
 
 @pytest.fixture
@@ -72,36 +72,38 @@ async def terminated() -> AsyncIterator[asyncio.Event]:
     loop.remove_signal_handler(signal.SIGTERM)
 
 
-async def test_clients_come_in_at_the_door_and_their_going_is_reported(ends: tuple[Parent, Lifeline]) -> None:
-    (parent, lifeline), door = ends, FakeDoor()
-    with lifeline.held():
-        async with lifeline.entrance(Settings(), door) as url:
+async def test_clients_come_in_at_the_door_and_their_going_is_reported(
+    ends: tuple[Parent, ParentChannel],
+) -> None:
+    (parent, parent_channel), acceptor = ends, FakeDoor()
+    with parent_channel.held():
+        async with parent_channel.entrance(Settings(), acceptor) as url:
             assert url == URL
             assert await parent.next_report() == 0
             for _ in range(3):
-                parent.hand_over()
-            await wait_until(lambda: door.received == ["127.0.0.1"] * 3)
-            door.inside = 1
+                parent.submit()
+            await wait_until(lambda: acceptor.received == ["127.0.0.1"] * 3)
+            acceptor.inside = 1
             assert await parent.next_report() == 2
 
 
 async def test_the_parent_learns_that_no_more_are_taken_before_the_process_ends(
-    ends: tuple[Parent, Lifeline],
+    ends: tuple[Parent, ParentChannel],
 ) -> None:
-    parent, lifeline = ends
-    with lifeline.held():
-        async with lifeline.entrance(Settings(), FakeDoor()):
+    parent, parent_channel = ends
+    with parent_channel.held():
+        async with parent_channel.entrance(Settings(), FakeDoor()):
             assert await parent.next_report() == 0
         assert await parent.next_report() is None
-        late = parent.hand_over()
+        late = parent.submit()
         assert await asyncio.to_thread(late.recv, 1) == b""
 
 
 async def test_the_process_is_asked_to_stop_when_the_parent_is_gone(
-    ends: tuple[Parent, Lifeline], terminated: asyncio.Event
+    ends: tuple[Parent, ParentChannel], terminated: asyncio.Event
 ) -> None:
-    parent, lifeline = ends
-    with lifeline.held():
+    parent, parent_channel = ends
+    with parent_channel.held():
         parent.end.close()
         async with within(10):
             await terminated.wait()

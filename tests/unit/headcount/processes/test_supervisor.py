@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import pytest
 
-from headcount.processes.child import Child, running_child
-from headcount.processes.supervisor import Pace, Supervisor
-from ingest.errors import RefusedError
+from httpd.processes.child import Child, running_child
+from httpd.processes.supervisor import Pace, Supervisor
+from ingest.errors import OperatorError
 from tests.waiting import scaled, wait_until, within
 
 LISTENS = "import os, socket, sys, time; end = socket.socket(fileno=int(sys.argv[1])); end.send(bytes(8));"
@@ -58,7 +58,7 @@ async def end(keeping: asyncio.Task[None]) -> None:
 
 def refusal(caught: pytest.ExceptionInfo[ExceptionGroup[Exception]]) -> str:
     (error,) = caught.value.exceptions
-    assert isinstance(error, RefusedError)
+    assert isinstance(error, OperatorError)
     return str(error)
 
 

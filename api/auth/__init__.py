@@ -1,0 +1,1 @@
+"""Authentication: tokens, login throttling and the client's address."""

@@ -1,0 +1,1 @@
+"""Cached responses and the fast path that serves them."""

@@ -1,0 +1,1 @@
+"""`chat-busier/weekly-data`: the contract, the handler and its cache."""

@@ -1,0 +1,118 @@
+"""The claim on a server's folder: one server a folder, and none that outlives its run for good."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+import psutil
+import structlog
+
+from embedded.locks import try_lock
+from embedded.waiting import becomes_true
+from ingest.errors import OperatorError
+
+_log = structlog.get_logger(__name__)
+
+_SECONDS_TO_END: Final = 5.0
+_RECORD_BYTES: Final = 256
+_CLOCK_SECONDS: Final = 2.0  # a start time is derived from the system clock, which may be set meanwhile
+
+
+class _Process(msgspec.Struct, frozen=True):
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def find(self) -> psutil.Process | None:
+        """Find the process if it still runs, and is not a younger one with the same number."""
+        try:
+            process = psutil.Process(self.pid)
+            return process if abs(process.create_time() - self.created) < _CLOCK_SECONDS else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+class _Record(msgspec.Struct, frozen=True):
+    owner: _Process
+    server: _Process | None = None
+
+
+class Claim:
+    """A locked file in the server's folder; it names who started the server, and the server.
+
+    The server inherits the open file, so the lock holds as long as either of the two lives: the kernel itself
+    forbids a second server on the folder, also after the owner was killed and the server was not.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+    async def take(self) -> None:
+        """Take the folder, ending the server of a run that died; raises `OperatorError` if a run holds it."""
+        try:
+            while not self._lock():
+                await self._end_leftover()
+            self._write(_Record(_Process.of(os.getpid())))
+        except BaseException:
+            self.release()
+            raise
+
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor that the server must inherit."""
+        return self._descriptor
+
+    def name_server(self, pid: int) -> None:
+        """Record the server, so that the next run finds it should this one be killed."""
+        self._write(_Record(_Process.of(os.getpid()), _Process.of(pid)))
+
+    def release(self) -> None:
+        """Give the folder free. The server must have ended."""
+        os.close(self._descriptor)
+
+    def _lock(self) -> bool:
+        return try_lock(self._descriptor)
+
+    async def _end_leftover(self) -> None:
+        record = self._read()
+        if record is None or record.owner.find():
+            raise OperatorError(self._in_use(record))
+        leftover = record.server.find() if record.server else None
+        if leftover is None:
+            raise OperatorError(self._in_use(None))
+        _log.warning("ending a server whose run was killed", folder=str(self._folder), pid=leftover.pid)
+        await self._end(leftover)
+
+    async def _end(self, leftover: psutil.Process) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                leftover.send_signal(number)
+                leftover.send_signal(signal.SIGCONT)  # a stopped process takes no other signal
+            except psutil.NoSuchProcess:
+                return
+            # The lock tells the end, not the process table: there it may stay, with nobody to reap it.
+            if await becomes_true(self._lock, _SECONDS_TO_END):
+                return
+        raise OperatorError(
+            f"Process {leftover.pid} still holds {self._folder} and can't be ended. End it first."
+        )
+
+    def _in_use(self, record: _Record | None) -> str:
+        holder = f"process {record.owner.pid}" if record else "another process"
+        return f"{self._folder} is in use by {holder}. End that one first, or set another home folder."
+
+    def _read(self) -> _Record | None:
+        try:
+            return msgspec.json.decode(os.pread(self._descriptor, _RECORD_BYTES, 0), type=_Record)
+        except msgspec.MsgspecError:
+            return None
+
+    def _write(self, record: _Record) -> None:
+        # One write of one length: whoever reads meanwhile sees the old record or the new one.
+        os.pwrite(self._descriptor, msgspec.json.encode(record).ljust(_RECORD_BYTES), 0)

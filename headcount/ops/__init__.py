@@ -1,0 +1,1 @@
+"""Operator commands: what each does, apart from the command line."""

@@ -1,0 +1,85 @@
+"""The audit: reads the log once more, up to the checkpoints, and holds the counters against it.
+
+A counter is a union, so that it may be projected again beside the live ones, or straight into them: what was
+counted already changes nothing. A worker may go on meanwhile: what it adds is no damage.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from redis.asyncio import Redis
+
+from headcount.clients import worker_redis
+from headcount.log.access import open_log
+from headcount.log.counted_events import CountedEvents
+from headcount.log.scope import Scope, check_same_people, check_unmoved, read_scope
+from headcount.ops.audit.report import Findings, Report
+from headcount.settings import Settings
+from headcount.wiring import calendar, counted_users, utc_now
+from ingest.errors import UnavailableError
+from ingest.events.decoding import RecordDecoder
+from projector.calendar import Calendar
+from projector.counted_users import CountedUsers
+from projector.rebuild.repair import MENDED, Repair
+from projector.rebuild.shadow import ShadowProjection
+
+
+class Audit:
+    """One audit; `events` tells how far the log is read."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        events: CountedEvents,
+        *,
+        redis: Redis,
+        calendar: Calendar,
+        counted_users: CountedUsers,
+    ) -> None:
+        self.events = events
+        self._scope = scope
+        self._redis = redis
+        self._calendar = calendar
+        self._counted_users = counted_users
+
+    async def compare(self) -> Report:
+        """Find damaged counters, and write to none; raises `UnavailableError`, `UnreadableError`."""
+        shadow = ShadowProjection(self._redis, self._calendar, self._counted_users, clock=utc_now)
+        findings = Findings(self._calendar)
+        try:
+            await shadow.begin(self._scope.beginnings())
+            async for batch in self.events.batches():
+                await shadow.apply(batch)
+            async for finding in shadow.compare():
+                findings.note(finding)
+        finally:
+            with suppress(UnavailableError):  # it expires by itself
+                await shadow.remove()
+        await check_unmoved(self._scope, self._redis)
+        await check_same_people(self._scope, self._redis)
+        return findings.report(self.events.records)
+
+    async def repair(self) -> Report:
+        """Add to the counters what they lack; raises as `compare` does."""
+        repair = Repair(self._redis, self._calendar, self._counted_users, clock=utc_now)
+        findings = Findings(self._calendar, mended=MENDED)
+        async for batch in self.events.batches():
+            for finding in await repair.add(batch.events):
+                findings.note(finding)
+        await check_unmoved(self._scope, self._redis)
+        return findings.report(self.events.records)
+
+
+@asynccontextmanager
+async def open_audit(settings: Settings) -> AsyncIterator[Audit]:
+    """Find out what to audit; raises `OperatorError` where that makes no sense, `UnavailableError`."""
+    async with open_log(settings, settings.kafka_topic) as log, worker_redis(settings) as redis:
+        scope = await read_scope(settings, redis, log)
+        decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+        yield Audit(
+            scope,
+            CountedEvents(scope, log=log, decoder=decoder, clock=utc_now),
+            redis=redis,
+            calendar=calendar(settings),
+            counted_users=counted_users(settings),
+        )

@@ -1,0 +1,137 @@
+"""The dead letters of a deployment, as its operator sees them."""
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from headcount.log.access import open_log
+from headcount.ops.dead_letters.ledger import Ledger
+from headcount.ops.dead_letters.letters import Letter, Origin, Place, parse_letter
+from headcount.settings import Settings
+from ingest.batch import Offset, Partition
+from ingest.errors import OperatorError
+from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A letter in a list. `redriven` tells whether its record was published again since.
+
+    `redrives` tells how often it had been before.
+    """
+
+    letter: str
+    source: str
+    reason: str
+    error: str
+    at: datetime
+    value_bytes: int
+    redrives: int
+    redriven: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonCount:
+    """How many letters there are for a reason, and how many of their records were published again."""
+
+    reason: str
+    letters: int
+    redriven: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The counts of all letters that were asked for, and the newest of them, the newest first."""
+
+    reasons: Sequence[ReasonCount]
+    letters: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which letters are asked for; `since` is the earliest instant at which their records came in."""
+
+    reason: str | None
+    since: datetime | None
+    limit: int
+
+    def matches(self, letter: Letter) -> bool:
+        """Tell whether the letter is asked for."""
+        is_young = self.since is None or letter.origin.instant >= self.since
+        return is_young and self.reason in {None, letter.reason}
+
+
+class Newest:
+    """Keeps lines on the newest letters that it is given."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._heap: list[tuple[int, Place, Origin, Line]] = []
+
+    def add(self, letter: Letter) -> None:
+        heapq.heappush(self._heap, (letter.origin.timestamp, letter.place, letter.origin, _line(letter)))
+        if len(self._heap) > self._limit:
+            heapq.heappop(self._heap)
+
+    def lines(self, redriven: set[Origin]) -> list[Line]:
+        """Return them, the newest first."""
+        newest = sorted(self._heap, reverse=True)
+        return [replace(line, redriven=origin in redriven) for *_, origin, line in newest]
+
+
+def dead_letter_topic(settings: Settings) -> str:
+    """Name the topic in which the dead letters of these settings are."""
+    return settings.kafka_topic + DEAD_LETTER_SUFFIX
+
+
+async def list_letters(settings: Settings, query: Query) -> Overview:
+    """Read the dead-letter topic once; raises `UnavailableError`."""
+    ledger, newest, counted = Ledger(), Newest(query.limit), set[Origin]()
+
+    def take(letter: Letter) -> None:
+        if query.matches(letter):
+            counted.add(letter.origin)
+            newest.add(letter)
+
+    async with open_log(settings, dead_letter_topic(settings)) as log:
+        await ledger.read(log, await log.since(query.since) if query.since else log.extents, take)
+    return Overview(reasons=_count(ledger, counted), letters=newest.lines(ledger.redriven))
+
+
+async def find_letter(settings: Settings, place: Place) -> Letter:
+    """Return the letter at a place; raises `OperatorError` where there is none."""
+    partition = Partition(dead_letter_topic(settings), place.partition)
+    async with open_log(settings, partition.topic) as log:
+        record = await log.find(partition, Offset(place.offset))
+    letter = parse_letter(partition, record) if record else None
+    if letter is None:
+        raise no_letter(place)
+    return letter
+
+
+def no_letter(place: Place) -> OperatorError:
+    """Return the error of a place at which there is no letter."""
+    return OperatorError(f"There is no dead letter at {place}; see: headcount dead-letters list")
+
+
+def _count(ledger: Ledger, origins: set[Origin]) -> list[ReasonCount]:
+    letters = Counter(ledger.reasons[origin] for origin in origins)
+    redriven = Counter(ledger.reasons[origin] for origin in origins & ledger.redriven)
+    return [
+        ReasonCount(reason=reason, letters=number, redriven=redriven[reason])
+        for reason, number in letters.most_common()
+    ]
+
+
+def _line(letter: Letter) -> Line:
+    return Line(
+        letter=str(letter.place),
+        source=str(letter.origin),
+        reason=letter.reason,
+        error=letter.error,
+        at=letter.origin.instant,
+        value_bytes=letter.value_bytes,
+        redrives=letter.redrives,
+    )

@@ -1,0 +1,122 @@
+"""Redriving: the records of dead letters are published again, to the partitions they came from.
+
+What was redriven is noted in the dead-letter topic itself, after the letters: the note lives as long as they
+do, and whoever reads the letters reads it.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from headcount.log.access import open_log
+from headcount.ops.dead_letters.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
+from headcount.ops.dead_letters.overview import dead_letter_topic
+from headcount.ops.dead_letters.republisher import Republisher, open_republisher
+from headcount.settings import Settings
+from ingest.batch import Offset, Partition
+from ingest.kafka.dead_letters import Message
+from ingest.kafka.log_reader import LogReader, Portion
+from ingest.ports import Extent, Headers, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How many letters were redriven, and what stood against the others, by place."""
+
+    redriven: int
+    left_out: dict[str, str]
+
+
+class Redrive:
+    """One redrive to `topic`; `done` counts the letters dealt with so far."""
+
+    def __init__(
+        self, topic: str, *, letters: LogReader, source: LogReader, republisher: Republisher
+    ) -> None:
+        self.done = 0
+        self._topic = topic
+        self._letters = letters
+        self._source = source
+        self._republisher = republisher
+        self._redriven = 0
+        self._left_out: dict[str, str] = {}
+
+    async def run(self, places: frozenset[Place]) -> Outcome:
+        """Redrive the letters at these places; raises `UnavailableError`."""
+        for partition in self._letters.extents:
+            offsets = [place.offset for place in places if place.partition == partition.number]
+            if offsets:
+                span = Extent(Offset(min(offsets)), Offset(max(offsets) + 1))
+                async for portion in self._letters.read(partition, span):
+                    await self._redrive(partition, [*_letters(partition, portion, places)])
+        return Outcome(redriven=self._redriven, left_out=self._left_out)
+
+    async def _redrive(self, partition: Partition, letters: Sequence[Letter]) -> None:
+        published = await self._publish(letters)
+        if published:
+            # After the records: where this ends in between, they are redriven again, and counted once all the
+            # same. The other way round they might never be.
+            value, headers = note_of(letter.origin for letter in published)
+            await self._republisher.publish([(partition, Message(None, value, headers))])
+        self._redriven += len(published)
+        self.done += len(letters)
+
+    async def _publish(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Publish the records of all; return the letters of those that Kafka acknowledged."""
+        records = [(letter, message) for letter in letters if (message := await self._message(letter))]
+        acknowledged = await self._republisher.publish(
+            [(Partition(self._topic, letter.origin.partition), message) for letter, message in records]
+        )
+        published = []
+        for (letter, _), is_in in zip(records, acknowledged, strict=True):
+            if is_in:
+                published.append(letter)
+            else:
+                self._left_out[str(letter.place)] = f"Its record is too large for {self._topic}."
+        return published
+
+    async def _message(self, letter: Letter) -> Message | None:
+        """Return the record as it is to be published again, None where it is not to be had any more."""
+        if letter.whole is None:
+            return again(letter.key, letter.value, letter.headers)
+        partition = Partition(self._topic, letter.origin.partition)
+        record = await self._source.find(partition, Offset(letter.origin.offset))
+        if record is not None and is_whole(letter, record):
+            return again(record.key, record.value, record.headers)
+        self._left_out[str(letter.place)] = (
+            f"It holds only the beginning of its record, and {self._topic} no longer has that."
+        )
+        return None
+
+
+@asynccontextmanager
+async def open_redrive(settings: Settings) -> AsyncIterator[Redrive]:
+    """Connect to Kafka; raises `UnavailableError` where it can't be reached, or takes nothing."""
+    topic = settings.kafka_topic
+    async with (
+        open_log(settings, dead_letter_topic(settings)) as letters,
+        open_log(settings, topic) as source,
+        open_republisher(settings) as republisher,
+    ):
+        yield Redrive(topic, letters=letters, source=source, republisher=republisher)
+
+
+def again(key: bytes | None, value: bytes | None, headers: Headers) -> Message:
+    """Return a record as it was, with one redrive more in its headers."""
+    others = [header for header in headers if header[0] != REDRIVEN]
+    return Message(key, value, [*others, (REDRIVEN, str(redrives(headers) + 1).encode())])
+
+
+def is_whole(letter: Letter, record: Record) -> bool:
+    """Tell whether a record is the one of which an abridged letter carries the beginning."""
+    digest = hashlib.sha256(record.value or b"").hexdigest()
+    return letter.whole is not None and digest == letter.whole.sha256
+
+
+def _letters(partition: Partition, portion: Portion, places: frozenset[Place]) -> Iterable[Letter]:
+    for record in portion.records:
+        if Place(partition.number, record.offset) in places:
+            letter = parse_letter(partition, record)
+            if letter is not None:
+                yield letter

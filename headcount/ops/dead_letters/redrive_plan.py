@@ -1,0 +1,70 @@
+"""The plan of a redrive: which letters were asked for, and which of them are to be published again."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from headcount.log.access import open_log
+from headcount.ops.dead_letters.ledger import Ledger
+from headcount.ops.dead_letters.letters import Letter, Origin, Place
+from headcount.ops.dead_letters.overview import dead_letter_topic, no_letter
+from headcount.settings import Settings
+
+MAX_REDRIVES: Final = 5
+"""How often a record is published again before somebody has to say that it shall be once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which letters to redrive: those at `places`, or else all of a reason, or all.
+
+    `forced` takes in those that were redriven since, and those that came back too often.
+    """
+
+    places: frozenset[Place] = frozenset()
+    reason: str | None = None
+    forced: bool = False
+
+    def takes(self, letter: Letter) -> bool:
+        """Tell whether the letter is among those asked for."""
+        return letter.place in self.places if self.places else self.reason in {None, letter.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where the letters to redrive are, and how many of those asked for are left out, and why.
+
+    `topic` is where their records go.
+    """
+
+    topic: str
+    places: frozenset[Place]
+    redriven_before: int
+    came_back_too_often: int
+
+
+async def plan_redrive(settings: Settings, selection: Selection) -> Plan:
+    """Read the letters and choose; raises `RefusedError` for a place without a letter, `UnavailableError`."""
+    ledger, chosen = Ledger(), dict[Origin, Letter]()
+
+    def take(letter: Letter) -> None:
+        if selection.takes(letter):
+            chosen[letter.origin] = letter.without_value()
+
+    async with open_log(settings, dead_letter_topic(settings)) as log:
+        await ledger.read(log, log.extents, take)
+    unknown = selection.places - {letter.place for letter in chosen.values()}
+    if unknown:
+        raise no_letter(min(unknown))
+    return choose(settings.kafka_topic, selection, ledger, chosen)
+
+
+def choose(topic: str, selection: Selection, ledger: Ledger, chosen: dict[Origin, Letter]) -> Plan:
+    before = set() if selection.forced else chosen.keys() & ledger.redriven
+    fresh = [letter for origin, letter in chosen.items() if origin not in before]
+    kept = [letter for letter in fresh if selection.forced or letter.redrives < MAX_REDRIVES]
+    return Plan(
+        topic=topic,
+        places=frozenset(letter.place for letter in kept),
+        redriven_before=len(before),
+        came_back_too_often=len(fresh) - len(kept),
+    )

@@ -1,0 +1,120 @@
+"""Checks of the counting: who reads the log, how far they have come, and what was never counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from api.health import FRESH_FOR
+from headcount.ops.doctor.finding import Judgement, ok, problem, warning
+from headcount.ops.doctor.kafka_facts import Letters
+from ingest.batch import Partition
+from ingest.ports import Extent
+from projector.checkpoints import Progress
+from projector.gaps import GapReport
+
+STANDING_AFTER: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
+    """The log and its projection, read one shortly after the other."""
+
+    extents: Mapping[Partition, Extent]
+    progress: Progress
+    workers: int
+    now: datetime
+
+    @property
+    def lag(self) -> int:
+        """The number of records that are not counted yet, or a few more."""
+        reached = self.progress.checkpoints
+        return sum(
+            max(0, extent.end - reached.get(partition, extent.beginning))
+            for partition, extent in self.extents.items()
+        )
+
+    def ages(self) -> Mapping[Partition, timedelta]:
+        """Return how old each partition's as-of is; one that is catching up has none."""
+        instants = self.progress.as_of
+        return {each: self.now - instants[each] for each in self.extents if each in instants}
+
+
+def check_workers(facts: tuple[int, int]) -> Judgement:
+    """Hold the number of partitions against that of the workers, who share them."""
+    partitions, workers = facts
+    found = f"{workers} workers share {partitions} partitions"
+    if not workers:
+        return problem("No worker is running: nothing is counted.", "Start headcount worker.")
+    if workers > partitions:
+        return warning(
+            f"{found}: {workers - partitions} of them have nothing to do but wait for another to fail.",
+            "Add partitions to the topic, or run fewer workers.",
+        )
+    return ok(f"{found}.")
+
+
+def check_lag(counting: Counting) -> Judgement:
+    """Tell whether the API answers, and for which instant."""
+    ages = counting.ages()
+    behind = f"{counting.lag:,} records are not counted yet"
+    if len(ages) < len(counting.extents):
+        return warning(
+            f"{len(counting.extents) - len(ages)} of {len(counting.extents)} partitions are catching up "
+            "with the log, "
+            f"{behind}: the API answers 503.",
+            "Wait while that number falls (headcount status shows it); if it does not, read the workers' "
+            "log.",
+        )
+    oldest = max(ages.values())
+    if oldest > FRESH_FOR:
+        return warning(
+            f"The counters are {oldest.total_seconds():,.0f} s old, {behind}.",
+            "See that a worker runs; if one does, its log says what it waits for; start more if they are "
+            "busy.",
+        )
+    return ok(f"The counters are {max(0.0, oldest.total_seconds()):.1f} s old, {behind}.")
+
+
+def check_stopped(counting: Counting) -> Judgement:
+    """Find partitions that stand still while others go on: a worker that is away stops all of its own."""
+    ages = counting.ages()
+    goes_on = any(age <= FRESH_FOR for age in ages.values())
+    standing = sorted(each.number for each, age in ages.items() if age > STANDING_AFTER)
+    if counting.workers and goes_on and standing:
+        return problem(
+            f"Partitions {', '.join(map(str, standing))} stand still while others go on.",
+            "Find \"partition stopped\" in the workers' log: it says why; headcount skip passes what can't "
+            "be read.",
+        )
+    return ok("No partition stands still while others go on.")
+
+
+def check_gaps(gaps: Sequence[GapReport]) -> Judgement:
+    """Tell of records that were never counted, as long as nobody has acknowledged that."""
+    if not gaps:
+        return ok("There are no gaps to acknowledge.")
+    firsts = [gap.first_day for gap in gaps if gap.first_day]
+    since = f" since {min(firsts)}" if len(firsts) == len(gaps) else ""
+    return problem(
+        f"Records were never counted, in {len(gaps)} places of the log: days{since} until "
+        f"{max(gap.last_day for gap in gaps)} may be too low.",
+        "See headcount gaps list; publish what is missing again if you have it; then headcount gaps "
+        "acknowledge.",
+    )
+
+
+def check_dead_letters(letters: Letters) -> Judgement:
+    """Tell of records that were no events, as long as they were not published again."""
+    if letters.waiting is None:
+        return warning(
+            f"There are up to {letters.records:,} dead letters, too many to be read here.",
+            "See headcount dead-letters list; mend their producers first.",
+        )
+    if letters.waiting:
+        return warning(
+            f"{letters.waiting:,} dead letters wait: their events are in no counter.",
+            "See headcount dead-letters list; once what refused them is mended, headcount dead-letters "
+            "redrive.",
+        )
+    return ok("No dead letters wait.")

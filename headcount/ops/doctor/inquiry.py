@@ -1,0 +1,50 @@
+"""Asking servers: every question ends by one instant, and one that fails leaves the others alone."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+from aiokafka.errors import KafkaError
+from redis.exceptions import NoPermissionError, RedisError
+
+from api.errors import TokensUnavailableError
+from headcount.ops.doctor.finding import Unknown
+from ingest.errors import HeadcountError
+from projector.redis.errors import words
+
+T = TypeVar("T")
+
+EXPECTED: Final = (HeadcountError, TokensUnavailableError, KafkaError, RedisError, OSError)
+"""What a server, or the way to it, may answer instead of the fact; a TimeoutError is an OSError."""
+RIGHTS_ADVICE: Final = (
+    "Run the doctor as a Redis user with the operator's rights, as in deploy/redis/users.acl."
+)
+
+
+class Inquiry:
+    """The questions of one run; `seconds` is how long they may take all together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = asyncio.get_running_loop().time() + seconds
+
+    async def ask(self, question: Awaitable[T]) -> T | Unknown:
+        """Return the answer, or why there is none."""
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await question
+        except EXPECTED as error:
+            return self._unknown(error)
+
+    def _unknown(self, error: Exception) -> Unknown:
+        if isinstance(error, NoPermissionError):
+            return Unknown(f"{error}.", RIGHTS_ADVICE)
+        if isinstance(error, TimeoutError) and not str(error):
+            return Unknown(f"there was no answer within {self._seconds:g} s.")
+        return Unknown(f"{_sentence(error).rstrip('.')}.")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RedisError):
+        return words(error)
+    return repr(error) if isinstance(error, KafkaError) else str(error)

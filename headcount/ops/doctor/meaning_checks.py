@@ -1,0 +1,39 @@
+"""Checks of what the counters mean: for whom they count, and under which key."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from headcount.ops.doctor.finding import Judgement, ok, problem, unknown
+from projector.activity_filter import read_audience
+
+KEY_FIELD: Final = "user_id_hash_key"
+
+
+def check_deployment(mismatch: str | None) -> Judgement:
+    """Tell whether what is counted here is what these settings mean."""
+    if mismatch is not None:
+        return problem(mismatch, "Until then workers refuse to start.")
+    return ok("It counts for this topic and time zone, or for none yet.")
+
+
+def check_audience(recorded: Mapping[str, str]) -> Judgement:
+    """Show who counts: a number that leaves some out is well, as long as everybody knows."""
+    return ok(str(read_audience(recorded)))
+
+
+def check_key(facts: tuple[Mapping[str, str], str | None]) -> Judgement:
+    """Hold the fingerprint of the key that is given here against the recorded one."""
+    recorded, given = facts[0].get(KEY_FIELD), facts[1]
+    if given is None:
+        return unknown(
+            "USER_ID_HASH_KEY is not set here: whether the workers' is the right one can't be told.",
+            "Run the doctor with the key, by USER_ID_HASH_KEY_FILE. Without it a worker refuses to start.",
+        )
+    if recorded is None:
+        return ok("USER_ID_HASH_KEY is set, and nobody was counted yet under any.")
+    if recorded != given:
+        return problem(
+            "USER_ID_HASH_KEY is not the one that user ids in Redis are hashed under.",
+            "Give the former key; if it is lost, headcount rebuild counts the log anew under this one.",
+        )
+    return ok("USER_ID_HASH_KEY is the one that user ids in Redis are hashed under.")

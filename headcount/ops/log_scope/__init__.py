@@ -1,0 +1,1 @@
+"""Which part of the log the counters cover."""

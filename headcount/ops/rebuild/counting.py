@@ -1,0 +1,147 @@
+"""Counting anew: reads what the live counters count, and has the next generation count it too.
+
+In rounds, each up to where the workers are by then: never further, for what they have not passed may hold
+dead letters that nobody has published yet, or damage that an operator will skip.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from headcount.log.access import current_topic_id, open_log
+from headcount.log.scope import counted_spans, skipped
+from headcount.settings import Settings
+from headcount.wiring import utc_now
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import UnavailableError
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.log_reader import LogReader
+from ingest.ports import Extent
+from projector.checkpoints import Progress, read_progress
+from projector.gaps import read_acknowledged
+from projector.rebuild.next_generation import NextGeneration
+
+NEARLY_LEVEL: Final = 5_000
+"""So many offsets behind the workers, the rest is read while they wait."""
+ROUNDS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A step of the next generation's checkpoint, and what is to be read of it."""
+
+    start: Offset
+    end: Offset
+    spans: Sequence[Extent]
+
+    @property
+    def size(self) -> int:
+        """The number of offsets to read."""
+        return sum(span.end - span.beginning for span in self.spans)
+
+
+def stretch(missing: Extent, beginning: Offset, left_out: Sequence[Extent]) -> Stretch:
+    """Return the step over what is missing, of a log that holds nothing before `beginning`."""
+    held = Extent(max(missing.beginning, beginning), missing.end)
+    return Stretch(missing.beginning, missing.end, counted_spans(held, missing.end, left_out))
+
+
+class Counting:
+    """One count. `done` of `total` offsets are read so far; `records` were found there."""
+
+    def __init__(self, settings: Settings, redis: Redis, next_generation: NextGeneration) -> None:
+        self.done = self.total = self.records = 0
+        self._settings = settings
+        self._redis = redis
+        self._next_generation = next_generation
+        self._decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+
+    def log(self) -> AbstractAsyncContextManager[LogReader]:
+        """Open the log."""
+        return open_log(self._settings, self._settings.kafka_topic)
+
+    async def survey(self) -> None:
+        """Find out how much there is to read; raises as `come_near` does."""
+        progress = await read_progress(self._redis)
+        async with self.log() as log:
+            await self._check(log, progress)
+            self.total = sum(each.size for each in (await self._stretches(log, progress)).values())
+
+    async def come_near(self) -> None:
+        """Count until hardly anything is left.
+
+        Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+        """
+        for _ in range(ROUNDS):
+            progress = await read_progress(self._redis)
+            async with self.log() as log:
+                await self._check(log, progress)
+                if await self._read(log, progress) <= NEARLY_LEVEL:
+                    return
+        raise UnavailableError(
+            "The workers are faster than the rebuild, and nothing was replaced. Start again when there is "
+            "less to do: it goes on where it was."
+        )
+
+    async def come_level(self, log: LogReader) -> None:
+        """Count what the workers have counted by now; raises as `come_near` does."""
+        await self._read(log, await read_progress(self._redis))
+
+    async def _check(self, log: LogReader, progress: Progress) -> None:
+        """Hold the log, as it is since the progress was read, against what was counted of it."""
+        if (
+            await current_topic_id(self._settings, self._settings.kafka_topic)
+            != self._next_generation.topic_id
+        ):
+            raise UnavailableError("The topic was recreated since it was counted: start a worker first.")
+        for partition, checkpoint in progress.checkpoints.items():
+            extent = log.extents.get(partition)
+            if extent is None or extent.end < checkpoint:
+                raise UnavailableError(
+                    f"{partition} is counted up to {checkpoint}, and the log ends before: it lost records. "
+                    "Start a worker, it sees to that."
+                )
+
+    async def _read(self, log: LogReader, progress: Progress) -> int:
+        """Return how many offsets were read."""
+        before = self.done
+        for partition, stretch in (await self._stretches(log, progress)).items():
+            async for batch in self._batches(log, partition, stretch):
+                await self._next_generation.apply(batch)
+        return self.done - before
+
+    async def _stretches(self, log: LogReader, progress: Progress) -> Mapping[Partition, Stretch]:
+        """Find out what the next generation lacks of the live one, partition by partition."""
+        # After the progress: a gap that is acknowledged meanwhile is in both then, and not in neither.
+        gaps = [*await read_acknowledged(self._redis), *progress.gaps]
+        beginnings = {
+            partition: log.extents[partition].beginning
+            for partition in progress.checkpoints
+            if partition in log.extents  # one that came just now is found by the next round
+        }
+        await self._next_generation.place(beginnings)
+        reached = await self._next_generation.checkpoints()
+        return {
+            partition: stretch(
+                Extent(reached[partition], progress.checkpoints[partition]),
+                beginning,
+                skipped(partition, gaps),
+            )
+            for partition, beginning in beginnings.items()
+        }
+
+    async def _batches(self, log: LogReader, partition: Partition, stretch: Stretch) -> AsyncIterator[Batch]:
+        start = stretch.start
+        for span in stretch.spans:
+            position = span.beginning
+            async for portion in log.read(partition, span):
+                events = self._decoder.sort(partition, portion.records, utc_now()).events
+                yield Batch(partition=partition, start=start, end=portion.end, events=events)
+                self.records += len(portion.records)
+                self.done += portion.end - position
+                start = position = portion.end
+        if start < stretch.end:  # what comes last was skipped
+            yield Batch(partition=partition, start=start, end=stretch.end)

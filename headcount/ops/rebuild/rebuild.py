@@ -1,0 +1,150 @@
+"""The rebuild: the log is counted anew beside the live counters, held against them, and takes their place.
+
+The last of it, up to the very checkpoints of the workers, is read while these wait: a moment, for there is
+hardly anything left to read.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from typing import Final
+
+from redis.asyncio import Redis
+
+from headcount.clients import worker_redis
+from headcount.ops.rebuild.counting import Counting
+from headcount.ops.rebuild.report import Report, Terms, day_of, make_report
+from headcount.ops.verify.loss import lost_until
+from headcount.settings import Settings
+from headcount.wiring import calendar, counted_users, deployment, utc_now
+from ingest.errors import UnavailableError
+from ingest.kafka.log_reader import LogReader
+from projector.calendar import bucket_of
+from projector.checkpoints import read_progress
+from projector.counted_users import CountedUsers, read_counted_users
+from projector.counter_config import Change, CounterConfig
+from projector.gaps import read_acknowledged
+from projector.keys import Counter
+from projector.rebuild.finding import Finding
+from projector.rebuild.next_generation import NextGeneration
+from projector.rebuild.rebuild_lock import rebuild_lock
+from projector.rebuild.write_pause import held
+
+TRIES: Final = 20
+MOST_COMPARED: Final = 2_000
+"""So many counters are compared once more while the workers wait."""
+
+Judge = Callable[[Report], None]
+"""Raises where the counters are not to be replaced."""
+
+
+class Rebuild:
+    """One rebuild of a deployment's counters; `counting` tells how far it is."""
+
+    def __init__(
+        self,
+        counting: Counting,
+        next_generation: NextGeneration,
+        redis: Redis,
+        *,
+        settings: Settings,
+        terms: Terms,
+    ) -> None:
+        self.counting = counting
+        self._next_generation = next_generation
+        self._redis = redis
+        self._settings = settings
+        self._terms = terms
+
+    async def examine(self) -> Report:
+        """Report what differs, and discard what was counted; raises as `replace` does."""
+        report = await self._finish(self._stood_still)
+        await self._next_generation.discard()
+        return report
+
+    async def replace(self, judge: Judge) -> Report:
+        """Put the new counters in the place of the live ones, if `judge` lets it.
+
+        Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+        """
+
+        async def switch(report: Report) -> bool:
+            judge(report)
+            return await self._next_generation.switch()
+
+        report = await self._finish(switch)
+        await self._next_generation.remove_former()
+        return replace(report, replaced=True)
+
+    async def _finish(self, end: Callable[[Report], Awaitable[bool]]) -> Report:
+        await self.counting.come_near()
+        suspects = await self._suspects()
+        for _ in range(TRIES):
+            await self.counting.come_near()
+            suspects = await self._still_differing(suspects)
+            async with self.counting.log() as log:
+                terms = replace(self._terms, lost_until=await self._lost_until(log))
+                await self.counting.come_level(log)
+                async with held(self._redis):
+                    await self.counting.come_level(log)
+                    # The newest: only they are likely to have changed since they were compared last.
+                    recent = await self._still_differing(suspects[:MOST_COMPARED])
+                    findings = [*recent, *suspects[MOST_COMPARED:]]
+                    report = make_report(findings, self.counting.records, terms)
+                    if await end(report):
+                        return report
+        raise UnavailableError(
+            "The workers did not wait long enough, and nothing was replaced. Start again when there is "
+            "less to do: it goes on where it was."
+        )
+
+    async def _stood_still(self, _report: Report) -> bool:
+        """Tell whether the live counters are where the new ones are: what was found is then true."""
+        live = (await read_progress(self._redis)).checkpoints
+        reached = await self._next_generation.checkpoints()
+        return all(reached.get(partition, -1) >= checkpoint for partition, checkpoint in live.items())
+
+    async def _suspects(self) -> Sequence[Finding]:
+        """Find what differs, the newest first; some of it only because the workers go on."""
+        found = {each.counter: each async for each in self._next_generation.comparison().differences()}
+        return sorted(found.values(), key=lambda finding: self._day(finding.counter), reverse=True)
+
+    async def _still_differing(self, suspects: Sequence[Finding]) -> Sequence[Finding]:
+        return await self._next_generation.comparison().states([finding.counter for finding in suspects])
+
+    async def _lost_until(self, log: LogReader) -> date | None:
+        gaps = [*await read_acknowledged(self._redis), *(await read_progress(self._redis)).gaps]
+        instant = await lost_until(log, gaps, utc_now())
+        return None if instant is None else self._terms.calendar.day_of(bucket_of(instant))
+
+    def _day(self, counter: Counter) -> date:
+        return day_of(counter, self._terms.calendar)
+
+
+@asynccontextmanager
+async def open_rebuild(settings: Settings) -> AsyncIterator[Rebuild]:
+    """Begin a rebuild, or go on with one that was interrupted.
+
+    Raises `OperatorError` where there is nothing to rebuild, or somebody else does; `UnavailableError`.
+    """
+    async with worker_redis(settings) as redis, rebuild_lock(redis) as lock:
+        counted = await read_counted_users(redis, counted_users(settings))
+        counter_config = CounterConfig(
+            deployment=deployment(settings), calendar=calendar(settings), revision=counted.revision
+        )
+        next_generation = NextGeneration(redis, counter_config, counted, lock=lock, clock=utc_now)
+        terms = _terms(counter_config, counted, await next_generation.begin())
+        counting = Counting(settings, redis, next_generation)
+        await counting.survey()
+        yield Rebuild(counting, next_generation, redis, settings=settings, terms=terms)
+
+
+def _terms(counter_config: CounterConfig, counted: CountedUsers, changes: Sequence[Change]) -> Terms:
+    has_new_key = any(change.field == "user_id_hash_key" for change in changes)
+    return Terms(
+        calendar=counter_config.calendar,
+        changes=changes,
+        lost_until=None,
+        unknown_forgotten=has_new_key and bool(counted.workspaces),
+    )

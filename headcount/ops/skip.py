@@ -1,0 +1,104 @@
+"""Skipping: a partition that is stopped at damaged records goes on behind them, and the gap is on record."""
+
+from dataclasses import dataclass
+
+from headcount.clients import worker_redis
+from headcount.log.access import open_log
+from headcount.ops.log_scope.counted import read_counted
+from headcount.settings import Settings
+from headcount.wiring import calendar, counted_users, deployment, utc_now
+from ingest.batch import Offset, Partition
+from ingest.errors import OperatorError
+from ingest.kafka.log_reader import LogReader
+from ingest.ports import Extent, Gap
+from projector.checkpoints import read_progress
+from projector.gaps import GapReport
+from projector.projection import RedisProjection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """What is to be skipped: offsets from `checkpoint` up to, but without, `to`; `end` is the log's."""
+
+    topic_id: str | None
+    partition: Partition
+    checkpoint: Offset
+    to: Offset
+    end: Offset
+
+
+async def plan_skip(settings: Settings, number: int, to: int | None) -> Skip:
+    """Hold a wish against log and checkpoint; without `to`, find where the log can be read again.
+
+    Raises `OperatorError` for a skip that is none, `UnavailableError`.
+    """
+    partition = Partition(settings.kafka_topic, number)
+    async with open_log(settings, partition.topic) as log, worker_redis(settings) as redis:
+        progress = await read_counted(settings, redis)
+        checkpoint = progress.checkpoints.get(partition)
+        if checkpoint is None or partition not in log.extents:
+            raise OperatorError(f"{partition} is not counted: there is nothing to skip.")
+        end = log.extents[partition].end
+        goal = await first_readable(log, partition, Extent(checkpoint, end)) if to is None else Offset(to)
+    planned = Skip(topic_id=progress.topic_id, partition=partition, checkpoint=checkpoint, to=goal, end=end)
+    return checked(planned)
+
+
+def checked(skip: Skip) -> Skip:
+    """Return the skip; raises `OperatorError` where it would go back, or past the log's end."""
+    if skip.to <= skip.checkpoint:
+        raise OperatorError(f"{skip.partition} is counted up to {skip.checkpoint}: a skip only goes forward.")
+    if skip.to > skip.end:
+        raise OperatorError(f"The log of {skip.partition} ends at {skip.end}: a skip can't go past it.")
+    return skip
+
+
+async def first_readable(log: LogReader, partition: Partition, span: Extent) -> Offset:
+    """Return the first offset behind the damaged records at the span's beginning; at worst, its end.
+
+    Looks ever further ahead, then between: sound records between damaged ones may be passed. Raises
+    `OperatorError` where nothing is damaged at the beginning.
+    """
+    if span.beginning >= span.end or await log.can_read(partition, span.beginning):
+        raise OperatorError(f"{partition} can be read from {span.beginning} on: say with --to where to go.")
+    bad, good = span.beginning, Offset(span.beginning + 1)
+    while good < span.end and not await log.can_read(partition, good):
+        bad, good = good, Offset(2 * good - span.beginning)
+    good = min(good, span.end)
+    while good - bad > 1:
+        middle = Offset((bad + good) // 2)
+        if await log.can_read(partition, middle):
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
+async def skip(settings: Settings, planned: Skip) -> GapReport:
+    """Move the checkpoint, and return the gap as it is on record now.
+
+    Raises `OperatorError` where the checkpoint moved meanwhile, `UnavailableError`.
+    """
+    async with worker_redis(settings) as redis:
+        projection = RedisProjection(
+            redis, calendar(settings), counted_users(settings), deployment=deployment(settings), clock=utc_now
+        )
+        if (await projection.checkpoints()).topic_id == planned.topic_id:
+            expected, to = planned.checkpoint, planned.to
+            await projection.rewind(planned.partition, expected=expected, to=to, gap=_gap(planned))
+        gaps = (await read_progress(redis)).gaps
+    for report in reversed(gaps):
+        if _is_of(report, planned):
+            return report
+    raise OperatorError(f"The checkpoint of {planned.partition} moved meanwhile: nothing was skipped.")
+
+
+def _gap(planned: Skip) -> Gap:
+    """Describe it like one that retention made: what was counted is followed by what can be."""
+    extent = Extent(planned.to, planned.end)
+    return Gap(partition=planned.partition, cause="skipped", checkpoint=planned.checkpoint, extent=extent)
+
+
+def _is_of(report: GapReport, planned: Skip) -> bool:
+    found = (report.cause, report.partition, report.checkpoint, report.beginning)
+    return found == ("skipped", planned.partition.number, planned.checkpoint, planned.to)

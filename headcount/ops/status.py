@@ -1,0 +1,117 @@
+"""The state of the whole: how far the projection is behind the log, partition by partition."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+from api.health import FRESH_FOR
+from headcount.clients import api_redis
+from headcount.log.access import open_log
+from headcount.log.topics import admin_client
+from headcount.settings import Settings
+from headcount.wiring import utc_now
+from ingest.batch import Offset, Partition
+from projector.activity_filter import read_audience
+from projector.checkpoints import Progress, read_progress
+from projector.gaps import GapReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionStatus:
+    """`checkpoint` is the next offset to count, None before the first; `end` is the log's end."""
+
+    number: int
+    checkpoint: int | None
+    end: int
+    lag: int | None
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """`as_of` is None while any partition is catching up; `workers` counts the consumer group's members.
+
+    `gaps` are those that no operator has acknowledged. Events of the types that are ignored are not counted.
+    `concerns` say what an operator should look at.
+    """
+
+    topic: str
+    workers: int
+    catching_up: bool
+    lag: int | None
+    as_of: datetime | None
+    as_of_age_seconds: float | None
+    partitions: tuple[PartitionStatus, ...]
+    gaps: tuple[GapReport, ...]
+    ignored_event_types: tuple[str, ...]
+    ignored_user_types: tuple[str, ...]
+    concerns: tuple[str, ...]
+
+
+async def read_status(settings: Settings) -> Status:
+    """Ask Kafka and Redis once each; raises `UnavailableError`."""
+    async with admin_client(settings) as admin:
+        workers = await count_workers(admin, settings.kafka_group_id)
+    async with open_log(settings, settings.kafka_topic) as log:
+        ends = {partition: extent.end for partition, extent in log.extents.items()}
+    async with api_redis(settings) as redis:
+        progress = await read_progress(redis)
+    partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
+    return _sum_up(settings.kafka_topic, workers, partitions, progress)
+
+
+def _sum_up(topic: str, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress) -> Status:
+    activity_filter = read_audience(progress.deployment)
+    lags = [partition.lag for partition in partitions]
+    instants = [partition.as_of for partition in partitions if partition.as_of is not None]
+    as_of = min(instants) if instants and len(instants) == len(partitions) else None
+    age = None if as_of is None else (utc_now() - as_of).total_seconds()
+    return Status(
+        topic=topic,
+        workers=workers,
+        catching_up=as_of is None,
+        lag=None if None in lags else sum(lag for lag in lags if lag is not None),
+        as_of=as_of,
+        as_of_age_seconds=age,
+        partitions=partitions,
+        gaps=tuple(progress.gaps),
+        ignored_event_types=tuple(sorted(activity_filter.ignored_event_types)),
+        ignored_user_types=tuple(sorted(activity_filter.ignored_user_types)),
+        concerns=tuple(_concerns(workers, age, len(progress.gaps))),
+    )
+
+
+def _concerns(workers: int, age: float | None, gaps: int) -> Iterator[str]:
+    if workers == 0:
+        yield "No worker is running: nothing is counted."
+    if age is None:
+        yield "The counters don't hold the whole log yet: the API answers 503."
+    elif age > FRESH_FOR.total_seconds():
+        yield f"The counters are {age:,.0f} s old: some partition is behind, or stopped."
+    if gaps:
+        yield f"Records were never counted, in {gaps} places of the log: see headcount gaps list"
+
+
+def _partition_status(partition: Partition, end: Offset, progress: Progress) -> PartitionStatus:
+    checkpoint = progress.checkpoints.get(partition)
+    return PartitionStatus(
+        number=partition.number,
+        checkpoint=checkpoint,
+        end=end,
+        lag=None if checkpoint is None else max(0, end - checkpoint),
+        as_of=progress.as_of.get(partition),
+    )
+
+
+async def count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:
+    """Return how many members a consumer group has."""
+    try:
+        (response,) = await admin.describe_consumer_groups([group_id])
+    except GroupCoordinatorNotAvailableError:
+        return 0  # no group has ever been coordinated there
+    (group,) = response.groups
+    *_, members = group[:6]
+    return len(members)

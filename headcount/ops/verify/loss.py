@@ -1,0 +1,31 @@
+"""What the log may have lost: events that were counted once, and that no recount finds."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from ingest.batch import Partition
+from ingest.events.decoding import FUTURE_TOLERANCE
+from ingest.kafka.log_reader import LogReader
+from ingest.ports import Extent
+from projector.gaps import GapReport
+
+
+async def lost_until(log: LogReader, gaps: Iterable[GapReport], now: datetime) -> datetime | None:
+    """Return an instant after which the log lost no event, None where it lost none at all.
+
+    Retention removes a partition's oldest records, and none of them tells an instant much later than the
+    stamp of the first that is left. A log that was truncated or recreated may lack anything from before.
+    Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+    """
+    instants = [gap.found_at for gap in gaps if gap.cause in {"truncated", "recreated"}]
+    for partition, extent in log.extents.items():
+        if extent.beginning > 0:
+            instants.append(await _first_stamp(log, partition, extent) or now)
+    return max(instants) + FUTURE_TOLERANCE if instants else None
+
+
+async def _first_stamp(log: LogReader, partition: Partition, extent: Extent) -> datetime | None:
+    async for portion in log.read(partition, extent):
+        if portion.records:
+            return datetime.fromtimestamp(portion.records[0].timestamp / 1000, UTC)
+    return None

@@ -1,0 +1,145 @@
+"""The verification: reads what is answered, then recounts from the log what it was answered from.
+
+The answers come first, with the checkpoints of that very moment, and the recount ends at these. What workers
+count meanwhile is in neither, so that also today's number can be held against the log.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from redis.asyncio import Redis
+
+from headcount.clients import worker_redis
+from headcount.log.access import open_log
+from headcount.log.counted_events import CountedEvents
+from headcount.log.scope import Scope, check_same_people, check_unmoved, scope_of
+from headcount.ops.log_scope.counted import read_counted
+from headcount.ops.verify.answers import Answers, read_answers
+from headcount.ops.verify.distinct_users import DistinctUsers
+from headcount.ops.verify.loss import lost_until
+from headcount.ops.verify.recount import Recount
+from headcount.ops.verify.report import Report, judge, verdict
+from headcount.settings import Settings
+from headcount.wiring import calendar, counted_users, utc_now
+from ingest.errors import UnavailableError
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.log_reader import LogReader
+from projector.calendar import bucket_of
+from projector.checkpoints import read_progress
+from projector.counted_users import CountedUsers, read_counted_users
+from projector.views.daily import RedisView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Some days of a workspace, as of an aware instant; `people` are those who are counted."""
+
+    workspace_id: str
+    days: Sequence[date]
+    now: datetime
+    counted_users: CountedUsers
+
+
+class Verification:
+    """One verification; `events` tells how far the log is read."""
+
+    def __init__(
+        self,
+        question: Question,
+        answers: Answers,
+        scope: Scope,
+        *,
+        settings: Settings,
+        redis: Redis,
+        log: LogReader,
+    ) -> None:
+        decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+        self.events = CountedEvents(scope, log=log, decoder=decoder, clock=utc_now)
+        self._question = question
+        self._answers = answers
+        self._scope = scope
+        self._settings = settings
+        self._redis = redis
+        self._log = log
+
+    async def report(self) -> Report:
+        """Recount and compare; raises `UnavailableError`, `UnreadableError`."""
+        lost = await lost_until(self._log, self._scope.gaps, self._question.now)
+        last_lost = None if lost is None else calendar(self._settings).day_of(bucket_of(lost))
+        with DistinctUsers() as users:
+            recount = self._recount_into(users)
+            async for batch in self.events.batches():
+                recount.add(batch.events)
+            days = judge(recount.counts(), self._answers.days, lost_until=last_lost)
+        await check_unmoved(self._scope, self._redis)
+        return Report(
+            workspace_id=self._question.workspace_id,
+            time_zone=self._settings.time_zone.key,
+            as_of=self._answers.as_of,
+            within=verdict(days),
+            records=self.events.records,
+            lost_until=last_lost,
+            days=days,
+        )
+
+    def _recount_into(self, users: DistinctUsers) -> Recount:
+        return Recount(
+            self._question.workspace_id,
+            self._question.days,
+            users,
+            calendar=calendar(self._settings),
+            counted_users=self._question.counted_users,
+            now=self._question.now,
+        )
+
+
+@asynccontextmanager
+async def open_verification(
+    settings: Settings, workspace_id: str, number_of_days: int
+) -> AsyncIterator[Verification]:
+    """Read what is answered for the last days, today being the last of them, and find out what to recount.
+
+    Raises `OperatorError` where that makes no sense, `UnavailableError` while there is no answer.
+    """
+    question = _question(settings, workspace_id, number_of_days)
+    async with worker_redis(settings) as redis:
+        await read_counted(settings, redis)
+        view = RedisView(redis, time_zone=settings.time_zone.key)
+        answers = await read_answers(view, lambda: read_progress(redis), workspace_id, question.days)
+        # The log is opened after the answers were read, so that it holds all that they were made of.
+        async with open_log(settings, settings.kafka_topic) as log:
+            check_holds(log, answers)
+            scope = await scope_of(answers.progress, redis, log)
+            counted = await read_counted_users(redis, counted_users(settings))
+            await check_same_people(scope, redis)
+            question = replace(question, counted_users=counted)
+            yield Verification(question, answers, scope, settings=settings, redis=redis, log=log)
+
+
+def last_days(number: int, today: date) -> list[date]:
+    """Return so many days, of which today is the last."""
+    return [today - timedelta(days=ago) for ago in reversed(range(number))]
+
+
+def check_holds(log: LogReader, answers: Answers) -> None:
+    """Raise `UnavailableError` where the log ends before a checkpoint: it lost what was counted."""
+    for partition, checkpoint in answers.progress.checkpoints.items():
+        extent = log.extents.get(partition)
+        if extent is None or extent.end < checkpoint:
+            raise UnavailableError(
+                f"{partition} is counted up to {checkpoint}, and the log ends before: it lost records. "
+                "Start a worker, it sees to that."
+            )
+
+
+def _question(settings: Settings, workspace_id: str, number_of_days: int) -> Question:
+    now = utc_now()
+    today = now.astimezone(settings.time_zone).date()
+    return Question(
+        workspace_id=workspace_id,
+        days=last_days(number_of_days, today),
+        now=now,
+        counted_users=counted_users(settings),
+    )

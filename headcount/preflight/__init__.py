@@ -1,0 +1,1 @@
+"""Checks of Kafka and Redis before a process starts to use them."""

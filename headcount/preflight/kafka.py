@@ -1,0 +1,125 @@
+"""Whether Kafka lets us in: aiokafka only logs why it does not, and calls every cause a connection."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaError,
+    NoError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    for_code,
+)
+from aiokafka.protocol.admin import SaslHandShakeRequest
+from aiokafka.protocol.metadata import MetadataRequest
+
+from headcount import tls
+from headcount.clients import kafka_options
+from headcount.settings import Settings
+from ingest.errors import OperatorError
+
+ENTRY_SECONDS: Final = 2.0
+_OF_CLIENTS: Final = frozenset({"bootstrap_servers", "retry_backoff_ms"})
+_WELCOMES: Final = frozenset({NoError, UnsupportedSaslMechanismError})
+
+Address = tuple[str, int]
+
+
+async def check_entry(settings: Settings) -> None:
+    """Try each server once, up to one that lets us in.
+
+    Raises `OperatorError` where one is there and no waiting helps; returns where they are merely away.
+    """
+    for host, port, _family in collect_hosts(settings.kafka_bootstrap_servers):
+        try:
+            async with asyncio.timeout(ENTRY_SECONDS):
+                await _enter((host, port), _options(settings))
+        except TimeoutError:
+            continue  # it hangs, and would do so at every probe
+        except (OSError, KafkaError) as error:
+            sentence = await _refusal(settings, (host, port), error)
+            if sentence:
+                raise OperatorError(sentence) from error
+        else:
+            return
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """Return what a single connection is made with, of what a client is."""
+    options = kafka_options(settings)
+    return {name: value for name, value in options.items() if name not in _OF_CLIENTS}
+
+
+async def _enter(address: Address, options: Mapping[str, Any]) -> None:
+    connection: AIOKafkaConnection = await create_conn(*address, **options)
+    try:
+        # A server that wants a login, or a certificate, shows it no sooner than at the first question.
+        await connection.send(MetadataRequest([]))
+    finally:
+        await connection.close()
+
+
+async def _refusal(settings: Settings, address: Address, error: BaseException) -> str | None:
+    return (
+        tls.certificate_refusal(error, "KAFKA")
+        or _login_refusal(settings, error)
+        or await _protocol_refusal(settings, address)
+        or await _certificate_refusal(settings, address)
+    )
+
+
+def _login_refusal(settings: Settings, error: BaseException) -> str | None:
+    mechanism, protocol = settings.kafka_sasl_mechanism, settings.kafka_security_protocol
+    if isinstance(error, SaslAuthenticationFailed):
+        return (
+            "Kafka does not accept KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: correct them, "
+            f"or give Kafka such a user for {mechanism}."
+        )
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return f"Kafka takes no login by {mechanism}: set KAFKA_SASL_MECHANISM to one that it takes."
+    if isinstance(error, IllegalSaslStateError):
+        return (
+            "Kafka takes no login at that port: "
+            f"set KAFKA_SECURITY_PROTOCOL to {protocol.removeprefix('SASL_')}, or name another port."
+        )
+    return None
+
+
+async def _protocol_refusal(settings: Settings, address: Address) -> str | None:
+    """Try the protocols beside the one that is set."""
+    protocol = settings.kafka_security_protocol
+    is_encrypted = protocol.endswith("SSL")
+    if is_encrypted and await _said_to_login(address, {}) is not None:
+        found, wanted = "speaks no TLS", protocol.removesuffix("SSL") + "PLAINTEXT"
+    elif not is_encrypted and await tls.speaks_tls(*address):
+        found, wanted = "speaks TLS", protocol.removesuffix("PLAINTEXT") + "SSL"
+    elif not protocol.startswith("SASL_") and await _said_to_login(address, _options(settings)) in _WELCOMES:
+        found, wanted = "wants a login", f"SASL_{protocol}"
+    else:
+        return None
+    server = f"{address[0]}:{address[1]}"
+    return f"Kafka at {server} {found}: set KAFKA_SECURITY_PROTOCOL to {wanted}, or name another port."
+
+
+async def _certificate_refusal(settings: Settings, address: Address) -> str | None:
+    if not settings.kafka_security_protocol.endswith("SSL"):
+        return None
+    return await tls.own_certificate_refusal(settings, "KAFKA", *address)
+
+
+async def _said_to_login(address: Address, options: Mapping[str, Any]) -> type[KafkaError] | None:
+    """Return what Kafka says to the beginning of a login; None where it says nothing."""
+    try:
+        async with asyncio.timeout(ENTRY_SECONDS):
+            connection = await create_conn(*address, **options)
+            try:
+                answer = await connection.send(SaslHandShakeRequest("PLAIN"))
+            finally:
+                await connection.close()
+    except (OSError, KafkaError, TimeoutError):
+        return None
+    said: type[KafkaError] = for_code(answer.error_code)
+    return said

@@ -1,0 +1,77 @@
+"""Whether Redis lets us in: what no waiting mends is told at the start, in a sentence."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import closing
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+from redis.exceptions import AuthenticationError, RedisError
+
+from headcount import tls
+from headcount.settings import Settings
+from ingest.errors import OperatorError
+from projector.redis.errors import lacks_right, words
+
+PORT: Final = 6379
+
+
+async def check_entry(redis: Redis, settings: Settings) -> None:
+    """Try once to connect and to log in.
+
+    Raises `OperatorError` where Redis is there and no waiting helps; returns where it is merely away.
+    """
+    try:
+        async with redis.client() as connection:
+            await connection.initialize()
+    except RedisError as error:
+        sentence = await _refusal(settings, error)
+        if sentence:
+            raise OperatorError(sentence) from error
+
+
+async def check_rights(*questions: Awaitable[object]) -> None:
+    """Ask what will be asked later; raises `OperatorError` where the user may not, whatever else is wrong."""
+    for outcome in await asyncio.gather(*questions, return_exceptions=True):
+        cause = outcome.__cause__ if isinstance(outcome, Exception) else None
+        if isinstance(cause, RedisError) and lacks_right(cause):
+            raise OperatorError(f"Redis forbids it: {words(cause)}")
+
+
+async def _refusal(settings: Settings, error: RedisError) -> str | None:
+    if isinstance(error, AuthenticationError):
+        return (
+            "Redis does not accept the user and the password in REDIS_URL and REDIS_PASSWORD: correct them, "
+            "or give it such a user, as in deploy/redis/users.acl."
+        )
+    return tls.certificate_refusal(error, "REDIS") or await _refusal_of_server(settings)
+
+
+async def _refusal_of_server(settings: Settings) -> str | None:
+    url = settings.redis_url.get_secret_value()
+    connection = parse_url(url)
+    host, port = connection.get("host"), connection.get("port", PORT)
+    if not host:
+        return None  # a local socket
+    if url.startswith("rediss:"):
+        if await _speaks_plainly(host, port):
+            return _wrong_scheme(f"{host}:{port} speaks no TLS", "redis")
+        return await tls.own_certificate_refusal(settings, "REDIS", host, port)
+    return _wrong_scheme(f"{host}:{port} speaks TLS", "rediss") if await tls.speaks_tls(host, port) else None
+
+
+def _wrong_scheme(found: str, scheme: str) -> str:
+    return f"Redis at {found}: begin REDIS_URL with {scheme}://, or name another port."
+
+
+async def _speaks_plainly(host: str, port: int) -> bool:
+    """Tell whether a command is answered, be it with an error."""
+    try:
+        async with asyncio.timeout(tls.PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            with closing(writer):
+                writer.write(b"PING\r\n")
+                return await reader.read(1) in {b"+", b"-"}
+    except (OSError, TimeoutError):
+        return False

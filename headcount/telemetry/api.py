@@ -1,0 +1,81 @@
+"""The API's metrics, in the library's own form: it adds up several processes through shared files."""
+
+from collections.abc import Callable
+from typing import Any, Final, get_args
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics
+
+from api.errors import LimitedBy, LoginFailure
+from api.limits.rejections import Rejections
+from headcount.telemetry import names
+from headcount.telemetry.build import build
+from headcount.telemetry.mirror import Mirror
+from httpd.stats import Cause, ConnectionStats
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5)
+"""Around a deadline of 0.9 s, finely."""
+
+
+class ApiMetrics:
+    """All of `names.API`, of one process. The tallies belong to whoever counts them up."""
+
+    def __init__(
+        self, registry: CollectorRegistry, *, rejections: Rejections, connections: ConnectionStats
+    ) -> None:
+        # They would be a second series for each counter, which nothing asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
+        self._connections = connections
+        self._seconds = Histogram(
+            names.HTTP_REQUEST_SECONDS.name,
+            names.HTTP_REQUEST_SECONDS.counter_config,
+            names.HTTP_REQUEST_SECONDS.labels,
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._observers: dict[
+            tuple[str, int], Callable[[float], None]
+        ] = {}  # to look one up costs more than to count
+        # "live" sums leave out processes that have ended.
+        self._open = Gauge(
+            names.HTTP_CONNECTIONS.name,
+            names.HTTP_CONNECTIONS.counter_config,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._mirrors = _mirrors(registry, rejections, connections)
+        _show_build(registry)
+
+    def note_request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer; `route` is a pattern, of which there are few."""
+        observe = self._observers.get((route, status))
+        if observe is None:
+            observe = self._observers[route, status] = self._seconds.labels(route, status).observe
+        observe(seconds)
+
+    def follow(self) -> None:
+        """Take over what the tallies have counted."""
+        self._open.set(self._connections.open)
+        for mirror in self._mirrors:
+            mirror.follow()
+
+
+def _mirrors(
+    registry: CollectorRegistry, rejections: Rejections, connections: ConnectionStats
+) -> tuple[Mirror[Any], ...]:
+    return (
+        Mirror(names.AUTHENTICATION_FAILURES, rejections.failed_logins, get_args(LoginFailure), registry),
+        Mirror(names.RATE_LIMITED, rejections.rate_limited, get_args(LimitedBy), registry),
+        Mirror(names.HTTP_CONNECTIONS_REFUSED, connections.refused, Cause, registry),
+    )
+
+
+def _show_build(registry: CollectorRegistry) -> None:
+    # "max" is one value for all processes: it is 1 in each.
+    info = Gauge(
+        names.BUILD_INFO.name,
+        names.BUILD_INFO.counter_config,
+        names.BUILD_INFO.labels,
+        multiprocess_mode="max",
+        registry=registry,
+    )
+    info.labels(*build()).set(1)

@@ -1,0 +1,74 @@
+"""A port for whoever watches over a process, apart from the one that its clients use."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from api.server_log import server_logger
+from headcount.settings import Settings
+from ingest.errors import OperatorError
+
+SHUTDOWN_SECONDS: Final = 1
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where to listen, and the setting that says so; port 0 takes a free one."""
+
+    host: str
+    number: int
+    setting: str
+
+
+def worker_port_of(settings: Settings) -> Port | None:
+    """Return where a worker tells of itself, None if nowhere."""
+    number = settings.worker_metrics_port
+    return None if number is None else Port(settings.metrics_host, number, "WORKER_METRICS_PORT")
+
+
+def api_port_of(settings: Settings) -> Port | None:
+    """Return where the API tells of itself, None if nowhere."""
+    number = settings.api_metrics_port
+    return None if number is None else Port(settings.metrics_host, number, "API_METRICS_PORT")
+
+
+async def check_ports(settings: Settings) -> None:
+    """Raise `OperatorError` if worker and API could not have their ports at the same time."""
+    async with AsyncExitStack() as opened:
+        for port in filter(None, (worker_port_of(settings), api_port_of(settings))):
+            await opened.enter_async_context(open_port(port, web.Application()))
+
+
+@asynccontextmanager
+async def open_port(port: Port, app: web.Application) -> AsyncIterator[str]:
+    """Serve the app as long as the block, yielding its URL.
+
+    Raises `OperatorError` if the port can't be had.
+    """
+    runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await _bind(web.TCPSite(runner, port.host, port.number), port)
+        host, number = runner.addresses[0][:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
+        yield url
+    finally:
+        await runner.cleanup()
+
+
+async def _bind(site: web.TCPSite, port: Port) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        cause = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise OperatorError(
+            f"{port.setting} {port.number} on {port.host} can't be listened on: {cause}. "
+            f"Free it, or set {port.setting} to another one, or to off."
+        ) from error

@@ -1,0 +1,82 @@
+"""A worker's metrics: read from what it counts anyway, at the moment somebody asks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Final, get_args
+
+from prometheus_client.core import Metric as Family
+from prometheus_client.registry import Collector
+
+from headcount.telemetry import names
+from headcount.telemetry.build import build
+from headcount.telemetry.families import counter, counters, gauge, gauges, histogram
+from headcount.telemetry.redis_memory import Memory
+from ingest.events.event import DeadLetterReason
+from ingest.ports import GapCause
+from ingest.worker.state import PartitionState
+from ingest.worker.stats import Stats
+from projector.stats import Stats as Counted
+
+REASONS: Final[tuple[DeadLetterReason, ...]] = get_args(DeadLetterReason)
+GAP_CAUSES: Final = tuple(cause for cause in get_args(GapCause) if cause != "skipped")
+"""A skip is a command's work, which ends before anybody could ask it."""
+
+
+class WorkerCollector(Collector):
+    """Every label's value is there from the start, at 0: an increase from nothing would not be seen.
+
+    `memory` is set by whoever asks Redis for it.
+    """
+
+    def __init__(self, stats: Stats, counted: Counted) -> None:
+        self.memory = Memory()
+        self._stats = stats
+        self._counted = counted
+
+    def collect(self) -> Iterator[Family]:
+        """Yield all of `names.WORKER`."""
+        yield from self._work()
+        yield from self._partitions()
+        yield from self._trouble()
+        yield gauge(names.REDIS_MEMORY_USED, self.memory.used)
+        yield gauge(names.REDIS_MEMORY_LIMIT, self.memory.limit)
+        yield gauges(names.BUILD_INFO, {build(): 1})
+
+    def _work(self) -> Iterator[Family]:
+        stats, counted = self._stats, self._counted
+        results = {
+            "counted": counted.counted,
+            "ignored": counted.ignored,
+            "anonymous": counted.anonymous,
+            "expired": counted.expired,
+        }
+        yield counter(names.RECORDS, stats.records)
+        yield counters(names.EVENTS, results)
+        yield counters(names.DEAD_LETTERS, {reason: stats.dead_letters[reason] for reason in REASONS})
+        yield counter(names.BATCHES, stats.batches)
+        yield histogram(names.APPLY_SECONDS, stats.apply_seconds)
+        yield histogram(names.EVENT_AGE_SECONDS, stats.event_age)
+
+    def _partitions(self) -> Iterator[Family]:
+        yield gauges(names.LAG, self._each(lambda state: state.lag))
+        yield gauges(names.AS_OF, self._each(lambda state: _timestamp(state.as_of)))
+        yield gauges(names.CATCHING_UP, self._each(lambda state: state.as_of is None))
+        yield gauges(names.STOPPED, self._each(lambda state: state.stopped is not None))
+
+    def _trouble(self) -> Iterator[Family]:
+        stats = self._stats
+        yield counter(names.WAITS, stats.waits)
+        yield gauge(names.WAITING, stats.state.is_waiting)
+        yield counter(names.ROLLBACKS, stats.rollbacks)
+        yield counter(names.REFUSED_BATCHES, stats.refused)
+        yield counters(names.GAPS, {cause: stats.gaps[cause] for cause in GAP_CAUSES})
+
+    def _each(
+        self, value: Callable[[PartitionState], float | None]
+    ) -> Mapping[tuple[str, ...], float | None]:
+        owned = sorted(self._stats.state.owned.items())
+        return {(str(partition.number),): value(state) for partition, state in owned}
+
+
+def _timestamp(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()

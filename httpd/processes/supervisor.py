@@ -1,0 +1,107 @@
+"""Keeping children alive: one that ends is replaced, unless that has proven to be of no use."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+
+import structlog
+
+from httpd.processes.child import Child
+from ingest.errors import OperatorError
+
+log = structlog.get_logger(__name__)
+
+Welcome = Callable[[Child], AbstractContextManager[None]]
+"""Gives a child clients as long as the block."""
+Start = Callable[[], AbstractAsyncContextManager[Child]]
+"""Runs a child as long as the block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long a child is waited for, and how soon and how often it is replaced.
+
+    A child that lives less than `quick_seconds` dies quickly; after `quick_deaths` of them in a row there is
+    no other. The wait before a replacement doubles with each of these.
+    """
+
+    start_seconds: float = 60.0
+    silent_seconds: float = 30.0
+    quick_seconds: float = 10.0
+    quick_deaths: int = 6
+    first_wait_seconds: float = 0.1
+
+    def wait_seconds(self, quick_deaths: int) -> float:
+        """Return how long to wait after so many quick deaths in a row."""
+        return self.first_wait_seconds * 2.0**quick_deaths
+
+
+class Supervisor:
+    """Keeps so many children running until it is cancelled; that ends them."""
+
+    def __init__(self, start: Start, welcome: Welcome, pace: Pace) -> None:
+        self._start = start
+        self._welcome = welcome
+        self._pace = pace
+
+    async def keep(self, count: int, on_listening: Callable[[], None]) -> None:
+        """Run the children, calling `on_listening` once when all listen for the first time.
+
+        Raises `OperatorError` where one does not come to listen at the start, or where its replacements die
+        as quickly as itself; the others are ended then.
+        """
+        async with asyncio.TaskGroup() as group:
+
+            def begin() -> asyncio.Event:
+                listening = asyncio.Event()
+                group.create_task(self._keep_one(listening))
+                return listening
+
+            # The first one alone: whatever it refuses to start for, the others would say once more each.
+            await begin().wait()
+            for listening in [begin() for _ in range(count - 1)]:
+                await listening.wait()
+            on_listening()
+
+    async def _keep_one(self, listening: asyncio.Event) -> None:
+        clock = asyncio.get_running_loop().time
+        quick_deaths = 0
+        while True:
+            began = clock()
+            pid, ending = await self._run_one(listening)
+            quick_deaths = quick_deaths + 1 if clock() - began < self._pace.quick_seconds else 0
+            self._check(ending, quick_deaths, has_listened=listening.is_set())
+            wait = self._pace.wait_seconds(quick_deaths)
+            log.warning("process ended", pid=pid, ending=ending, replaced_in_seconds=wait)
+            await asyncio.sleep(wait)
+
+    async def _run_one(self, listening: asyncio.Event) -> tuple[int, str]:
+        async with self._start() as child:
+            try:
+                await self._follow(child, listening)
+            except TimeoutError:
+                log.warning("process hangs and is killed", pid=child.pid)
+                await child.kill()
+            return child.pid, await child.ended()
+
+    async def _follow(self, child: Child, listening: asyncio.Event) -> None:
+        if await child.reports(within_seconds=self._pace.start_seconds):
+            log.info("process listens", pid=child.pid)
+            listening.set()
+            with self._welcome(child):
+                while await child.reports(within_seconds=self._pace.silent_seconds):
+                    pass
+        async with asyncio.timeout(self._pace.silent_seconds):
+            await child.ended()
+
+    def _check(self, ending: str, quick_deaths: int, *, has_listened: bool) -> None:
+        if not has_listened:
+            raise OperatorError(
+                f"A process of the API ended before it listened ({ending}): what it said stands above."
+            )
+        if quick_deaths >= self._pace.quick_deaths:
+            raise OperatorError(
+                f"{quick_deaths} processes of the API in a row ended within {self._pace.quick_seconds:g} s "
+                f"of their start (the last: {ending}). No other is started; what they said stands above."
+            )

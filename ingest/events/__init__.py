@@ -1,0 +1,1 @@
+"""The event: its schema, its CloudEvents form, and the decoding of records."""

@@ -1,0 +1,127 @@
+"""Reading a topic beside its worker: from positions of its own, and without a place in any consumer group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from ingest.batch import Offset, Partition
+from ingest.errors import UnavailableError, UnreadableError
+from ingest.kafka.aiokafka_patches import install_plain_records
+from ingest.kafka.decompression import install_bounded_decompression, one_poll
+from ingest.kafka.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE, cause_of
+from ingest.ports import Extent, Record
+
+STALLED_SECONDS: Final = 30.0
+"""How long Kafka may give nothing, although there is something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Records of a partition that follow one another, and the next offset to read after them."""
+
+    records: Sequence[Record]
+    end: Offset
+
+
+class LogReader:
+    """Reads one partition at a time, so that memory stays flat however many there are.
+
+    `extents` tells what each partition held when the reader was opened; it is empty where there is no topic.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, extents: Mapping[Partition, Extent]) -> None:
+        install_bounded_decompression()
+        install_plain_records()
+        self.extents = extents
+        self._consumer = consumer
+
+    async def read(self, partition: Partition, span: Extent) -> AsyncIterator[Portion]:
+        """Read what is between two offsets, as fast as it is taken.
+
+        Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+        """
+        native = self._turn_to(partition, span.beginning)
+        position, most = span.beginning, POLL_RECORDS
+        while position < span.end:
+            try:
+                records, position = await self._advance(native, position, most)
+            except UnreadableError:
+                if most == 1:
+                    raise
+                # Several at once are lost together: one at a time, the sound ones before the damage are read.
+                self._turn_to(partition, position)
+                most = 1
+                continue
+            yield Portion([record for record in records if record.offset < span.end], min(position, span.end))
+
+    async def find(self, partition: Partition, offset: Offset) -> Record | None:
+        """Return the record at an offset, None where the log has none there; raises as `read` does."""
+        extent = self.extents.get(partition)
+        if extent is None or not extent.beginning <= offset < extent.end:
+            return None
+        found: list[Record] = []
+        async for portion in self.read(partition, Extent(offset, Offset(offset + 1))):
+            found.extend(portion.records)
+        return found[0] if found else None
+
+    async def can_read(self, partition: Partition, offset: Offset) -> bool:
+        """Tell whether the first record at an offset or behind it is sound; raises `UnavailableError`."""
+        native = self._turn_to(partition, offset)
+        try:
+            # One record: of a larger number, a later one might be the damaged one.
+            await self._advance(native, offset, max_records=1)
+        except UnreadableError:
+            return False
+        return True
+
+    async def since(self, instant: datetime) -> Mapping[Partition, Extent]:
+        """Return the extents without the records before the first that is as young as the instant."""
+        wanted = {TopicPartition(*each): int(instant.timestamp() * 1000) for each in self.extents}
+        found = await self._consumer.offsets_for_times(wanted)
+        return {
+            Partition(*native): Extent(Offset(first.offset), self.extents[Partition(*native)].end)
+            for native, first in found.items()
+            if first is not None
+        }
+
+    def _turn_to(self, partition: Partition, offset: Offset) -> TopicPartition:
+        native = TopicPartition(partition.topic, partition.number)
+        self._consumer.assign([native])
+        self._consumer.seek(native, offset)
+        return native
+
+    async def _advance(
+        self, native: TopicPartition, position: Offset, max_records: int
+    ) -> tuple[Sequence[Record], Offset]:
+        """Return the next records and the position after them, which may pass records that are none."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STALLED_SECONDS
+        while loop.time() < deadline:
+            records = await self._poll(native, position, max_records)
+            moved = Offset(await self._consumer.position(native))
+            if moved > position:
+                return records, moved
+        raise UnavailableError(
+            f"Kafka gives nothing of {native.topic}:{native.partition} from {position} on."
+        )
+
+    async def _poll(self, native: TopicPartition, position: Offset, max_records: int) -> Sequence[Record]:
+        try:
+            with one_poll():
+                polled = await self._consumer.getmany(
+                    native, timeout_ms=POLL_MILLISECONDS, max_records=max_records
+                )
+        except UNREADABLE as error:
+            place = f"{native.topic}:{native.partition}"
+            raise UnreadableError(
+                f"{place} can't be read at {position} or later: {cause_of(error)}"
+            ) from error
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
+        records: Sequence[Record] = polled.get(native, [])
+        return records

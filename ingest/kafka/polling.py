@@ -1,0 +1,96 @@
+"""Polls of a consumer: how much they take at once, and what they make of a log that can't be read."""
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+import cramjam
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
+
+from ingest.batch import Partition
+from ingest.errors import OutOfRangeError, UnavailableError, UnreadableError
+from ingest.kafka.decompression import POLL_BYTES, TooLargeError, one_poll
+from ingest.ports import Record
+
+POLL_RECORDS: Final = 10_000
+"""The most that a batch has. With more, more events share what a counter costs, and Redis' readers wait for
+longer: some 10 ms as it is."""
+POLL_MILLISECONDS: Final = 100
+NO_POSITION_SECONDS: Final = 0.01
+
+UNREADABLE: Final = (
+    CorruptRecordException,
+    EOFError,
+    RecordTooLargeError,
+    TooLargeError,
+    UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
+    UnsupportedCodecError,
+    cramjam.DecompressionError,
+    zlib.error,
+)
+"""What aiokafka lets through from a batch that can't be read: its own errors, and the decompressors'."""
+
+Polled = Mapping[TopicPartition, list[Record]]
+
+
+async def poll_all(consumer: AIOKafkaConsumer) -> Polled:
+    """Take what is here of every partition; raises as `Source.poll` does."""
+    return await _poll(consumer, most=POLL_RECORDS, milliseconds=POLL_MILLISECONDS)
+
+
+async def poll_up_to_damage(consumer: AIOKafkaConsumer, only: TopicPartition) -> Polled:
+    """Take one record at a time: several at once are lost together if one of them is damaged."""
+    records: list[Record] = []
+    milliseconds = POLL_MILLISECONDS
+    size = 0
+    # By bytes too: a thousand batches of the log can each be near their bound once decompressed.
+    while len(records) < POLL_RECORDS and size < POLL_BYTES:
+        try:
+            polled = await _poll(consumer, only, most=1, milliseconds=milliseconds)
+        except UnreadableError:
+            if not records:
+                raise
+            break  # the next poll meets it again
+        found = polled.get(only, [])
+        if not found:
+            break
+        records += found
+        size += sum(map(_size, found))
+        milliseconds = 0  # only what is here by now: in a busy log there is always more to wait for
+    return {only: records}
+
+
+async def _poll(consumer: AIOKafkaConsumer, *only: TopicPartition, most: int, milliseconds: int) -> Polled:
+    try:
+        with one_poll():
+            polled: Polled = await consumer.getmany(*only, timeout_ms=milliseconds, max_records=most)
+    except NoOffsetForPartitionError:
+        await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
+        return {}
+    except OffsetOutOfRangeError as error:
+        (positions,) = error.args
+        raise OutOfRangeError({Partition(*native): at for native, at in positions.items()}) from error
+    except UNREADABLE as error:
+        raise UnreadableError(cause_of(error)) from error
+    except KafkaError as error:
+        raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error
+    return polled
+
+
+def cause_of(error: Exception) -> str:
+    """Say why records can't be read, of one of the errors named above."""
+    return f"too large: {error}" if isinstance(error, TooLargeError) else f"damaged records: {error!r}"
+
+
+def _size(record: Record) -> int:
+    headers = sum(len(value or b"") for _, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers

@@ -1,0 +1,167 @@
+"""The Kafka source: one member of the consumer group, with positions set by us alone."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from ingest.batch import Offset, Partition
+from ingest.errors import UnavailableError
+from ingest.kafka.aiokafka_patches import install_plain_records
+from ingest.kafka.decompression import install_bounded_decompression
+from ingest.kafka.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
+from ingest.kafka.shutdown import close_within, consume_exception
+from ingest.kafka.topic_metadata import read_topic
+from ingest.ports import Extent, LogState, Record
+
+REQUEST_MILLISECONDS: Final = 5_000
+SESSION_MILLISECONDS: Final = 10_000
+GROUP_REQUEST_MILLISECONDS: Final = 15_000
+"""Longer than a session: who joins is answered only once the members that died are out of the group."""
+COMMIT_SECONDS: Final = 1.0
+
+
+class KafkaSource:
+    """`options` are aiokafka's client options: addresses and security."""
+
+    def __init__(self, topic: str, group_id: str, options: Mapping[str, Any]) -> None:
+        install_bounded_decompression()  # of every consumer there is: aiokafka knows no other way
+        install_plain_records()
+        self._topic = topic
+        self._group_id = group_id
+        self._options = options
+        self._listener = _Listener()
+        self._committing: asyncio.Future[None] | None = None
+        self._consumer: AIOKafkaConsumer
+        self._onlooker: AIOKafkaConsumer
+        self._client: AIOKafkaClient
+
+    async def start(self) -> None:
+        self._consumer = AIOKafkaConsumer(
+            group_id=self._group_id,
+            auto_offset_reset="none",  # a jump is never silent: we seek, or we stop
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=POLL_MILLISECONDS,
+            metadata_max_age_ms=10_000,  # how soon an added partition is seen
+            session_timeout_ms=SESSION_MILLISECONDS,
+            heartbeat_interval_ms=2_000,
+            request_timeout_ms=GROUP_REQUEST_MILLISECONDS,
+            **self._options,
+        )
+        self._consumer.subscribe([self._topic], listener=self._listener)
+        # Its ends are those of all records: an open transaction hides from the other also what is published
+        # beside it, and as-of would pass that.
+        self._onlooker = AIOKafkaConsumer(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
+        self._client = AIOKafkaClient(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
+        try:
+            await self._client.bootstrap()
+            await self._onlooker.start()
+            await self._consumer.start()
+        except KafkaError as error:
+            await self.stop()
+            raise UnavailableError(f"Kafka can't be reached: {error}") from error
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        # Kafka answers a leave only after a join under way, which ends when every other member has joined.
+        # All at once, for each may be let wait, and a stop has to end.
+        await asyncio.gather(
+            close_within("consumer", self._consumer.stop()),
+            close_within("onlooker", self._onlooker.stop()),
+            close_within("client", self._client.close()),
+        )
+
+    def take_assignment(self) -> frozenset[Partition] | None:
+        assigned, self._listener.assigned = self._listener.assigned, None
+        return assigned
+
+    async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
+        if only is None:
+            polled = await poll_all(self._consumer)
+        else:
+            polled = await poll_up_to_damage(self._consumer, _native(only))
+        if self._listener.assigned is not None:
+            # These may be read from the group's committed offset, which can be ahead of the checkpoint once
+            # Redis was rolled back: counting them would leave a hole.
+            return {}
+        return {Partition(*native): records for native, records in polled.items() if records}
+
+    async def position(self, partition: Partition) -> Offset:
+        # Before: aiokafka would wait for a position, which nobody but the caller is going to set.
+        self._check_assignment(partition)
+        try:
+            position = Offset(await self._consumer.position(_native(partition)))
+        except (KafkaError, IllegalStateError) as error:
+            raise UnavailableError(f"{partition} has no position: {error!r}") from error
+        self._check_assignment(partition)
+        return position
+
+    def seek(self, partition: Partition, offset: Offset) -> None:
+        if self._owns(partition):
+            self._consumer.seek(_native(partition), offset)
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.pause(*(_native(partition) for partition in partitions if self._owns(partition)))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.resume(*(_native(partition) for partition in partitions if self._owns(partition)))
+
+    async def state(self) -> LogState:
+        # Not the consumer's own list, which is seconds old: as-of is a promise about every partition.
+        topic = await read_topic(self._client, self._topic)
+        natives = [TopicPartition(self._topic, number) for number in sorted(topic.partitions)]
+        try:
+            beginnings = await self._onlooker.beginning_offsets(natives)
+            ends = await self._onlooker.end_offsets(natives)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka's offsets can't be read: {error!r}") from error
+        extents = {native: Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives}
+        return LogState(topic.id, {Partition(*native): extent for native, extent in extents.items()})
+
+    async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
+        owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}
+        if not owned:
+            return
+        if self._committing is not None and not self._committing.done():
+            raise UnavailableError("Kafka has not answered the commit before")
+        self._committing = asyncio.ensure_future(self._consumer.commit(owned))
+        self._committing.add_done_callback(consume_exception)
+        # It would try for ever, and is left to that: aiokafka does not end what a cancellation cuts off.
+        done, _ = await asyncio.wait({self._committing}, timeout=COMMIT_SECONDS)
+        if not done:
+            raise UnavailableError(f"Kafka took no commit within {COMMIT_SECONDS:.0f} s")
+        try:
+            self._committing.result()
+        except (KafkaError, IllegalStateError) as error:
+            raise UnavailableError(f"Kafka took no commit: {error!r}") from error
+
+    def _check_assignment(self, partition: Partition) -> None:
+        if self._listener.assigned is not None:
+            # Kafka's own, and past records that a poll has dropped: a checkpoint there would leave a hole.
+            raise UnavailableError(f"{partition} has no position of ours: the assignment has changed")
+
+    def _owns(self, partition: Partition) -> bool:
+        return _native(partition) in self._consumer.assignment()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Notes only: aiokafka swallows what a listener raises, and holds the heartbeat while it runs."""
+
+    def __init__(self) -> None:
+        self.assigned: frozenset[Partition] | None = None
+
+    def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
+        self.assigned = frozenset()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.assigned = frozenset(Partition(*native) for native in assigned)
+
+
+def _native(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)

@@ -1,0 +1,1 @@
+"""The worker: reads assigned partitions and writes their batches to the projection."""

@@ -1,0 +1,135 @@
+"""Where to read from: what Redis knows, held against what the log still has."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from ingest.batch import Offset, Partition
+from ingest.ports import Checkpoints, Extent, Gap, GapCause, LogState, Projection, Source
+from ingest.worker.stats import Stats
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to read a partition from, and how fresh it is known to be: None while it is catching up."""
+
+    offset: Offset
+    as_of: datetime | None
+
+
+class Positioner:
+    """Finds the position of partitions: the checkpoint in Redis, never Kafka's committed offset."""
+
+    def __init__(self, source: Source, projection: Projection, stats: Stats) -> None:
+        self._source = source
+        self._projection = projection
+        self._stats = stats
+        self.topic_id: str | None = None
+        """The id of the topic that the positions given last belong to."""
+        self._partitions: frozenset[Partition] = frozenset()
+        self._doubted: Mapping[Partition, Offset] = {}
+        self._told: set[tuple[Partition, GapCause, Offset]] = set()
+        """Gaps that were told of while the step that records them may have to be tried again."""
+
+    def knows(self, state: LogState) -> bool:
+        """Tell whether the positions given so far are of this topic, and all its partitions are counted."""
+        return state.topic_id == self.topic_id and state.extents.keys() <= self._partitions
+
+    def doubt(self, positions: Mapping[Partition, Offset]) -> None:
+        """Note positions that the log did not reach, however far it has grown when it is looked at."""
+        self._doubted = positions
+
+    async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Place]:
+        """Return the place of each partition; one that can't be told yet is left out, to ask again.
+
+        Raises `UnavailableError`.
+        """
+        checkpoints = await self._projection.checkpoints()
+        # After the checkpoints: ends only grow, so that another worker's step never looks like a shorter log.
+        state = await self._source.state()
+        self.topic_id, self._partitions = state.topic_id, frozenset(state.extents)
+        if checkpoints.topic_id not in {None, state.topic_id}:
+            await self._restart(state, checkpoints)
+        elif checkpoints.topic_id is None or state.extents.keys() - checkpoints.offsets.keys():
+            # All partitions, not only ours: from here on readers know how many there are.
+            await self._projection.begin(state)
+        else:
+            placed = await self._place_known(partitions, checkpoints, state)
+            self._doubted = {}
+            self._told.clear()
+            if placed:
+                log.info("positioned", at={str(each): place.offset for each, place in placed.items()})
+            return placed
+        return {}  # what stands there now is to be read anew
+
+    async def _place_known(
+        self, partitions: Iterable[Partition], checkpoints: Checkpoints, state: LogState
+    ) -> Mapping[Partition, Place]:
+        offsets, extents = checkpoints.offsets, state.extents
+        return {
+            partition: await self._place_one(
+                partition, Place(offsets[partition], checkpoints.as_of.get(partition)), extents[partition]
+            )
+            for partition in sorted(set(partitions) & offsets.keys() & extents.keys())
+        }
+
+    async def _restart(self, state: LogState, checkpoints: Checkpoints) -> None:
+        nothing = Extent(Offset(0), Offset(0))
+        gaps = [
+            Gap(
+                partition=partition,
+                cause="recreated",
+                checkpoint=checkpoint,
+                extent=state.extents.get(partition, nothing),
+            )
+            for partition, checkpoint in checkpoints.offsets.items()
+        ]
+        if [gap for gap in gaps if self._is_news(gap)]:
+            log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
+        await self._projection.restart(state, gaps)
+        self._doubted = {}
+
+    async def _place_one(self, partition: Partition, known: Place, extent: Extent) -> Place:
+        checkpoint = known.offset
+        if extent.beginning <= checkpoint <= extent.end and self._doubted.get(partition) != checkpoint:
+            return known
+        await self._report_gap(partition, checkpoint, extent)
+        return Place(extent.beginning, None)
+
+    async def _report_gap(self, partition: Partition, checkpoint: Offset, extent: Extent) -> None:
+        gap = Gap(
+            partition=partition,
+            cause="retention" if checkpoint < extent.beginning else "truncated",
+            checkpoint=checkpoint,
+            extent=extent,
+        )
+        if self._is_news(gap):
+            _log_gap(gap)
+        # What the log still holds is counted again from its beginning: a union forgives that.
+        await self._projection.rewind(partition, expected=checkpoint, to=extent.beginning, gap=gap)
+
+    def _is_news(self, gap: Gap) -> bool:
+        """Count a gap, unless it was counted at an earlier try of the same step."""
+        occurrence = gap.partition, gap.cause, gap.checkpoint
+        if occurrence in self._told:
+            return False
+        self._told.add(occurrence)
+        self._stats.gaps[gap.cause] += 1
+        return True
+
+
+def _log_gap(gap: Gap) -> None:
+    log.error(
+        "gap",
+        partition=str(gap.partition),
+        cause="retention removed records that were not counted yet; keep the log longer"
+        if gap.cause == "retention"
+        else "the log is shorter than what was counted; Kafka lost acknowledged records",
+        checkpoint=gap.checkpoint,
+        beginning=gap.extent.beginning,
+        end=gap.extent.end,
+    )

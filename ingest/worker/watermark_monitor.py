@@ -1,0 +1,67 @@
+"""The watch: looks at the log's ends beside the worker's loop; a slow Kafka delays nothing but as-of."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from ingest.errors import UnavailableError
+from ingest.ports import Projection, Source
+from ingest.worker.assignment import Assignment
+from ingest.worker.positioning import Positioner
+from ingest.worker.state import WorkerState
+
+WATCH_SECONDS: Final = 1.0
+
+
+class WatermarkMonitor:
+    """Samples where the log ends, for the lanes there are, and tells Kafka's lag tools where those stand."""
+
+    def __init__(
+        self,
+        source: Source,
+        projection: Projection,
+        *,
+        assignment: Assignment,
+        positioner: Positioner,
+        state: WorkerState,
+    ) -> None:
+        self.has_log_changed = False
+        """Whether the places are of another topic, or not of all its partitions. Who acts on it clears it."""
+        self._source = source
+        self._projection = projection
+        self._assignment = assignment
+        self._positioner = positioner
+        self._state = state
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        self._state.watch(away=None)
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self._sample()
+            except UnavailableError as error:  # the loop meets the same, and logs it
+                self._state.watch(away=str(error))
+            else:
+                self._state.watch(away=None)
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Tell Kafka how far the projection is."""
+        with suppress(UnavailableError):  # only lag tools miss it
+            await self._source.commit(self._assignment.offsets())
+
+    async def _sample(self) -> None:
+        # Before the question: what is published after it may be missing. And not by this machine's clock: one
+        # that is fast would have as-of promise what nobody has published yet.
+        instant = await self._projection.now()
+        state = await self._source.state()
+        self._state.reach(state.extents)
+        if not self._positioner.knows(state):
+            # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of
+            # may not pass them. Left to the loop: a step under way stands on the places it has.
+            self.has_log_changed = True
+            return
+        for partition, position in self._assignment.placed.items():
+            if partition in state.extents:
+                position.watermarks.add(state.extents[partition].end, instant)

@@ -1,0 +1,80 @@
+"""How far the projection has come, as Redis knows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from ingest.batch import Offset, Partition
+from ingest.errors import UnavailableError
+from projector import keys
+from projector.gaps import GapReport, decode
+from projector.redis.errors import errors_named, words
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """By partition: the next offset to count, and the instant up to which every event is counted.
+
+    A partition without the latter is catching up. `generation` is the live one; `topic_id` is None where
+    nothing was counted yet. `gaps` are those that no operator has acknowledged, the first found first.
+    `deployment` is what is recorded of whom the counters count, and how.
+    """
+
+    generation: int
+    topic_id: str | None
+    checkpoints: Mapping[Partition, Offset]
+    as_of: Mapping[Partition, datetime]
+    gaps: Sequence[GapReport]
+    deployment: Mapping[str, str] = field(default_factory=dict)
+
+
+async def read_progress(redis: Redis) -> Progress:
+    """Read all of one moment; raises `UnavailableError`."""
+    generation = 0
+    try:
+        while True:
+            deployment, checkpoints, as_of, gaps = await _read(redis, keys.generation(generation))
+            live = int(deployment.get(b"generation", 0))
+            if live == generation:
+                break
+            generation = live
+    except RedisError as error:
+        raise UnavailableError(f"Redis does not answer: {words(error)}") from error
+    topic_id = deployment.get(b"topic_id")
+    return Progress(
+        generation,
+        topic_id.decode() if topic_id else None,
+        _offsets(checkpoints),
+        {_partition(field): datetime.fromtimestamp(int(value) / 1000, UTC) for field, value in as_of.items()},
+        list(map(decode, gaps)),
+        {name.decode(): value.decode() for name, value in deployment.items()},
+    )
+
+
+async def read_checkpoints(redis: Redis, keyspace: keys.Keyspace) -> Mapping[Partition, Offset]:
+    """Read those of any projection, live or not; raises `UnavailableError`."""
+    with errors_named():
+        found: dict[Any, Any] = await redis.hgetall(keyspace.checkpoints)
+    return _offsets(found)
+
+
+def _offsets(checkpoints: Mapping[bytes, bytes]) -> Mapping[Partition, Offset]:
+    return {_partition(field): Offset(int(value)) for field, value in checkpoints.items()}
+
+
+async def _read(redis: Redis, keyspace: keys.Keyspace) -> Any:  # noqa: ANN401 - replies
+    async with redis.pipeline(transaction=True) as pipeline:
+        pipeline.hgetall(keys.DEPLOYMENT)
+        pipeline.hgetall(keyspace.checkpoints)
+        pipeline.hgetall(keyspace.as_of)
+        pipeline.lrange(keys.GAPS, 0, -1)
+        return await pipeline.execute()
+
+
+def _partition(field: bytes) -> Partition:
+    topic, _, number = field.decode().rpartition(":")
+    return Partition(topic, int(number))

@@ -1,0 +1,57 @@
+"""The meaning of the counters: two counts of the same log under the same meaning are equal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from projector.activity_filter import COUNT_ALL
+from projector.calendar import Calendar
+from projector.deployment import Deployment
+
+FORGOTTEN: Final = "without"
+"""The field of the deployment that says by which list of forgotten people the live generation was counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a field of the deployment was, and what it is to be; `was` is None where nothing is recorded."""
+
+    field: str
+    was: str | None
+    now: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterConfig:
+    """What is counted, and how. `revision` is that of the list of forgotten people."""
+
+    deployment: Deployment
+    calendar: Calendar
+    revision: int
+
+    def fields(self) -> dict[str, str]:
+        """Return what is recorded of it beside the counters."""
+        return {**self.deployment.fields(), FORGOTTEN: str(self.revision)}
+
+    def changes_of(self, recorded: Mapping[str, str]) -> list[Change]:
+        """Return what is not as it was for the counters whose record is given."""
+        before = {**COUNT_ALL.fields(), FORGOTTEN: "0", **recorded}
+        return [
+            Change(field, before.get(field), value)
+            for field, value in self.fields().items()
+            if before.get(field) != value
+        ]
+
+    def of_generation(self, number: int, topic_id: str | None) -> bytes:
+        """Return what tells a count that was interrupted from one of anything else."""
+        return msgspec.json.encode(
+            {
+                **self.fields(),
+                "generation": number,
+                "topic_id": topic_id,
+                "retention_days": self.calendar.retention_days,
+                "bucket_retention_days": self.calendar.bucket_retention_days,
+            }
+        )

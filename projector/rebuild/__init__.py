@@ -1,0 +1,1 @@
+"""The next generation of counters, and the checks that compare generations."""

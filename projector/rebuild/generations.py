@@ -1,0 +1,34 @@
+"""The generations: each count of the log that is live, was, or is to be; they are told apart by number."""
+
+from collections.abc import Collection
+
+from redis.asyncio import Redis
+
+from ingest.errors import UnavailableError
+from projector import keys, scripts
+from projector.redis.errors import errors_named
+from projector.redis.scan import pages
+
+
+async def remove_generations_but(redis: Redis, kept: Collection[int], *, live: int, lock: bytes) -> None:
+    """Remove every generation but those, in pages: what was live, and what killed rebuilds left behind.
+
+    `live` is the one that is, `rebuilder` the token of who removes. Raises `UnavailableError` where either is
+    not so any more.
+    """
+    keyspaces = list(map(keys.generation, kept))
+    remove = redis.register_script(scripts.source(scripts.REMOVE))
+    async for page in pages(redis, keys.EVERY_LIVE):
+        stale = [key for key in page if not any(keyspace.holds(key) for keyspace in keyspaces)]
+        if not stale:
+            continue
+        with errors_named():
+            done = await remove(keys=[keys.DEPLOYMENT, keys.REBUILD_LOCK, *stale], args=[live, lock])
+        if not done:
+            raise UnavailableError("Redis lost what was counted, or somebody else rebuilds.")
+
+
+async def number_generation(redis: Redis) -> int:
+    """Return a number that no generation has had; raises `UnavailableError`."""
+    with errors_named():
+        return int(await redis.hincrby(keys.DEPLOYMENT, "generations", 1))

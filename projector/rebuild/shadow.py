@@ -1,0 +1,97 @@
+"""The scratch projection: the log projected once more, beside the live counters, to hold those against it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import UnavailableError
+from projector import keys, scripts
+from projector.calendar import Calendar
+from projector.checkpoints import read_progress
+from projector.counted_users import CountedUsers, read_counted_users
+from projector.fold import fold, pack
+from projector.rebuild.comparison import Comparison
+from projector.rebuild.finding import Finding
+from projector.redis.errors import errors_named
+from projector.redis.memory_guard import MemoryGuard
+from projector.redis.scan import remove_all
+
+LIFETIME: Final = timedelta(hours=6)
+"""After which Redis forgets a scratch whose maker was killed."""
+
+
+class ShadowProjection:
+    """Counts batches with the script that counts live, into keys of its own; it writes to no live counter.
+
+    Every method raises `UnavailableError` where Redis is away, short of memory, or has lost what was counted.
+    """
+
+    def __init__(
+        self, redis: Redis, calendar: Calendar, counted_users: CountedUsers, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._redis = redis
+        self._room = MemoryGuard(redis)
+        self._calendar = calendar
+        self._clock = clock
+        self._began_at = clock()
+        self._keyspace = keys.shadow(token_hex(8))
+        self._counted_users = counted_users
+        self._ends: dict[Partition, Offset] = {}
+        self._apply = redis.register_script(scripts.source(scripts.APPLY))
+
+    async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
+        """Set where the first batch of each partition starts."""
+        if not beginnings:
+            return  # there is no empty hash
+        self._ends = dict(beginnings)
+        self._counted_users = await read_counted_users(self._redis, self._counted_users)
+        checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
+        with errors_named():
+            await self._redis.hset(self._keyspace.checkpoints, mapping=checkpoints)
+            await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
+
+    async def apply(self, batch: Batch) -> None:
+        await self._room.check()
+        folded = fold(batch.events, self._calendar, self._counted_users.activity_filter, self._began_at)
+        additions = [addition._replace(expires_at=self._expires_at()) for addition in folded.additions]
+        names = [self._keyspace.key(addition.counter) for addition in additions]
+        with errors_named():
+            stored = await self._apply(
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, *names],
+                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._counted_users)],
+            )
+        if stored is None or int(stored) != batch.end:
+            raise _lost()
+        self._ends[batch.partition] = batch.end
+
+    async def compare(self) -> AsyncIterator[Finding]:
+        """Hold every live counter against the scratch; yield each that is not the same."""
+        live = keys.generation((await read_progress(self._redis)).generation)
+        comparison = Comparison(self._redis, self._calendar, live, self._keyspace, clock=self._clock)
+        async for finding in comparison.differences():
+            yield finding
+        await self._check_whole()
+
+    async def remove(self) -> None:
+        await remove_all(self._redis, self._keyspace)
+
+    async def _check_whole(self) -> None:
+        """Redis may have been put back to an older state while it was compared."""
+        with errors_named():
+            stored = await self._redis.hgetall(self._keyspace.checkpoints)
+        ends = {str(partition).encode(): str(end).encode() for partition, end in self._ends.items()}
+        if stored != ends:
+            raise _lost()
+
+    def _expires_at(self) -> int:
+        return int((self._began_at + LIFETIME).timestamp())
+
+
+def _lost() -> UnavailableError:
+    return UnavailableError(
+        "Redis lost what was counted beside the live counters, or it took too long: start again."
+    )

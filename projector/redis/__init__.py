@@ -1,0 +1,1 @@
+"""The Redis adapter: errors, scanning, auto-pipelining and the memory guard."""
