@@ -27,7 +27,7 @@ from headcount.cli.output import print_table
 from headcount.clients import worker_redis
 from headcount.ops.replay.recording import Activity, encode, read
 from headcount.ops.replay.week import SAMPLE
-from headcount.settings import Settings
+from headcount.wiring import Config
 from projector.keys import FIRST
 
 SEED: Final = 2012
@@ -111,14 +111,14 @@ async def _measure(
             return days, await compare(ours, theirs, FIRST), await describe(ours)
 
 
-async def _count(settings: Settings, activities: Sequence[Activity], progress: Progress) -> None:
+async def _count(config: Config, activities: Sequence[Activity], progress: Progress) -> None:
     """Bring the activities through Kafka into the counters."""
-    total, topic = len(activities), settings.kafka_topic
+    total, topic = len(activities), config.kafka.topic
     publishing = progress.add_task(f"published {topic}", total=total)
     counting = progress.add_task(f"counted {topic}", total=total)
     values = (encode(activity, "message") for activity in activities)
-    await publish(settings, values, lambda done: progress.update(publishing, completed=done))
-    await project(settings, total, lambda done: progress.update(counting, completed=done))
+    await publish(config, values, lambda done: progress.update(publishing, completed=done))
+    await project(config, total, lambda done: progress.update(counting, completed=done))
 
 
 def _shuffled_twice(activities: Iterable[Activity]) -> Sequence[Activity]:

@@ -13,27 +13,27 @@ from api.auth.tokens import mint
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from api.store.tokens import RedisTokenStore
 from benchmarks.people import Counts, WorkspaceDay
+from headcount.api import serve_api
 from headcount.clients import api_redis
 from headcount.demo.running import running
-from headcount.settings import Settings
-from headcount.wiring import serve_api, utc_now
+from headcount.wiring import Config, utc_now
 
 WINDOW: Final = timedelta(days=8)
 USER_ID: Final = "benchmark"
 
 
-async def ask_for(settings: Settings, days: Iterable[WorkspaceDay]) -> Counts:
+async def ask_for(config: Config, days: Iterable[WorkspaceDay]) -> Counts:
     """Start an API and ask it for all days between the first and the last, of every workspace among them."""
     asked = list(days)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     windows = list(_windows(asked))
     answers: dict[WorkspaceDay, int] = {}
     async with (
-        running(partial(serve_api, settings, on_listening=listening.set_result)),
+        running(partial(serve_api, config, on_listening=listening.set_result)),
         ClientSession(await listening) as session,
     ):
         for workspace_id in sorted({day.workspace_id for day in asked}):
-            answers |= await _ask(session, await _headers(settings, workspace_id), workspace_id, windows)
+            answers |= await _ask(session, await _headers(config, workspace_id), workspace_id, windows)
     return answers
 
 
@@ -50,7 +50,7 @@ async def _ask(
     return answers
 
 
-async def _headers(settings: Settings, workspace_id: str) -> Mapping[str, str]:
+async def _headers(config: Config, workspace_id: str) -> Mapping[str, str]:
     """Make a token for the workspace, and return what a client sends with it."""
     token, secret = mint(
         workspace_id=workspace_id,
@@ -58,7 +58,7 @@ async def _headers(settings: Settings, workspace_id: str) -> Mapping[str, str]:
         permissions=[VIEW_ENGAGEMENT_DASHBOARD],
         created_at=utc_now(),
     )
-    async with api_redis(settings) as redis:
+    async with api_redis(config) as redis:
         await RedisTokenStore(redis).add(token)
     return {"x-auth-token": secret, "x-user-id": USER_ID}
 

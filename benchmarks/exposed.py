@@ -17,7 +17,7 @@ from benchmarks.serving import free_port, serving
 from embedded import EmbeddedValkey
 from headcount.clients import api_redis, worker_redis
 from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, deployment, utc_now
+from headcount.wiring import Config, calendar, configure, counted_users, deployment, utc_now
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector.projection import RedisProjection
@@ -38,36 +38,36 @@ async def exposed(environment: Mapping[str, str]) -> AsyncIterator[tuple[Exposed
         valkey = EmbeddedValkey(home=Path(folder))
         await valkey.start()
         try:
-            settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY)
-            async with worker_redis(settings) as redis:
-                await _count_nobody(settings, redis)
+            config = configure(Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY))
+            async with worker_redis(config) as redis:
+                await _count_nobody(config, redis)
                 port = free_port()
                 own = {"REDIS_URL": valkey.url, "HTTP_PORT": str(port), "API_METRICS_PORT": "off"}
                 quiet = {"LOG_LEVEL": "error", **environment, **own}
                 async with serving(("-m", "headcount", "api"), quiet, port=port):
-                    yield Exposed(port, await _log_in(settings)), redis
+                    yield Exposed(port, await _log_in(config)), redis
         finally:
             await valkey.stop()
 
 
-async def _count_nobody(settings: Settings, redis: Redis) -> None:
+async def _count_nobody(config: Config, redis: Redis) -> None:
     """Have the projection of an empty log, caught up."""
     projection = RedisProjection(
-        redis, calendar(settings), counted_users(settings), deployment=deployment(settings), clock=utc_now
+        redis, calendar(config), counted_users(config), deployment=deployment(config), clock=utc_now
     )
     await projection.claim()
-    partition, start = Partition(settings.kafka_topic, 0), Offset(0)
+    partition, start = Partition(config.kafka.topic, 0), Offset(0)
     await projection.begin(LogState("benchmark", {partition: Extent(start, start)}))
     await projection.apply(Batch(partition=partition, start=start, end=start, as_of=utc_now()))
 
 
-async def _log_in(settings: Settings) -> Mapping[str, str]:
+async def _log_in(config: Config) -> Mapping[str, str]:
     token, secret = mint(
         workspace_id="benchmark",
         user_id="honest",
         permissions=[VIEW_ENGAGEMENT_DASHBOARD],
         created_at=utc_now(),
     )
-    async with api_redis(settings) as redis:
+    async with api_redis(config) as redis:
         await RedisTokenStore(redis).add(token)
     return {"x-auth-token": secret, "x-user-id": token.user_id}

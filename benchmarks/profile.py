@@ -69,11 +69,11 @@ def main(
 
 
 async def _measure(shape: Shape, path: Path, progress: Progress) -> tuple[Machine, Run]:
-    async with private_servers(progress) as settings:
-        backlog = await lay_out(settings, shape, progress)
+    async with private_servers(progress) as config:
+        backlog = await lay_out(config, shape, progress)
         run = await take_turn(WORKER, backlog, "unwatched")
         await take_turn(_under_sampler(WORKER, path), backlog, "watched")
-        async with worker_redis(settings) as redis:
+        async with worker_redis(config) as redis:
             return await describe(redis), run
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from headcount.log.topics import create_topics
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.status import read_status
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import UnavailableError
 
 REFRESH_SECONDS: Final = 0.5
@@ -20,10 +20,10 @@ Report = Callable[[int], None]
 """Told a number of events: how many are done by now."""
 
 
-async def publish(settings: Settings, values: Iterable[bytes], published: Report) -> None:
+async def publish(config: Config, values: Iterable[bytes], published: Report) -> None:
     """Make the topic and publish the values to it; return when all are acknowledged."""
-    await create_topics(settings)
-    async with open_publisher(settings) as publisher:
+    await create_topics(config)
+    async with open_publisher(config) as publisher:
         for number, value in enumerate(values):
             await publisher.publish(value)
             if number % EVENTS_A_TURN == 0:
@@ -32,19 +32,19 @@ async def publish(settings: Settings, values: Iterable[bytes], published: Report
         published(publisher.acknowledged)
 
 
-async def project(settings: Settings, events: int, counted: Report) -> None:
+async def project(config: Config, events: int, counted: Report) -> None:
     """Run one worker until its checkpoints have passed that many events, which must be the whole log."""
-    async with working(settings) as worker:
-        while await _count(settings, counted) < events:
+    async with working(config) as worker:
+        while await _count(config, counted) < events:
             await asyncio.sleep(REFRESH_SECONDS)
             if worker.returncode is not None:
                 raise RuntimeError(f"the worker ended by itself, with {worker.returncode}")
 
 
-async def _count(settings: Settings, counted: Report) -> int:
+async def _count(config: Config, counted: Report) -> int:
     """Return how many events the checkpoints have passed, the last of them only once all is caught up."""
     with suppress(UnavailableError):  # Redis has one thread, and the worker keeps it busy
-        status = await read_status(settings)
+        status = await read_status(config)
         passed = sum(partition.checkpoint or 0 for partition in status.partitions)
         counted(passed)
         return passed - status.catching_up
@@ -52,10 +52,10 @@ async def _count(settings: Settings, counted: Report) -> int:
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def working(config: Config) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `headcount worker`, as an operator does."""
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "headcount", "worker", env={**os.environ, **environment_of(settings)}
+        sys.executable, "-m", "headcount", "worker", env={**os.environ, **environment_of(config)}
     )
     try:
         yield worker
@@ -65,15 +65,15 @@ async def working(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proces
         await worker.wait()
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
+def environment_of(config: Config) -> dict[str, str]:
     return {
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "KAFKA_TOPIC": settings.kafka_topic,
-        "KAFKA_GROUP_ID": settings.kafka_group_id,
-        "REDIS_URL": settings.redis_url.get_secret_value(),
-        "USER_ID_HASH_KEY": settings.user_id_hash_key.get_secret_value() if settings.user_id_hash_key else "",
-        "RETENTION_DAYS": str(settings.retention_days),
-        "BUCKET_RETENTION_DAYS": str(settings.bucket_retention_days),
+        "KAFKA_BOOTSTRAP_SERVERS": config.kafka.bootstrap_servers,
+        "KAFKA_TOPIC": config.kafka.topic,
+        "KAFKA_GROUP_ID": config.kafka.group_id,
+        "REDIS_URL": config.redis.url,
+        "USER_ID_HASH_KEY": config.counting.user_id_hash_key or "",
+        "RETENTION_DAYS": str(config.counting.retention_days),
+        "BUCKET_RETENTION_DAYS": str(config.counting.bucket_retention_days),
         "WORKER_METRICS_PORT": "off",
         "LOG_LEVEL": "error",
     }

@@ -23,18 +23,16 @@ from redis.asyncio import Redis
 
 from benchmarks.backlog import Shape, make
 from benchmarks.counters import CACHED_COUNT
-from benchmarks.hashing import KEY
 from benchmarks.machine import Machine, describe, load_average
 from benchmarks.projecting import environment_of, project, publish, working
 from benchmarks.reporting import RESULTS, write_json
-from benchmarks.stage import private_servers, shown
+from benchmarks.stage import kept_for_ever, private_servers, shown
 from headcount.cli.output import print_table
 from headcount.clients import api_redis, worker_redis
 from headcount.demo.running import running
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.replay.recording import Activity, encode
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from projector import keys
 from projector.checkpoints import read_progress
 from projector.redis.scan import keys_of
@@ -76,12 +74,12 @@ class Figures:
 class Load:
     """The people of today in one workspace, who come again and again."""
 
-    settings: Settings
+    config: Config
     events: int = 0
     seen: set[str] = field(default_factory=set)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        async with open_publisher(self.settings) as publisher:
+        async with open_publisher(self.config) as publisher:
             while not stopping.is_set():
                 for _ in range(LOAD_A_SECOND // TURNS_A_SECOND):
                     user_id = f"newcomer-{self.events // 50 % NEWCOMERS}"
@@ -138,28 +136,26 @@ def main(
 async def _measure(events: int) -> Figures:
     with shown() as progress:
         async with private_servers(progress) as servers:
-            settings = servers.model_copy(
-                update={"user_id_hash_key": KEY, "retention_days": 0, "bucket_retention_days": 0}
-            )
+            config = kept_for_ever(servers)
             bar = progress.add_task("published", total=events)
             await publish(
-                settings, make(Shape(events=events), utc_now()), lambda n: progress.update(bar, completed=n)
+                config, make(Shape(events=events), utc_now()), lambda n: progress.update(bar, completed=n)
             )
             bar = progress.add_task("counted", total=events)
-            await project(settings, events, lambda done: progress.update(bar, completed=done))
+            await project(config, events, lambda done: progress.update(bar, completed=done))
             progress.stop()
-            async with working(settings), worker_redis(settings) as redis:
-                return await _rebuild_under_load(settings, redis, events)
+            async with working(config), worker_redis(config) as redis:
+                return await _rebuild_under_load(config, redis, events)
 
 
-async def _rebuild_under_load(settings: Settings, redis: Redis, events: int) -> Figures:
-    today, load, polled = utc_now(), Load(settings), Poll()
+async def _rebuild_under_load(config: Config, redis: Redis, events: int) -> Figures:
+    today, load, polled = utc_now(), Load(config), Poll()
     before = await _past_counters(redis, today)
-    async with api_redis(settings) as client, running(load.run):
+    async with api_redis(config) as client, running(load.run):
         view = RedisView(client)
         async with running(partial(poll, view, load, polled)):
             started = time.monotonic()
-            report = await _rebuild(settings)
+            report = await _rebuild(config)
             seconds = time.monotonic() - started
     after = await _past_counters(redis, today)
     return Figures(
@@ -177,10 +173,10 @@ async def _rebuild_under_load(settings: Settings, redis: Redis, events: int) -> 
     )
 
 
-async def _rebuild(settings: Settings) -> Mapping[str, int]:
+async def _rebuild(config: Config) -> Mapping[str, int]:
     """Run `headcount rebuild`, as an operator does."""
     command = [sys.executable, "-m", "headcount", "rebuild", "--json"]
-    environment = {**os.environ, **environment_of(settings)}
+    environment = {**os.environ, **environment_of(config)}
     child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
     output, _ = await child.communicate()
     if child.returncode:

@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headcount.demo.servers import embedded_servers
 from headcount.settings import Settings
 from headcount.telemetry.logging import configure_logging
+from headcount.wiring import Config, configure
 
 
 def shown() -> Progress:
@@ -26,25 +27,31 @@ def shown() -> Progress:
 
 
 @asynccontextmanager
-async def private_servers(progress: Progress) -> AsyncIterator[Settings]:
+async def private_servers(progress: Progress) -> AsyncIterator[Config]:
     """Start a Kafka and a Valkey for the block, and yield default settings with their addresses."""
     configure_logging("warning", "console", libraries="critical")
     with TemporaryDirectory(prefix="headcount-benchmark-") as folder:
-        home = Settings(headcount_home=Path(folder))
-        async with embedded_servers(home, progress.console.print) as settings:
-            yield settings
+        home = configure(Settings(headcount_home=Path(folder)))
+        async with embedded_servers(home, progress.console.print) as config:
+            yield config
 
 
-def side(settings: Settings, *, topic: str, database: int) -> Settings:
+def side(config: Config, *, topic: str, database: int) -> Config:
     """Return settings with a topic and a Redis database of their own, that keep everything for ever."""
-    server, _, _ = settings.redis_url.get_secret_value().rpartition("/")
-    return settings.model_copy(
-        update={
-            "kafka_topic": topic,
-            "kafka_group_id": topic,
-            "redis_url": SecretStr(f"{server}/{database}"),
-            "retention_days": 0,
-            "bucket_retention_days": 0,
-            "http_port": 0,
-        }
+    server, _, _ = config.redis.url.rpartition("/")
+    kept = kept_for_ever(with_topic(config, topic, group_id=topic))
+    return replace(
+        kept, redis=replace(config.redis, url=f"{server}/{database}"), http=replace(config.http, port=0)
     )
+
+
+def with_topic(config: Config, topic: str, *, group_id: str | None = None) -> Config:
+    """Return the configuration for another topic, and for another consumer group if one is given."""
+    return replace(
+        config, kafka=replace(config.kafka, topic=topic, group_id=group_id or config.kafka.group_id)
+    )
+
+
+def kept_for_ever(config: Config) -> Config:
+    """Return the configuration without any retention."""
+    return replace(config, counting=replace(config.counting, retention_days=0, bucket_retention_days=0))

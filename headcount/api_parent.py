@@ -7,8 +7,8 @@ from functools import partial
 
 import structlog
 
-from headcount.settings import Settings
 from headcount.telemetry.common_port import CommonMetrics, common_port
+from headcount.wiring import Config
 from httpd.listener import bound, url_of
 from httpd.processes.balancer import Balancer
 from httpd.processes.child import Child, running_child
@@ -18,14 +18,14 @@ log = structlog.get_logger(__name__)
 
 
 async def serve_api_processes(
-    settings: Settings, stopping: asyncio.Event, *, processes: int, environ: Mapping[str, str]
+    config: Config, stopping: asyncio.Event, *, processes: int, environ: Mapping[str, str]
 ) -> None:
     """Have so many processes answer until the stop is asked for; each reads its settings from `environ`.
 
     Raises `OperatorError` if a port can't be had, or if the children don't stay.
     """
-    async with common_port(settings, environ) as metrics, asyncio.TaskGroup() as group:
-        async with bound(settings.http_host, settings.http_port) as sockets:
+    async with common_port(config, environ) as metrics, asyncio.TaskGroup() as group:
+        async with bound(config.http.host, config.http.port) as sockets:
             # Closed before the children end: who comes then is refused at once, and not left in a queue.
             with closing(Balancer(sockets)) as balancer:
                 url = url_of(sockets[0])

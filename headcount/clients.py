@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from headcount import tls
-from headcount.settings import Settings
+from headcount.wiring import Config
 from projector.redis.auto_pipelining import AutoPipeliningRedis
 
 WORKER_TIMEOUT_SECONDS: Final = 5.0
@@ -26,55 +26,53 @@ WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
 """With them, redis-py hands out pooled connections without a look whether Redis closed them meanwhile."""
 
 
-def kafka_options(settings: Settings) -> dict[str, Any]:
+def kafka_options(config: Config) -> dict[str, Any]:
     """Return aiokafka's options for the addresses and the security of every client of ours.
 
     Raises `OperatorError` for certificates that can't be used.
     """
     options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "bootstrap_servers": config.kafka.bootstrap_servers,
         "client_id": "headcount",
         "retry_backoff_ms": RETRY_MILLISECONDS,
-        "security_protocol": settings.kafka_security_protocol,
+        "security_protocol": config.kafka.security_protocol,
     }
-    if settings.kafka_security_protocol.endswith("SSL"):
-        options["ssl_context"] = tls.context(settings, "KAFKA")
-    if settings.kafka_security_protocol.startswith("SASL"):
-        password = settings.kafka_sasl_password
+    if config.kafka.security_protocol.endswith("SSL"):
+        options["ssl_context"] = tls.context(config, "KAFKA")
+    if config.kafka.security_protocol.startswith("SASL"):
+        password = config.kafka.sasl_password
         options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_sasl_username,
-            "sasl_plain_password": password.get_secret_value() if password else None,
+            "sasl_mechanism": config.kafka.sasl_mechanism,
+            "sasl_plain_username": config.kafka.sasl_username,
+            "sasl_plain_password": password,
         }
     return options
 
 
-def worker_redis(settings: Settings) -> Redis:
+def worker_redis(config: Config) -> Redis:
     """Return the worker's client: it tries nothing again, since its caller does."""
-    return Redis.from_url(
-        settings.redis_url.get_secret_value(), **_redis_options(settings, WORKER_TIMEOUT_SECONDS)
-    )
+    return Redis.from_url(config.redis.url, **_redis_options(config, WORKER_TIMEOUT_SECONDS))
 
 
-def api_redis(settings: Settings) -> Redis:
+def api_redis(config: Config) -> Redis:
     """Return the API's client: for many questions at once, with short waits, so that load is shed early."""
     pool = BlockingConnectionPool.from_url(
-        settings.redis_url.get_secret_value(),
+        config.redis.url,
         max_connections=API_CONNECTIONS,
         timeout=API_TIMEOUT_SECONDS,
-        **_redis_options(settings, API_TIMEOUT_SECONDS),
+        **_redis_options(config, API_TIMEOUT_SECONDS),
     )
     return AutoPipeliningRedis(pool, connections=API_CONNECTIONS, seconds=API_TIMEOUT_SECONDS)
 
 
-def _redis_options(settings: Settings, timeout: float) -> dict[str, Any]:
-    url, password = settings.redis_url.get_secret_value(), settings.redis_password
+def _redis_options(config: Config, timeout: float) -> dict[str, Any]:
+    url, password = config.redis.url, config.redis.password
     return {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
         "maint_notifications_config": WITHOUT_NOTIFICATIONS,
         "driver_info": None,  # to tell its name needs a right that Redis 7.0 does not know
-        **({"password": password.get_secret_value()} if password else {}),
-        **(tls.redis_options(settings) if url.startswith("rediss:") else {}),
+        **({"password": password} if password else {}),
+        **(tls.redis_options(config) if url.startswith("rediss:") else {}),
     }

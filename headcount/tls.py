@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from headcount.settings import Settings
+from headcount.wiring import Config, TlsConfig
 from ingest.errors import OperatorError
 
 Kind = Literal["KAFKA", "REDIS"]
@@ -17,9 +17,9 @@ _WRONG_NAME: Final = frozenset({62, 64})
 _WRONG_TIME: Final = frozenset({9, 10})
 
 
-def context(settings: Settings, kind: Kind) -> ssl.SSLContext:
+def context(config: Config, kind: Kind) -> ssl.SSLContext:
     """Build what a client needs; raises `OperatorError` for files that do not hold what they should."""
-    authorities = _location(settings, kind, "ca")
+    authorities = _location(config, kind, "ca")
     try:
         built = ssl.create_default_context(cafile=authorities)
     except OSError as error:
@@ -27,18 +27,18 @@ def context(settings: Settings, kind: Kind) -> ssl.SSLContext:
             f"{kind}_SSL_CA_LOCATION {authorities!r} can't be used: {_cause(error)}. "
             "Wanted are certificates as PEM."
         ) from error
-    if certificate := _location(settings, kind, "certificate"):
-        _show(built, settings, kind, certificate)
+    if certificate := _location(config, kind, "certificate"):
+        _show(built, config, kind, certificate)
     return built
 
 
-def redis_options(settings: Settings) -> dict[str, Any]:
+def redis_options(config: Config) -> dict[str, Any]:
     """Return redis-py's options; raises as `context` does."""
-    context(settings, "REDIS")  # redis-py builds its own at each connection, and would fail there
+    context(config, "REDIS")  # redis-py builds its own at each connection, and would fail there
     return {
-        "ssl_ca_certs": _location(settings, "REDIS", "ca"),
-        "ssl_certfile": _location(settings, "REDIS", "certificate"),
-        "ssl_keyfile": _location(settings, "REDIS", "key"),
+        "ssl_ca_certs": _location(config, "REDIS", "ca"),
+        "ssl_certfile": _location(config, "REDIS", "certificate"),
+        "ssl_keyfile": _location(config, "REDIS", "key"),
         "ssl_password": "",  # without one, OpenSSL asks at the terminal
     }
 
@@ -59,14 +59,14 @@ def certificate_refusal(error: BaseException, kind: Kind) -> str | None:
     return f"{kind.capitalize()} shows a certificate that is not accepted: {verdict}. {advice}"
 
 
-async def own_certificate_refusal(settings: Settings, kind: Kind, host: str, port: int) -> str | None:
+async def own_certificate_refusal(config: Config, kind: Kind, host: str, port: int) -> str | None:
     """Try once more, and say it where the server goes away before it is asked anything.
 
     That it does so for a certificate's sake is lost where the client has asked something already.
     """
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            reader, writer = await asyncio.open_connection(host, port, ssl=context(settings, kind))
+            reader, writer = await asyncio.open_connection(host, port, ssl=context(config, kind))
     except (OSError, TimeoutError):
         return None
     try:
@@ -104,12 +104,11 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def _show(built: ssl.SSLContext, settings: Settings, kind: Kind, certificate: str) -> None:
-    password = settings.kafka_ssl_key_password if kind == "KAFKA" else None
+def _show(built: ssl.SSLContext, config: Config, kind: Kind, certificate: str) -> None:
     try:
         # Never None: OpenSSL would ask for it at the terminal.
-        secret = password.get_secret_value() if password else ""
-        built.load_cert_chain(certificate, _location(settings, kind, "key"), secret)
+        secret = _files(config, kind).key_password or ""
+        built.load_cert_chain(certificate, _location(config, kind, "key"), secret)
     except OSError as error:
         encrypted = (
             ", and KAFKA_SSL_KEY_PASSWORD if that is encrypted" if kind == "KAFKA" else ", unencrypted"
@@ -120,9 +119,13 @@ def _show(built: ssl.SSLContext, settings: Settings, kind: Kind, certificate: st
         ) from error
 
 
-def _location(settings: Settings, kind: Kind, name: str) -> str | None:
-    location: Path | None = getattr(settings, f"{kind.lower()}_ssl_{name}_location")
+def _location(config: Config, kind: Kind, name: str) -> str | None:
+    location: Path | None = getattr(_files(config, kind), name)
     return str(location) if location else None
+
+
+def _files(config: Config, kind: Kind) -> TlsConfig:
+    return config.kafka.tls if kind == "KAFKA" else config.redis.tls
 
 
 def _cause(error: OSError) -> str:

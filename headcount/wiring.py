@@ -1,60 +1,174 @@
-"""The composition root: builds the worker and the API from the settings, runs them, and takes them down."""
+"""Reads the settings once and turns them into plain frozen values; nothing below knows `Settings`."""
 
-import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
-import structlog
-from aiohttp import web
-from redis.asyncio import Redis
+from pydantic import SecretStr
 
-from api.app import create_app
-from api.auth.admission import Bounds
-from api.limits.redis_rate_limiter import RedisRateLimiter
-from api.store.tokens import RedisTokenStore
-from headcount.cancellation import cancel_on_stop
-from headcount.clients import api_redis, kafka_options, worker_redis
-from headcount.log.topics import create_topics
-from headcount.preflight.redis import check_entry, check_rights
-from headcount.settings import Settings
-from httpd.server import Entrance, listening, own_port
-from httpd.stats import ConnectionStats
-from ingest.errors import OperatorError, UnavailableError
-from ingest.events.decoding import RecordDecoder
-from ingest.kafka.dead_letters import KafkaDeadLetters
-from ingest.kafka.source import KafkaSource
-from ingest.worker.loop import Worker
-from ingest.worker.retry import Retry
-from ingest.worker.stats import Stats
+from headcount.settings import Settings, load_settings
+from httpd.limits import HttpConfig, Limits
+from ingest.errors import OperatorError
 from projector.activity_filter import ActivityFilter
 from projector.calendar import Calendar
 from projector.counted_users import CountedUsers
 from projector.deployment import Deployment
-from projector.projection import RedisProjection
 from projector.pseudonyms import Pseudonyms
-from projector.stats import Stats as Counted
-from projector.views.daily import RedisView
-
-REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
-"""A client learns within a second that it can't be answered; longer than the API waits for Redis."""
 
 MAKE_KEY: Final = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
-log = structlog.get_logger(__name__)
 
-Observe = Callable[[web.Application, ConnectionStats], AbstractAsyncContextManager[object]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """The PEM files of one server's connections; None where the system's default holds."""
+
+    ca: Path | None
+    certificate: Path | None
+    key: Path | None
+    key_password: str | None = field(default=None, repr=False)
 
 
-def unobserved(_app: web.Application, _connections: ConnectionStats) -> AbstractAsyncContextManager[None]:
-    """Observe nothing."""
-    return nullcontext()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaConfig:
+    """Where Kafka is, how a client logs in, and which topic and consumer group it uses."""
+
+    bootstrap_servers: str
+    topic: str
+    group_id: str
+    security_protocol: str
+    sasl_mechanism: str | None
+    sasl_username: str | None
+    sasl_password: str | None = field(repr=False)
+    tls: TlsConfig
 
 
-def log_listening(url: str) -> None:
-    """Say where the API can be called."""
-    log.info("listening", url=url)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisConfig:
+    """Where Redis is and how a client logs in; `url_redacted` has no user, password and options."""
+
+    url: str = field(repr=False)
+    url_redacted: str
+    password: str | None = field(repr=False)
+    tls: TlsConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountingConfig:
+    """What the counters depend on, and for how many days they are kept (0 is for ever)."""
+
+    time_zone: ZoneInfo
+    ignored_event_types: frozenset[str]
+    ignored_user_types: frozenset[str]
+    user_id_hash_key: str | None = field(repr=False)
+    retention_days: int
+    bucket_retention_days: int
+    max_event_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryConfig:
+    """Where metrics and health are served, and how the process logs."""
+
+    metrics_host: str
+    worker_metrics_port: int | None
+    api_metrics_port: int | None
+    stalled_after_seconds: float
+    log_level: str
+    is_log_level_set: bool
+    log_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The configuration of one process. `home` is the folder of the embedded servers."""
+
+    kafka: KafkaConfig
+    redis: RedisConfig
+    http: HttpConfig
+    counting: CountingConfig
+    telemetry: TelemetryConfig
+    home: Path
+
+
+def load_config(environ: Mapping[str, str]) -> Config:
+    """Read an environment; raises `OperatorError` with one sentence per invalid setting."""
+    return configure(load_settings(environ))
+
+
+def configure(settings: Settings) -> Config:
+    """Turn validated settings into plain values, so that no module below depends on their names."""
+    return Config(
+        kafka=KafkaConfig(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            topic=settings.kafka_topic,
+            group_id=settings.kafka_group_id,
+            security_protocol=settings.kafka_security_protocol,
+            sasl_mechanism=settings.kafka_sasl_mechanism,
+            sasl_username=settings.kafka_sasl_username,
+            sasl_password=_revealed(settings.kafka_sasl_password),
+            tls=TlsConfig(
+                ca=settings.kafka_ssl_ca_location,
+                certificate=settings.kafka_ssl_certificate_location,
+                key=settings.kafka_ssl_key_location,
+                key_password=_revealed(settings.kafka_ssl_key_password),
+            ),
+        ),
+        redis=RedisConfig(
+            url=settings.redis_url.get_secret_value(),
+            url_redacted=settings.redis_url_redacted,
+            password=_revealed(settings.redis_password),
+            tls=TlsConfig(
+                ca=settings.redis_ssl_ca_location,
+                certificate=settings.redis_ssl_certificate_location,
+                key=settings.redis_ssl_key_location,
+            ),
+        ),
+        http=HttpConfig(
+            host=settings.http_host,
+            port=settings.http_port,
+            processes=settings.http_processes,
+            limits=Limits(
+                head_seconds=settings.http_head_timeout_seconds,
+                keep_alive_seconds=settings.http_keep_alive_seconds,
+                write_seconds=settings.http_write_timeout_seconds,
+                head_bytes=settings.http_max_head_bytes,
+                headers=settings.http_max_headers,
+                body_bytes=settings.http_max_body_bytes,
+                pipelined_requests=settings.http_max_pipelined_requests,
+                connections=settings.http_max_connections,
+                connections_per_address=settings.http_max_connections_per_address,
+            ),
+            requests_per_minute=settings.http_requests_per_minute,
+            failed_logins_per_minute=settings.http_failed_logins_per_minute,
+            trusted_proxies=settings.trusted_proxies,
+        ),
+        counting=CountingConfig(
+            time_zone=settings.time_zone,
+            ignored_event_types=settings.ignored_event_types,
+            ignored_user_types=settings.ignored_user_types,
+            user_id_hash_key=_revealed(settings.user_id_hash_key),
+            retention_days=settings.retention_days,
+            bucket_retention_days=settings.bucket_retention_days,
+            max_event_bytes=settings.max_event_bytes,
+        ),
+        telemetry=TelemetryConfig(
+            metrics_host=settings.metrics_host,
+            worker_metrics_port=settings.worker_metrics_port,
+            api_metrics_port=settings.api_metrics_port,
+            stalled_after_seconds=settings.stalled_after_seconds,
+            log_level=settings.log_level,
+            is_log_level_set="log_level" in settings.model_fields_set,
+            log_format=settings.log_format,
+        ),
+        home=settings.headcount_home,
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def utc_now() -> datetime:
@@ -62,146 +176,43 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def serve_worker(
-    settings: Settings,
-    stopping: asyncio.Event,
-    *,
-    stats: Stats | None = None,
-    counted: Counted | None = None,
-) -> None:
-    """Project the log until the stop is asked for; `tally` and `counted` are counted up as it goes.
-
-    Waits for a Kafka or a Redis that is away, also at the start; raises `OperatorError` for one that
-    can't be used.
-    """
-    stats = stats or Stats()
-    retry = Retry(stopping, asyncio.sleep, stats.state)
-    try:
-        async with AsyncExitStack() as parts:
-            starting = _start_worker(settings, parts, retry, stats, counted or Counted())
-            worker = await cancel_on_stop(stopping, starting)
-            await worker.run(stopping)
-    except UnavailableError as error:
-        if not stopping.is_set():
-            raise
-        log.warning("stopped while waiting", cause=str(error))
-
-
-async def _start_worker(
-    settings: Settings, parts: AsyncExitStack, retry: Retry, stats: Stats, counted: Counted
-) -> Worker:
-    redis = await parts.enter_async_context(worker_redis(settings))
-    projection = RedisProjection(
-        redis,
-        calendar(settings),
-        counted_users(settings),
-        deployment=deployment(settings),
-        clock=utc_now,
-        stats=counted,
-    )
-    await check_entry(redis, settings)
-    await retry.retry_until_stopped(projection.claim)
-    await retry.retry_until_stopped(create_topics, settings)
-    dead_letters = KafkaDeadLetters(settings.kafka_topic, kafka_options(settings))
-    await retry.retry_until_stopped(dead_letters.start)
-    parts.push_async_callback(dead_letters.stop)
-    source = KafkaSource(settings.kafka_topic, settings.kafka_group_id, kafka_options(settings))
-    await retry.retry_until_stopped(source.start)
-    parts.push_async_callback(source.stop)
-    return Worker(
-        source=source,
-        projection=projection,
-        dead_letters=dead_letters,
-        decoder=RecordDecoder(max_event_bytes=settings.max_event_bytes),
-        clock=utc_now,
-        stats=stats,
-    )
-
-
-async def serve_api(
-    settings: Settings,
-    stopping: asyncio.Event,
-    *,
-    on_listening: Callable[[str], None] = log_listening,
-    observe: Observe = unobserved,
-    entrance: Entrance = own_port,
-) -> None:
-    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
-
-    `observe` surrounds it, and is given the app before it runs, and the tally of its connections. Clients
-    come in by the `entrance`.
-    """
-    async with api_redis(settings) as redis:
-        await check_entry(redis, settings)
-        view = RedisView(redis, time_zone=settings.time_zone.key)
-        tokens = RedisTokenStore(redis)
-        await check_rights(view.as_of(), tokens.ping())
-        app = create_app(
-            view=view,
-            tokens=tokens,
-            time_zone=settings.time_zone,
-            clock=utc_now,
-            bounds=bounds(settings, redis),
-        )
-        connections = ConnectionStats()
-        async with observe(app, connections), listening(app, settings, connections, entrance=entrance) as url:
-            on_listening(url)
-            await stopping.wait()
-
-
-def bounds(settings: Settings, redis: Redis) -> Bounds:
-    """Return what the API's clients are held to; their requests are counted on the client given."""
-    limit = settings.http_requests_per_minute
-    return Bounds(
-        requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
-        deadline=REQUEST_DEADLINE,
-        failed_logins_per_minute=settings.http_failed_logins_per_minute,
-        trusted_proxies=settings.trusted_proxies,
-    )
-
-
-def deployment(settings: Settings) -> Deployment:
+def deployment(config: Config) -> Deployment:
     """Return what the counters of these settings mean, as far as the settings say."""
     return Deployment(
-        topic=settings.kafka_topic,
-        time_zone=settings.time_zone.key,
-        user_id_hash_key=pseudonyms(settings).fingerprint if settings.user_id_hash_key else None,
-        activity_filter=activity_filter(settings),
+        topic=config.kafka.topic,
+        time_zone=config.counting.time_zone.key,
+        user_id_hash_key=pseudonyms(config).fingerprint if config.counting.user_id_hash_key else None,
+        activity_filter=activity_filter(config),
     )
 
 
-def activity_filter(settings: Settings) -> ActivityFilter:
+def activity_filter(config: Config) -> ActivityFilter:
     """Return whose activity counts."""
     return ActivityFilter(
-        ignored_event_types=settings.ignored_event_types, ignored_user_types=settings.ignored_user_types
+        ignored_event_types=config.counting.ignored_event_types,
+        ignored_user_types=config.counting.ignored_user_types,
     )
 
 
-def counted_users(settings: Settings) -> CountedUsers:
+def counted_users(config: Config) -> CountedUsers:
     """Return who is counted, as far as the settings say; raises as `pseudonyms` does."""
-    return CountedUsers(pseudonyms(settings), activity_filter=activity_filter(settings))
+    return CountedUsers(pseudonyms(config), activity_filter=activity_filter(config))
 
 
-def pseudonyms(settings: Settings) -> Pseudonyms:
+def pseudonyms(config: Config) -> Pseudonyms:
     """Return the pseudonyms under the settings' key; raises `OperatorError` where there is none."""
-    if settings.user_id_hash_key is None:
+    if config.counting.user_id_hash_key is None:
         raise OperatorError(
             "USER_ID_HASH_KEY is not set: user ids enter Redis only as hashes under this secret. "
             f"Make one once, keep it, and give it to every worker: {MAKE_KEY}"
         )
-    return Pseudonyms(settings.user_id_hash_key.get_secret_value())
+    return Pseudonyms(config.counting.user_id_hash_key)
 
 
-def calendar(settings: Settings) -> Calendar:
+def calendar(config: Config) -> Calendar:
     """Return the calendar that the settings describe."""
     return Calendar(
-        time_zone=settings.time_zone,
-        retention_days=settings.retention_days,
-        bucket_retention_days=settings.bucket_retention_days,
+        time_zone=config.counting.time_zone,
+        retention_days=config.counting.retention_days,
+        bucket_retention_days=config.counting.bucket_retention_days,
     )
-
-
-async def check_port(settings: Settings) -> None:
-    """Raise `OperatorError` if the API could not listen on its port."""
-    async with listening(web.Application(), settings, ConnectionStats()):
-        pass

@@ -9,12 +9,11 @@ from typing import Final
 from aiohttp import web
 
 from api.resources import FAST_PATH
-from headcount.settings import Settings
 from httpd.acceptor import Acceptor
 from httpd.body_limit import limit_bodies
 from httpd.connection import Connection
 from httpd.connection_limits import ConnectionLimits
-from httpd.limits import Limits
+from httpd.limits import HttpConfig, Limits
 from httpd.listener import accepting, bound, url_of
 from httpd.preflight import require_c_parser, require_open_files
 from httpd.stats import ConnectionStats
@@ -24,49 +23,49 @@ _LOOKS_A_TIMEOUT: Final = 4
 _LOOK_SECONDS: Final = 1.0
 
 
-Entrance = Callable[[Settings, Acceptor], AbstractAsyncContextManager[str]]
+Entrance = Callable[[HttpConfig, Acceptor], AbstractAsyncContextManager[str]]
 """Lets clients in at the door as long as its block, yielding the URL that they come to."""
 
 
 @asynccontextmanager
-async def own_port(settings: Settings, acceptor: Acceptor) -> AsyncIterator[str]:
+async def own_port(config: HttpConfig, acceptor: Acceptor) -> AsyncIterator[str]:
     """Accept on the port that the settings name; raises `OperatorError` if it can't be had."""
-    async with bound(settings.http_host, settings.http_port) as sockets:
+    async with bound(config.host, config.port) as sockets:
         with accepting(sockets, acceptor.receive):
             yield url_of(sockets[0])
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, settings: Settings, stats: ConnectionStats, *, entrance: Entrance = own_port
+    app: web.Application, config: HttpConfig, stats: ConnectionStats, *, entrance: Entrance = own_port
 ) -> AsyncIterator[str]:
     """Serve the app as long as the block, yielding the URL; `tally` is counted up meanwhile.
 
     Raises `OperatorError` if the port can't be had, or if the process could not keep its bounds.
     """
     require_c_parser()
-    require_open_files(settings.http_max_connections)
-    limits = Limits.of(settings)
+    require_open_files(config.limits.connections)
+    limits = config.limits
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        acceptor = _door(app, runner, settings, stats)
-        async with _looking_at_the_clock(acceptor, limits), entrance(settings, acceptor) as url:
+        acceptor = _door(app, runner, config, stats)
+        async with _looking_at_the_clock(acceptor, limits), entrance(config, acceptor) as url:
             yield url
     finally:
         await runner.cleanup()
 
 
 def _door(
-    app: web.Application, runner: web.AppRunner, settings: Settings, stats: ConnectionStats
+    app: web.Application, runner: web.AppRunner, config: HttpConfig, stats: ConnectionStats
 ) -> Acceptor:
-    limits = Limits.of(settings)
+    limits = config.limits
     server = runner.server
     assert server is not None  # noqa: S101  it is there once the runner is set up
     handle = app[FAST_PATH].before(server.request_handler) if FAST_PATH in app else server.request_handler
     server.request_handler = limit_bodies(handle, limits, stats)
     build = partial(Connection, server, limits, stats)
-    return Acceptor(ConnectionLimits(limits, stats), stats, settings.trusted_proxies, build)
+    return Acceptor(ConnectionLimits(limits, stats), stats, config.trusted_proxies, build)
 
 
 @asynccontextmanager

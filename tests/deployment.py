@@ -22,8 +22,8 @@ from headcount.cli import app
 from headcount.log.access import open_log
 from headcount.log.topics import admin_client, create_topics
 from headcount.ops.status import read_status
-from headcount.settings import Settings, load_settings
-from headcount.wiring import serve_worker
+from headcount.wiring import Config, load_config
+from headcount.worker import serve_worker
 from ingest.batch import Partition
 from ingest.ports import Headers, Record
 from tests.people import KEY
@@ -65,7 +65,7 @@ class Deployment:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = {"USER_ID_HASH_KEY": KEY, **environment}
-        self.settings = self._settings_of("operator")
+        self.config = self._settings_of("operator")
         self.worker_settings = self._settings_of("worker")
 
     async def publish(
@@ -78,12 +78,12 @@ class Deployment:
     ) -> list[int]:
         """Publish records, one a batch; return their offsets."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.settings.kafka_bootstrap_servers, max_request_size=20_000_000
+            bootstrap_servers=self.config.kafka.bootstrap_servers, max_request_size=20_000_000
         )
         async with producer:
             sent = [
                 await producer.send_and_wait(
-                    topic or self.settings.kafka_topic,
+                    topic or self.config.kafka.topic,
                     value,
                     key=key,
                     partition=partition,
@@ -110,7 +110,7 @@ class Deployment:
             await wait_until(self.is_caught_up, deadline_seconds=20, message="everything was counted")
 
     async def is_caught_up(self) -> bool:
-        status = await read_status(self.settings)
+        status = await read_status(self.config)
         return status.lag == 0 and not status.catching_up
 
     def with_settings(self, **environment: str) -> "Deployment":
@@ -119,7 +119,7 @@ class Deployment:
 
     async def read(self, topic: str, *, partition: int = 0) -> list[Record]:
         """Return all records of a partition."""
-        async with open_log(self.settings, topic) as log:
+        async with open_log(self.config, topic) as log:
             found = Partition(topic, partition)
             return [
                 record async for portion in log.read(found, log.extents[found]) for record in portion.records
@@ -128,9 +128,9 @@ class Deployment:
     async def publish_large(self, value: bytes) -> None:
         """Publish a record of up to 20 MB, once Kafka knows that the topic takes such: it says so before."""
         resource = ConfigResource(
-            ConfigResourceType.TOPIC, self.settings.kafka_topic, {"max.message.bytes": "20000000"}
+            ConfigResourceType.TOPIC, self.config.kafka.topic, {"max.message.bytes": "20000000"}
         )
-        async with admin_client(self.settings) as admin:
+        async with admin_client(self.config) as admin:
             await admin.alter_configs([resource])
         await wait_until(lambda: self._is_taken(value), deadline_seconds=30, message="Kafka took the record")
 
@@ -143,8 +143,8 @@ class Deployment:
 
     async def drop_records(self, *, up_to: int, partition: int = 0) -> None:
         """Remove the oldest records of a partition, as retention does."""
-        native = TopicPartition(self.settings.kafka_topic, partition)
-        async with admin_client(self.settings) as admin:
+        native = TopicPartition(self.config.kafka.topic, partition)
+        async with admin_client(self.config) as admin:
             await admin.delete_records({native: RecordsToDelete(before_offset=up_to)})
 
     async def headcount(self, *arguments: str) -> Ended:
@@ -177,8 +177,8 @@ class Deployment:
     def _environment_of(self, user: str) -> dict[str, str]:
         return {**self.environment, "REDIS_URL": url_as(user, self.environment["REDIS_URL"])}
 
-    def _settings_of(self, user: str) -> Settings:
-        return load_settings(self._environment_of(user))
+    def _settings_of(self, user: str) -> Config:
+        return load_config(self._environment_of(user))
 
 
 @contextmanager
@@ -207,5 +207,5 @@ async def deployed(
             **environment,
         }
     )
-    await create_topics(deployment.settings)
+    await create_topics(deployment.config)
     yield deployment

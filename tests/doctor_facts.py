@@ -10,7 +10,7 @@ from headcount.ops.doctor.facts import Facts
 from headcount.ops.doctor.kafka_facts import KafkaFacts, Letters, PartitionFacts, Topic
 from headcount.ops.doctor.redis_facts import Memory, Persistence, RedisFacts, Replication, Server
 from headcount.ops.doctor.rights_facts import Rights
-from headcount.settings import load_settings
+from headcount.wiring import load_config
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent
 from projector.checkpoints import Progress
@@ -137,7 +137,7 @@ def kafka_facts(**changes: Any) -> KafkaFacts:  # noqa: ANN401 - any field
 
 def facts(*, redis: RedisFacts | None = None, kafka: KafkaFacts | None = None, **environment: str) -> Facts:
     return Facts(
-        settings=load_settings({"USER_ID_HASH_KEY": KEY, **environment}),
+        config=load_config({"USER_ID_HASH_KEY": KEY, **environment}),
         redis=redis or redis_facts(),
         kafka=kafka or kafka_facts(),
         now=NOW,

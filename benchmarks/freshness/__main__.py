@@ -31,7 +31,7 @@ from benchmarks.target import Target
 from headcount.cli.output import print_table
 from headcount.clients import kafka_options, worker_redis
 from headcount.log.topics import create_topics
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 RATES: Final = (1_000, 50_000, 100_000)
 BOUND_MILLISECONDS: Final = 500.0
@@ -73,11 +73,11 @@ def main(
 
 async def _measure(rates: Sequence[int], seconds: float, probes: float) -> tuple[Machine, list[Row]]:
     with shown() as progress:
-        async with private_servers(progress) as settings, worker_redis(settings) as redis:
-            async with _stage(settings) as (measurement, standings):
+        async with private_servers(progress) as config, worker_redis(config) as redis:
+            async with _stage(config) as (measurement, standings):
                 rows = []
                 for rate in progress.track(rates, description="rates"):
-                    async with load(settings, rate) as publisher:
+                    async with load(config, rate) as publisher:
                         row = await measurement.measure(
                             rate, publisher, probes_a_second=probes, seconds=seconds
                         )
@@ -87,20 +87,20 @@ async def _measure(rates: Sequence[int], seconds: float, probes: float) -> tuple
 
 
 @asynccontextmanager
-async def _stage(settings: Settings) -> AsyncIterator[tuple[Measurement, Standings]]:
+async def _stage(config: Config) -> AsyncIterator[tuple[Measurement, Standings]]:
     """Start all that takes part but the load, and wait until numbers are answered."""
-    await create_topics(settings)
-    viewers = await make_viewers(settings)
+    await create_topics(config)
+    viewers = await make_viewers(config)
     async with AsyncExitStack() as stack:
-        worker = await stack.enter_async_context(working(settings))
-        api = await stack.enter_async_context(answering(settings))
+        worker = await stack.enter_async_context(working(config))
+        api = await stack.enter_async_context(answering(config))
         session = aiohttp.ClientSession(f"http://127.0.0.1:{api.port}")
         await stack.enter_async_context(session)
         await ready(session)
-        producer = AIOKafkaProducer(acks="all", **kafka_options(settings))
+        producer = AIOKafkaProducer(acks="all", **kafka_options(config))
         await stack.enter_async_context(producer)
-        standings = await stack.enter_async_context(open_standings(settings))
-        prober = Prober(producer, settings.kafka_topic, session, viewers)
+        standings = await stack.enter_async_context(open_standings(config))
+        prober = Prober(producer, config.kafka.topic, session, viewers)
         yield Measurement(prober, standings, _processes(worker.pid, api.process)), standings
 
 

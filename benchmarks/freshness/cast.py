@@ -17,8 +17,7 @@ from benchmarks.freshness.probing import Viewer
 from benchmarks.projecting import environment_of
 from benchmarks.serving import Server, free_port, serving
 from headcount.clients import api_redis
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 
 VIEWERS: Final = 64
 """Enough that one is free for each probe, while the slowest take seconds."""
@@ -26,9 +25,9 @@ READY_SECONDS: Final = 60.0
 READY_LOOK_SECONDS: Final = 0.2
 
 
-async def make_viewers(settings: Settings) -> Sequence[Viewer]:
+async def make_viewers(config: Config) -> Sequence[Viewer]:
     """Make workspaces that nobody else is in, and a token for each that may ask as often as it likes."""
-    async with api_redis(settings) as redis:
+    async with api_redis(config) as redis:
         return [await _make_viewer(RedisTokenStore(redis), f"probe-{number}") for number in range(VIEWERS)]
 
 
@@ -44,11 +43,11 @@ async def _make_viewer(store: RedisTokenStore, workspace_id: str) -> Viewer:
 
 
 @asynccontextmanager
-async def answering(settings: Settings) -> AsyncIterator[Server]:
+async def answering(config: Config) -> AsyncIterator[Server]:
     """Run `headcount api`, as an operator does, until the block ends."""
     port = free_port()
     own = {"HTTP_PORT": str(port), "API_METRICS_PORT": "off"}
-    async with serving(("-m", "headcount", "api"), environment_of(settings) | own, port=port) as server:
+    async with serving(("-m", "headcount", "api"), environment_of(config) | own, port=port) as server:
         yield server
 
 
@@ -65,11 +64,11 @@ async def _is_ready(session: aiohttp.ClientSession) -> bool:
 
 
 @asynccontextmanager
-async def load(settings: Settings, rate: int) -> AsyncIterator[psutil.Process]:
+async def load(config: Config, rate: int) -> AsyncIterator[psutil.Process]:
     """Have that many events a second published as long as the block."""
     options = {
-        "--kafka": settings.kafka_bootstrap_servers,
-        "--topic": settings.kafka_topic,
+        "--kafka": config.kafka.bootstrap_servers,
+        "--topic": config.kafka.topic,
         "--rate": str(rate),
     }
     arguments = ("-m", "benchmarks.freshness.background", *_flat(options))

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from headcount.clients import kafka_options, worker_redis
 from headcount.log.topics import PARTITIONS
-from headcount.settings import Settings
+from headcount.wiring import Config
 from projector.checkpoints import read_progress
 
 DRAINED_EVENTS: Final = 1_000
@@ -57,10 +57,10 @@ class Standings:
 
 
 @asynccontextmanager
-async def open_standings(settings: Settings) -> AsyncIterator[Standings]:
+async def open_standings(config: Config) -> AsyncIterator[Standings]:
     """Connect to Kafka and Redis for the block."""
-    async with AIOKafkaConsumer(**kafka_options(settings)) as consumer, worker_redis(settings) as redis:
-        standings = Standings(consumer, settings.kafka_topic, redis)
+    async with AIOKafkaConsumer(**kafka_options(config)) as consumer, worker_redis(config) as redis:
+        standings = Standings(consumer, config.kafka.topic, redis)
         await (
             standings.look()
         )  # the first takes half a second, for the consumer knows nothing of the topic yet

@@ -22,7 +22,7 @@ from benchmarks.polling.wrk import Question
 from embedded.valkey import EmbeddedValkey
 from headcount.clients import worker_redis
 from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, configure, utc_now
 
 USER_ID: Final = "benchmark"
 
@@ -51,17 +51,17 @@ async def prepared() -> AsyncIterator[Stage]:
         valkey = EmbeddedValkey(home=Path(folder))
         await valkey.start()
         try:
-            settings = Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY)
-            async with worker_redis(settings) as redis:
-                yield await _fill(Path(folder), valkey.url, settings, redis)
+            config = configure(Settings(redis_url=SecretStr(valkey.url), user_id_hash_key=KEY))
+            async with worker_redis(config) as redis:
+                yield await _fill(Path(folder), valkey.url, config, redis)
         finally:
             await valkey.stop()
 
 
-async def _fill(folder: Path, url: str, settings: Settings, redis: Redis) -> Stage:
+async def _fill(folder: Path, url: str, config: Config, redis: Redis) -> Stage:
     last = utc_now().date()
     counts = make(last)
-    await project(settings, redis, counts)
+    await project(config, redis, counts)
     await sketch(redis, counts)
     logins = await _log_in(redis, weeks(last))
     return Stage(folder=folder, url=url, redis=redis, last=last, counts=counts, logins=logins)

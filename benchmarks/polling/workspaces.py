@@ -10,8 +10,7 @@ from redis.asyncio import Redis
 from api.endpoints.weekly_data.contract import WINDOW_DAYS
 from benchmarks.people import Counts, WorkspaceDay
 from benchmarks.polling.handlers import SKETCH
-from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, deployment, utc_now
+from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import Event
 from ingest.ports import Extent, LogState
@@ -56,13 +55,13 @@ def weeks(last: date) -> Iterator[WorkspaceDay]:
             yield WorkspaceDay(workspace_id, last - timedelta(days=back))
 
 
-async def project(settings: Settings, redis: Redis, counts: Counts) -> None:
+async def project(config: Config, redis: Redis, counts: Counts) -> None:
     """Count an event for each person and day, through the projection, as the whole of a log."""
     projection = RedisProjection(
-        redis, calendar(settings), counted_users(settings), deployment=deployment(settings), clock=utc_now
+        redis, calendar(config), counted_users(config), deployment=deployment(config), clock=utc_now
     )
     await projection.claim()
-    partition, start, end = Partition(settings.kafka_topic, 0), Offset(0), Offset(sum(counts.values()))
+    partition, start, end = Partition(config.kafka.topic, 0), Offset(0), Offset(sum(counts.values()))
     await projection.begin(LogState("benchmark", {partition: Extent(start, end)}))
     events = _events(counts)
     while batch := list(islice(events, _EVENTS_A_BATCH)):

@@ -14,9 +14,9 @@ from benchmarks.scale.reading import Reading, read_weeks
 from benchmarks.scale.rebuilding import Rebuilt, rebuild_growing
 from benchmarks.scale.topic import fill, settings_of
 from benchmarks.scale.turn import Turn, take_turn
-from benchmarks.stage import private_servers
+from benchmarks.stage import private_servers, with_topic
 from headcount.clients import worker_redis
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 REBUILT_TOPIC: Final = "rebuilt"
 
@@ -33,21 +33,21 @@ class Seen:
 
 async def measure(points: Sequence[Point], rounds: int, days: Sequence[int], progress: Progress) -> Seen:
     """Measure each point so many times, in turns, and rebuild a log of each number of days."""
-    async with private_servers(progress) as settings:
+    async with private_servers(progress) as config:
         for point in points:
             bar = progress.add_task(f"published: {point.topic}", total=point.shape.events)
-            await fill(point, settings, partial(_show, progress, bar))
+            await fill(point, config, partial(_show, progress, bar))
         turns: dict[str, list[Turn]] = {point.topic: [] for point in points}
         readings: dict[int, Reading] = {}
         for _ in progress.track(range(rounds), description="rounds"):
             for point in points:
-                own = settings_of(point, settings)
+                own = settings_of(point, config)
                 turns[point.topic].append(await take_turn(own, point.shape.events))
                 if point.dimension == "workspaces":
                     readings[point.size] = await read_weeks(own, point.shape)
         costs = [Cost.of(point, turns[point.topic]) for point in points]
-        rebuilds = await _rebuilds(settings, days, progress)
-        async with worker_redis(settings) as redis:
+        rebuilds = await _rebuilds(config, days, progress)
+        async with worker_redis(config) as redis:
             return Seen(await describe(redis), costs, readings, rebuilds)
 
 
@@ -55,9 +55,9 @@ def _show(progress: Progress, bar: TaskID, done: int) -> None:
     progress.update(bar, completed=done)
 
 
-async def _rebuilds(settings: Settings, days: Sequence[int], progress: Progress) -> Sequence[Rebuilt]:
-    own = settings.model_copy(update={"kafka_topic": REBUILT_TOPIC})
-    async with worker_redis(settings) as redis:
+async def _rebuilds(config: Config, days: Sequence[int], progress: Progress) -> Sequence[Rebuilt]:
+    own = with_topic(config, REBUILT_TOPIC)
+    async with worker_redis(config) as redis:
         await redis.flushall()
     bar = progress.add_task("rebuilds", total=len(days))
     found = []

@@ -10,8 +10,7 @@ from api.endpoints.weekly_data.contract import WINDOW_DAYS
 from benchmarks.backlog import SEED, Shape
 from benchmarks.projecting import working
 from headcount.clients import api_redis, worker_redis
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from projector.views.daily import CatchingUpError, RedisView
 
 READINGS: Final = 2_000
@@ -26,14 +25,14 @@ class Reading:
     script_microseconds: float
 
 
-async def read_weeks(settings: Settings, shape: Shape) -> Reading:
+async def read_weeks(config: Config, shape: Shape) -> Reading:
     """Read the weeks of workspaces at random, one after the other."""
     today, dice = utc_now().date(), random.Random(SEED)
     days = [today - timedelta(days=back) for back in range(WINDOW_DAYS)]
     clock = asyncio.get_running_loop().time
-    async with api_redis(settings) as client, worker_redis(settings) as redis:
+    async with api_redis(config) as client, worker_redis(config) as redis:
         view = RedisView(client)
-        async with working(settings):
+        async with working(config):
             await _answers(view)
         await redis.config_resetstat()
         began = clock()

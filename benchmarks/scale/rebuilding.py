@@ -22,8 +22,7 @@ from benchmarks.projecting import environment_of, publish, working
 from benchmarks.scale.redis_costs import counted_events, read_cpu_seconds
 from headcount.clients import worker_redis
 from headcount.demo.running import running
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 
 EVENTS_A_DAY: Final = 1_250_000
 
@@ -45,36 +44,36 @@ class Rebuilt:
     worker_peak_megabytes: float
 
 
-async def rebuild_growing(settings: Settings, days: Sequence[int]) -> AsyncIterator[Rebuilt]:
+async def rebuild_growing(config: Config, days: Sequence[int]) -> AsyncIterator[Rebuilt]:
     """Rebuild a log of so many days, and again each time that it has grown to as many as come next."""
     for before, now in pairwise((0, *days)):
         async with asyncio.TaskGroup() as growing:
-            growing.create_task(_publish(settings, newer_days=before, days=now - before))
-            counting = growing.create_task(_count(settings, now * EVENTS_A_DAY))
-        yield await _rebuild(settings, now, worker_peak_megabytes=counting.result())
+            growing.create_task(_publish(config, newer_days=before, days=now - before))
+            counting = growing.create_task(_count(config, now * EVENTS_A_DAY))
+        yield await _rebuild(config, now, worker_peak_megabytes=counting.result())
 
 
-async def _publish(settings: Settings, *, newer_days: int, days: int) -> None:
+async def _publish(config: Config, *, newer_days: int, days: int) -> None:
     """Publish the days that lie before those which are published already."""
     shape = Shape(events=days * EVENTS_A_DAY, days=days)
     values = make(shape, utc_now() - timedelta(days=newer_days))
-    await publish(settings, values, lambda _: None)
+    await publish(config, values, lambda _: None)
 
 
-async def _count(settings: Settings, events: int) -> float:
+async def _count(config: Config, events: int) -> float:
     """Have a worker count until the log holds so many events; return its peak memory in megabytes."""
-    async with worker_redis(settings) as redis, working(settings) as worker:
+    async with worker_redis(config) as redis, working(config) as worker:
         peak = PeakMemory(psutil.Process(worker.pid))
         async with running(peak.watch):
             await counted_events(redis, events, worker)
     return peak.megabytes
 
 
-async def _rebuild(settings: Settings, days: int, *, worker_peak_megabytes: float) -> Rebuilt:
+async def _rebuild(config: Config, days: int, *, worker_peak_megabytes: float) -> Rebuilt:
     clock = asyncio.get_running_loop().time
-    async with worker_redis(settings) as redis:
+    async with worker_redis(config) as redis:
         redis_before, cpu_before, began = await read_cpu_seconds(redis), _cpu_of_ended_children(), clock()
-        output, peak_megabytes = await _run(settings)
+        output, peak_megabytes = await _run(config)
         seconds = clock() - began
         redis_cpu_seconds = await read_cpu_seconds(redis) - redis_before
     records = orjson.loads(output)["records"]
@@ -90,10 +89,10 @@ async def _rebuild(settings: Settings, days: int, *, worker_peak_megabytes: floa
     )
 
 
-async def _run(settings: Settings) -> tuple[bytes, float]:
+async def _run(config: Config) -> tuple[bytes, float]:
     """Run it, and return what it printed and its peak memory in megabytes."""
     command = [sys.executable, "-m", "headcount", "rebuild", "--json"]
-    environment = {**os.environ, **environment_of(settings)}
+    environment = {**os.environ, **environment_of(config)}
     child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
     peak = PeakMemory(psutil.Process(child.pid))
     async with running(peak.watch):

@@ -12,7 +12,7 @@ from benchmarks.projecting import working
 from benchmarks.scale.redis_costs import counted_events, read_cpu_seconds
 from headcount.clients import worker_redis
 from headcount.demo.running import running
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 _ADDING: Final = ("cmdstat_sadd", "cmdstat_pfadd")
 
@@ -44,12 +44,12 @@ class _Mark:
     redis_cpu_seconds: float
 
 
-async def take_turn(settings: Settings, events: int) -> Turn:
+async def take_turn(config: Config, events: int) -> Turn:
     """Have a worker count a topic of so many events, from an empty Redis on."""
-    async with worker_redis(settings) as redis:
+    async with worker_redis(config) as redis:
         await redis.flushall()
         await redis.config_resetstat()
-        async with working(settings) as child:
+        async with working(config) as child:
             worker = psutil.Process(child.pid)
             peak = PeakMemory(worker)
             async with running(peak.watch):

@@ -76,16 +76,16 @@ def main(
 
 
 async def _measure(shape: Shape, rounds: int, cast: LineUp, progress: Progress) -> tuple[Runs, Machine]:
-    async with private_servers(progress) as settings:
-        stage, runs = Stage(settings, shape, progress), Runs()
+    async with private_servers(progress) as config:
+        stage, runs = Stage(config, shape, progress), Runs()
         for number in progress.track(range(rounds), description="rounds"):
             for contestant in cast.present:
                 backlog = await stage.backlog(contestant.share)
                 run = await take_turn(contestant, backlog, f"{contestant.name}-{number}")
                 runs.setdefault(contestant.name, []).append(run)
             if cast.has_pair:
-                runs.setdefault("pair", []).append(await run_pair(settings, shape, f"pair-{number}"))
-        async with worker_redis(settings) as redis:
+                runs.setdefault("pair", []).append(await run_pair(config, shape, f"pair-{number}"))
+        async with worker_redis(config) as redis:
             return runs, await describe(redis)
 
 

@@ -20,7 +20,8 @@ from headcount.clients import kafka_options
 from headcount.gc_tuning import tune_gc
 from headcount.settings import Settings
 from headcount.telemetry.logging import configure_logging
-from headcount.wiring import serve_worker
+from headcount.wiring import Config, configure
+from headcount.worker import serve_worker
 from ingest.kafka.polling import POLL_RECORDS
 from ingest.worker.stats import Stats
 
@@ -31,26 +32,26 @@ FASTEST_POLL_RECORDS: Final = 500
 """What the consumer takes at once, at which it is fastest: with more, collecting garbage costs more."""
 
 
-def work(settings: Settings, events: int) -> Run:
+def work(config: Config, events: int) -> Run:
     """Run the worker as it is."""
     tune_gc()  # as its command does
-    return asyncio.run(_work(settings, events))
+    return asyncio.run(_work(config, events))
 
 
-def consume(settings: Settings, events: int) -> Run:
+def consume(config: Config, events: int) -> Run:
     """Read the records and drop them: what aiokafka alone takes."""
-    return asyncio.run(_consume(settings, events, FASTEST_POLL_RECORDS))
+    return asyncio.run(_consume(config, events, FASTEST_POLL_RECORDS))
 
 
-def consume_batches(settings: Settings, events: int) -> Run:
+def consume_batches(config: Config, events: int) -> Run:
     """Do the same with as many records at once as the worker takes."""
-    return asyncio.run(_consume(settings, events, POLL_RECORDS))
+    return asyncio.run(_consume(config, events, POLL_RECORDS))
 
 
-async def _work(settings: Settings, events: int) -> Run:
+async def _work(config: Config, events: int) -> Run:
     stats, stopping = Stats(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(serve_worker(settings, stopping, stats=stats))
+        group.create_task(serve_worker(config, stopping, stats=stats))
         await _until(lambda: stats.records > 0)
         # What is read and not yet applied is not counted, though it is still to be applied: rather too slow a
         # worker than too fast a one.
@@ -61,13 +62,13 @@ async def _work(settings: Settings, events: int) -> Run:
     return run
 
 
-async def _consume(settings: Settings, events: int, at_once: int) -> Run:
+async def _consume(config: Config, events: int, at_once: int) -> Run:
     consumer = AIOKafkaConsumer(
-        settings.kafka_topic,
-        group_id=settings.kafka_group_id,
+        config.kafka.topic,
+        group_id=config.kafka.group_id,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        **kafka_options(settings),
+        **kafka_options(config),
     )
     await consumer.start()
     try:
@@ -94,7 +95,7 @@ async def _batch(consumer: AIOKafkaConsumer, at_once: int) -> int:
     return sum(map(len, polled.values()))
 
 
-CONTESTANTS: Final[Mapping[OurName, Callable[[Settings, int], Run]]] = {
+CONTESTANTS: Final[Mapping[OurName, Callable[[Config, int], Run]]] = {
     "worker": work,
     "consumer": consume,
     "consumer-batches": consume_batches,
@@ -112,14 +113,16 @@ def main(
 ) -> None:
     """Take part."""
     configure_logging("error", "console", libraries="critical")
-    settings = Settings(
-        kafka_bootstrap_servers=kafka,
-        kafka_topic=topic,
-        kafka_group_id=group,
-        redis_url=SecretStr(redis),
-        user_id_hash_key=KEY,
+    config = configure(
+        Settings(
+            kafka_bootstrap_servers=kafka,
+            kafka_topic=topic,
+            kafka_group_id=group,
+            redis_url=SecretStr(redis),
+            user_id_hash_key=KEY,
+        )
     )
-    CONTESTANTS[contestant](settings, events).print()
+    CONTESTANTS[contestant](config, events).print()
 
 
 if __name__ == "__main__":

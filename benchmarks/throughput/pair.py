@@ -19,14 +19,14 @@ from redis.asyncio import Redis
 from benchmarks.backlog import Shape, make
 from benchmarks.footprint import cpu_seconds
 from benchmarks.projecting import working
+from benchmarks.stage import with_topic
 from benchmarks.throughput.run import Run, peak_rss_bytes
 from benchmarks.throughput.servers import ServersWatch
 from benchmarks.throughput.stage import TURN_SECONDS
 from headcount.clients import kafka_options, worker_redis
 from headcount.log.topics import admin_client, create_topics
 from headcount.ops.replay.publisher import BATCH_BYTES
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from ingest.batch import Partition
 from projector.checkpoints import read_progress
 
@@ -40,9 +40,9 @@ Ends = Mapping[Partition, int]
 """How many events each partition holds."""
 
 
-async def run_pair(settings: Settings, shape: Shape, topic: str) -> Run:
+async def run_pair(config: Config, shape: Shape, topic: str) -> Run:
     """Let two workers have a turn on an empty Redis, and return what both took."""
-    own = settings.model_copy(update={"kafka_topic": topic, "kafka_group_id": topic})
+    own = with_topic(config, topic, group_id=topic)
     await create_topics(own)
     async with worker_redis(own) as redis:
         await redis.flushdb()
@@ -56,24 +56,24 @@ async def run_pair(settings: Settings, shape: Shape, topic: str) -> Run:
                 return await asyncio.wait_for(_watch(redis, ends, processes), TURN_SECONDS)
 
 
-async def _both_have_their_half(settings: Settings) -> None:
-    async with admin_client(settings) as admin:
+async def _both_have_their_half(config: Config) -> None:
+    async with admin_client(config) as admin:
         while True:
-            (response,) = await admin.describe_consumer_groups([settings.kafka_group_id])
+            (response,) = await admin.describe_consumer_groups([config.kafka.group_id])
             ((_, _, state, _, _, members, *_),) = response.groups
             if state == STABLE and len(members) == WORKERS:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _producer(settings: Settings) -> AIOKafkaProducer:
+def _producer(config: Config) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         acks="all",
         compression_type="lz4",
         max_batch_size=BATCH_BYTES,
-        transactional_id=settings.kafka_topic,
+        transactional_id=config.kafka.topic,
         transaction_timeout_ms=TRANSACTION_MILLISECONDS,
-        **kafka_options(settings),
+        **kafka_options(config),
     )
 
 

@@ -13,14 +13,14 @@ from rich.progress import Progress
 from benchmarks.backlog import Shape, activities
 from benchmarks.people import Counts, count, people_of
 from benchmarks.projecting import publish
+from benchmarks.stage import with_topic
 from benchmarks.throughput.line_up import Contestant
 from benchmarks.throughput.outcome import check
 from benchmarks.throughput.run import Run
 from benchmarks.throughput.servers import watched_servers
 from headcount.clients import worker_redis
 from headcount.ops.replay.recording import encode
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 
 TURN_SECONDS: Final = 600.0
 """A contestant that takes longer hangs."""
@@ -30,26 +30,26 @@ TURN_SECONDS: Final = 600.0
 class Backlog:
     """A topic full of events, and how many users each of its days has."""
 
-    settings: Settings
+    config: Config
     shape: Shape
     truth: Counts
 
 
-async def lay_out(settings: Settings, shape: Shape, progress: Progress) -> Backlog:
+async def lay_out(config: Config, shape: Shape, progress: Progress) -> Backlog:
     """Publish the events to a topic of their own."""
-    laid = settings.model_copy(update={"kafka_topic": f"backlog-{shape.events}"})
+    laid = with_topic(config, f"backlog-{shape.events}")
     made = list(activities(shape, utc_now()))
-    bar = progress.add_task(f"published to {laid.kafka_topic}", total=shape.events)
+    bar = progress.add_task(f"published to {laid.kafka.topic}", total=shape.events)
     values = (encode(activity, "message") for activity in made)
     await publish(laid, values, lambda done: progress.update(bar, completed=done))
-    return Backlog(settings=laid, shape=shape, truth=count(people_of(made)))
+    return Backlog(config=laid, shape=shape, truth=count(people_of(made)))
 
 
 class Stage:
     """The backlogs that contestants read, each published when it is first asked for."""
 
-    def __init__(self, settings: Settings, shape: Shape, progress: Progress) -> None:
-        self._settings = settings
+    def __init__(self, config: Config, shape: Shape, progress: Progress) -> None:
+        self._config = config
         self._shape = shape
         self._progress = progress
         self._laid: dict[int, Backlog] = {}
@@ -59,13 +59,13 @@ class Stage:
         events = int(self._shape.events * share)
         if events not in self._laid:
             shape = replace(self._shape, events=events)
-            self._laid[events] = await lay_out(self._settings, shape, self._progress)
+            self._laid[events] = await lay_out(self._config, shape, self._progress)
         return self._laid[events]
 
 
 async def take_turn(contestant: Contestant, backlog: Backlog, group: str) -> Run:
     """Let one have its turn, on an empty Redis and in a new group, so that it begins at the beginning."""
-    async with worker_redis(backlog.settings) as redis:
+    async with worker_redis(backlog.config) as redis:
         await redis.flushdb()
         async with watched_servers() as servers:
             run = await _in_child(contestant, backlog, group)
@@ -91,11 +91,11 @@ async def _in_child(contestant: Contestant, backlog: Backlog, group: str) -> Run
 
 
 def _options(backlog: Backlog, group: str) -> Mapping[str, str]:
-    settings = backlog.settings
+    config = backlog.config
     return {
-        "--kafka": settings.kafka_bootstrap_servers,
-        "--redis": settings.redis_url.get_secret_value(),
-        "--topic": settings.kafka_topic,
+        "--kafka": config.kafka.bootstrap_servers,
+        "--redis": config.redis.url,
+        "--topic": config.kafka.topic,
         "--group": group,
         "--events": str(backlog.shape.events),
     }

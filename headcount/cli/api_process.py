@@ -12,11 +12,11 @@ from functools import partial
 import structlog
 import typer
 
+from headcount.api import serve_api
 from headcount.cli.execution import serve
-from headcount.settings import Settings
 from headcount.signals import stopped_by_signals
 from headcount.telemetry.api_port import measured
-from headcount.wiring import serve_api
+from headcount.wiring import Config
 from httpd.processes.parent_channel import ParentChannel
 
 
@@ -30,14 +30,14 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(end.exit_code)
 
 
-async def _answer(parent_channel: ParentChannel, settings: Settings) -> None:
+async def _answer(parent_channel: ParentChannel, config: Config) -> None:
     async with stopped_by_signals() as stopping:
         with parent_channel.held():
             await serve_api(
-                settings,
+                config,
                 stopping,
                 on_listening=lambda _url: None,  # the parent says when all of them do
-                observe=partial(measured, settings),
+                observe=partial(measured, config),
                 entrance=parent_channel.entrance,
             )
 

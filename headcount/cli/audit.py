@@ -9,7 +9,7 @@ from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.cli.progress import reading
 from headcount.ops.audit.audit import open_audit
 from headcount.ops.audit.report import Damage, Report, Surplus
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 DAMAGED: Final = 1
 
@@ -41,13 +41,13 @@ def audit(
         raise typer.Exit(DAMAGED)
 
 
-async def _compare(settings: Settings) -> Report:
-    async with open_audit(settings) as audit, reading(audit.events):
+async def _compare(config: Config) -> Report:
+    async with open_audit(config) as audit, reading(audit.events):
         return await audit.compare()
 
 
-async def _repair(settings: Settings) -> Report:
-    async with open_audit(settings) as audit, reading(audit.events):
+async def _repair(config: Config) -> Report:
+    async with open_audit(config) as audit, reading(audit.events):
         return await audit.repair()
 
 

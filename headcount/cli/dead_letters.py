@@ -16,8 +16,7 @@ from headcount.ops.dead_letters.letters import Place
 from headcount.ops.dead_letters.overview import Query, find_letter, list_letters
 from headcount.ops.dead_letters.redrive import Outcome, open_redrive
 from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Plan, Selection, plan_redrive
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from ingest.events.event import DeadLetterReason
 
 _match_place = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII).fullmatch
@@ -71,7 +70,7 @@ def list_(
     Example: `headcount dead-letters list --reason wrong-form --since 1d`
     """
     query = Query(reason=reason, since=utc_now() - since if since else None, limit=limit)
-    found = ask(lambda settings: list_letters(settings, query))
+    found = ask(lambda config: list_letters(config, query))
     if json:
         print_json(found)
     elif found.reasons:
@@ -95,7 +94,7 @@ def show(
     """
     if raw and json:
         raise typer.BadParameter("--raw and --json exclude each other")
-    found = ask(lambda settings: find_letter(settings, letter))
+    found = ask(lambda config: find_letter(config, letter))
     if raw:
         print_value(found)
     elif json:
@@ -132,17 +131,17 @@ def redrive(  # noqa: PLR0913 - an option each
     if sum((bool(letters), reason is not None, everything)) != 1:
         raise typer.BadParameter("wanted is one of: places like 0:42, --reason REASON, --all")
     selection = Selection(places=frozenset(letters or ()), reason=reason, forced=force)
-    plan = ask(lambda settings: plan_redrive(settings, selection))
+    plan = ask(lambda config: plan_redrive(config, selection))
     if plan.places and not (dry_run or yes):
         typer.confirm(f"Publish {records_of(plan)} to {plan.topic} again?", abort=True, err=True)
-    outcome = ask(lambda settings: _redrive(settings, plan)) if plan.places and not dry_run else None
+    outcome = ask(lambda config: _redrive(config, plan)) if plan.places and not dry_run else None
     if json:
         print_json(document(plan, outcome))
     else:
         print_outcome(plan, outcome)
 
 
-async def _redrive(settings: Settings, plan: Plan) -> Outcome:
+async def _redrive(config: Config, plan: Plan) -> Outcome:
     total = len(plan.places)
-    async with open_redrive(settings) as running, shown(lambda: running.done, total, unit="letters"):
+    async with open_redrive(config) as running, shown(lambda: running.done, total, unit="letters"):
         return await running.run(plan.places)

@@ -10,7 +10,7 @@ from headcount.cli.execution import ask
 from headcount.cli.output import print_json
 from headcount.ops.descriptions.asyncapi import asyncapi_document
 from headcount.ops.descriptions.schemas import Document, event_schema
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 
 class Subject(Enum):
@@ -31,18 +31,18 @@ def describe(
     Example: `headcount describe event > event.schema.json`
     """
 
-    async def work(settings: Settings) -> Document:
-        return document_of(subject, settings)
+    async def work(config: Config) -> Document:
+        return document_of(subject, config)
 
     print_json(ask(work))
 
 
-def document_of(subject: Subject, settings: Settings) -> Document:
+def document_of(subject: Subject, config: Config) -> Document:
     """Generate a description."""
     match subject:
         case Subject.EVENT:
             return event_schema()
         case Subject.ASYNCAPI:
-            return asyncapi_document(settings.kafka_topic)
+            return asyncapi_document(config.kafka.topic)
         case Subject.OPENAPI:
             return openapi_document()

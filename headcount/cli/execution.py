@@ -13,12 +13,12 @@ from redis.exceptions import RedisError
 
 from api.errors import TokensUnavailableError
 from headcount.gc_tuning import leave_out_start, tune_gc
-from headcount.settings import Settings, load_settings
 from headcount.telemetry.logging import configure_logging
+from headcount.wiring import Config, load_config
 from ingest.errors import HeadcountError
 
 T = TypeVar("T")
-Work = Callable[[Settings], Coroutine[Any, Any, T]]
+Work = Callable[[Config], Coroutine[Any, Any, T]]
 
 FAILED: Final = 1
 UNKNOWN: Final = 3
@@ -35,30 +35,30 @@ _SURROUNDINGS: Final = frozenset(
 def ask(work: Work[T]) -> T:
     """Run a short command: only its own answer or sentence is shown, not what the libraries log."""
     with _sentences():
-        settings = load_settings(os.environ)
-        configure_logging(settings.log_level, settings.log_format, libraries="critical")
+        config = load_config(os.environ)
+        configure_logging(config.telemetry.log_level, config.telemetry.log_format, libraries="critical")
         tune_gc()  # whatever the command, it may read a whole log
-        return asyncio.run(work(settings))
+        return asyncio.run(work(config))
 
 
 def serve(work: Work[None]) -> None:
     """Run a part that goes on until it is stopped, and logs each change of its state."""
     with _sentences():
-        settings = load_settings(os.environ)
-        configure_logging(settings.log_level, settings.log_format)
+        config = load_config(os.environ)
+        configure_logging(config.telemetry.log_level, config.telemetry.log_format)
         leave_out_start()
-        asyncio.run(work(settings))
+        asyncio.run(work(config))
 
 
 def host(work: Work[None]) -> None:
     """Run a command that speaks to a person itself: it logs warnings only, unless a level is set."""
     with _sentences():
-        settings = load_settings(os.environ)
-        if "log_level" in settings.model_fields_set:
-            configure_logging(settings.log_level, settings.log_format)
+        config = load_config(os.environ)
+        if config.telemetry.is_log_level_set:
+            configure_logging(config.telemetry.log_level, config.telemetry.log_format)
         else:
-            configure_logging("warning", settings.log_format, libraries="critical")
-        asyncio.run(work(settings))
+            configure_logging("warning", config.telemetry.log_format, libraries="critical")
+        asyncio.run(work(config))
 
 
 @contextmanager

@@ -40,13 +40,13 @@ def forget(
 
     Example: `headcount forget --workspace developers --user anna`
     """
-    forgotten = ask(lambda settings: forget_user(settings, workspace, user))
+    forgotten = ask(lambda config: forget_user(config, workspace, user))
     if not json:
         typer.echo(_tell(forgotten))
     report = None
     if forgotten.estimates and rebuild:
         judge = accept_loss if yes else refuse_loss
-        report = ask(lambda settings: replace(settings, judge))
+        report = ask(lambda config: replace(config, judge))
     if json:
         print_json(Outcome(forgotten=forgotten, rebuild=report))
     elif report:

@@ -8,7 +8,7 @@ import typer
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, print_json, print_table
 from headcount.clients import worker_redis
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.ports import GapCause
 from projector.checkpoints import read_progress
 from projector.gaps import GapReport, read_acknowledged
@@ -71,13 +71,13 @@ def acknowledge(*, json: AsJson = False) -> None:
         typer.echo(f"Acknowledged: {len(acknowledged)}.")
 
 
-async def _read(settings: Settings) -> Gaps:
-    async with worker_redis(settings) as redis:
+async def _read(config: Config) -> Gaps:
+    async with worker_redis(config) as redis:
         return Gaps(list((await read_progress(redis)).gaps), await read_acknowledged(redis))
 
 
-async def _acknowledge(settings: Settings) -> list[GapReport]:
-    async with worker_redis(settings) as redis:
+async def _acknowledge(config: Config) -> list[GapReport]:
+    async with worker_redis(config) as redis:
         found = list((await read_progress(redis)).gaps)
         await put_aside(redis, len(found))
     return found

@@ -10,7 +10,7 @@ from headcount.cli.progress import shown
 from headcount.ops.audit.report import Damage
 from headcount.ops.rebuild.rebuild import Judge, open_rebuild
 from headcount.ops.rebuild.report import Report, accept_loss, refuse_loss
-from headcount.settings import Settings
+from headcount.wiring import Config
 from projector.counter_config import Change
 
 Yes = Annotated[
@@ -42,20 +42,20 @@ def rebuild(
     Example: `TIME_ZONE=Europe/Vienna headcount rebuild`
     """
     judge = accept_loss if yes else refuse_loss
-    show_report(ask(examine if dry_run else lambda settings: replace(settings, judge)), json=json)
+    show_report(ask(examine if dry_run else lambda config: replace(config, judge)), json=json)
 
 
-async def replace(settings: Settings, judge: Judge) -> Report:
+async def replace(config: Config, judge: Judge) -> Report:
     """Run a rebuild that switches over."""
-    async with open_rebuild(settings) as rebuild:
+    async with open_rebuild(config) as rebuild:
         counting = rebuild.counting
         async with shown(lambda: counting.done, counting.total, unit="records"):
             return await rebuild.replace(judge)
 
 
-async def examine(settings: Settings) -> Report:
+async def examine(config: Config) -> Report:
     """Run a rebuild that only reports."""
-    async with open_rebuild(settings) as rebuild:
+    async with open_rebuild(config) as rebuild:
         counting = rebuild.counting
         async with shown(lambda: counting.done, counting.total, unit="records"):
             return await rebuild.examine()

@@ -16,9 +16,8 @@ from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.replay.recording import LINE_FORM, Activity, Survey, read, shifted, survey
 from headcount.ops.replay.replay import End, Replay
-from headcount.settings import Settings
 from headcount.signals import stopped_by_signals
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 
 _ENDS: Final[dict[End, str]] = {
     "complete": "The whole recording is published.",
@@ -81,7 +80,7 @@ def replay(
     Example: `headcount replay activity.tsv.gz --shift-to-today --speed 60`
     """
     request = Request(file=file, shift_to_today=shift_to_today, speed=speed, event_type=event_type)
-    summary = ask(lambda settings: _replay(settings, request))
+    summary = ask(lambda config: _replay(config, request))
     if json:
         print_json(summary)
     else:
@@ -93,12 +92,12 @@ def replay(
         raise typer.Exit(INTERRUPTED)
 
 
-async def _replay(settings: Settings, request: Request) -> Summary:
+async def _replay(config: Config, request: Request) -> Summary:
     found = survey(request.file)
-    await create_topics(settings)
+    await create_topics(config)
     async with (
         stopped_by_signals() as stopping,
-        open_publisher(settings) as publisher,
+        open_publisher(config) as publisher,
         shown(lambda: publisher.acknowledged, found.lines, unit="events"),
     ):
         start = time.monotonic()
@@ -106,7 +105,7 @@ async def _replay(settings: Settings, request: Request) -> Summary:
         outcome = await running.run(request.activities(found), request.event_type)
         seconds = time.monotonic() - start
     return Summary(
-        topic=settings.kafka_topic,
+        topic=config.kafka.topic,
         published=outcome.published,
         seconds=seconds,
         events_per_second=outcome.published / seconds,

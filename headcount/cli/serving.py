@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from headcount.api import serve_api
 from headcount.api_parent import serve_api_processes
 from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
@@ -17,11 +18,11 @@ from headcount.demo.home import occupied
 from headcount.demo.key_file import key_file
 from headcount.demo.screen import Screen
 from headcount.gc_tuning import tune_gc
-from headcount.settings import MOST_PROCESSES, Settings
+from headcount.settings import MOST_PROCESSES
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from headcount.telemetry.api_port import api_port
 from headcount.telemetry.worker_port import serve_measured_worker
-from headcount.wiring import serve_api
+from headcount.wiring import Config
 from ingest.errors import OperatorError
 
 
@@ -43,7 +44,7 @@ def services(*, json: AsJson = False) -> None:
     Example: `headcount services > .env &`
     """
     show = print_json if json else _print_lines
-    host(lambda settings: cancelled_by_signals(_hold_servers(settings, show), _tell))
+    host(lambda config: cancelled_by_signals(_hold_servers(config, show), _tell))
 
 
 def worker() -> None:
@@ -79,11 +80,11 @@ def api(
     serve(partial(_api, processes))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(config: Config) -> None:
     with _embedded():
         from headcount.demo.run import run as run_everything  # noqa: PLC0415 - see _embedded
     screen = Screen(Console())
-    await cancelled_by_signals(run_everything(settings, screen), screen.say)
+    await cancelled_by_signals(run_everything(config, screen), screen.say)
 
 
 @contextmanager
@@ -98,16 +99,16 @@ def _embedded() -> Iterator[None]:
         ) from error
 
 
-async def _hold_servers(settings: Settings, show: Callable[[Mapping[str, str]], None]) -> None:
+async def _hold_servers(config: Config, show: Callable[[Mapping[str, str]], None]) -> None:
     with _embedded():
         from headcount.demo.servers import embedded_servers  # noqa: PLC0415 - see _embedded
-    with occupied(settings.headcount_home):
-        async with embedded_servers(settings, _tell) as ours:
+    with occupied(config.home):
+        async with embedded_servers(config, _tell) as ours:
             show(
                 {
-                    "kafka_bootstrap_servers": ours.kafka_bootstrap_servers,
-                    "redis_url": ours.redis_url.get_secret_value(),
-                    "user_id_hash_key_file": os.fspath(key_file(ours.headcount_home)),
+                    "kafka_bootstrap_servers": ours.kafka.bootstrap_servers,
+                    "redis_url": ours.redis.url,
+                    "user_id_hash_key_file": os.fspath(key_file(ours.home)),
                 }
             )
             await asyncio.Event().wait()
@@ -122,15 +123,15 @@ def _print_lines(addresses: Mapping[str, str]) -> None:
         typer.echo(f"{name.upper()}={address}")
 
 
-async def _worker(settings: Settings) -> None:
+async def _worker(config: Config) -> None:
     async with stopped_by_signals() as stopping:
-        await serve_measured_worker(settings, stopping)
+        await serve_measured_worker(config, stopping)
 
 
-async def _api(processes: int | None, settings: Settings) -> None:
-    count = processes or settings.http_processes
+async def _api(processes: int | None, config: Config) -> None:
+    count = processes or config.http.processes
     async with stopped_by_signals() as stopping:
         if count == 1:
-            await serve_api(settings, stopping, observe=partial(api_port, settings))
+            await serve_api(config, stopping, observe=partial(api_port, config))
         else:
-            await serve_api_processes(settings, stopping, processes=count, environ=os.environ)
+            await serve_api_processes(config, stopping, processes=count, environ=os.environ)

@@ -29,10 +29,10 @@ def skip(
 
     Example: `headcount skip --partition 2 --to 1042`
     """
-    planned = ask(lambda settings: skipping.plan_skip(settings, partition, to))
+    planned = ask(lambda config: skipping.plan_skip(config, partition, to))
     if not yes:
         typer.confirm(f"{_describe(planned)} Go on?", abort=True, err=True)
-    gap = ask(lambda settings: skipping.skip(settings, planned))
+    gap = ask(lambda config: skipping.skip(config, planned))
     if json:
         print_json(gap)
     else:

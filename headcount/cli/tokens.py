@@ -14,8 +14,7 @@ from api.store.tokens import RedisTokenStore
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, print_json, print_table
 from headcount.clients import api_redis
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from ingest.errors import OperatorError
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -65,7 +64,7 @@ def create(
             created_at=now,
             expires_at=now + expires_in if expires_in else None,
         )
-        ask(lambda settings: _add(settings, token))
+        ask(lambda config: _add(config, token))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     shown = {
@@ -102,7 +101,7 @@ def revoke(token_id: Annotated[str, typer.Argument(metavar="ID", help="As `token
 
     Example: `headcount tokens revoke 3f2a9c04d1be`
     """
-    ask(lambda settings: _revoke(settings, token_id))
+    ask(lambda config: _revoke(config, token_id))
     typer.echo(f"Revoked {token_id}.")
 
 
@@ -120,22 +119,22 @@ def _describe(token: Token, now: datetime) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[RedisTokenStore]:
-    async with api_redis(settings) as redis:
+async def _store(config: Config) -> AsyncIterator[RedisTokenStore]:
+    async with api_redis(config) as redis:
         yield RedisTokenStore(redis)
 
 
-async def _add(settings: Settings, token: Token) -> None:
-    async with _store(settings) as store:
+async def _add(config: Config, token: Token) -> None:
+    async with _store(config) as store:
         await store.add(token)
 
 
-async def _list(settings: Settings) -> list[Token]:
-    async with _store(settings) as store:
+async def _list(config: Config) -> list[Token]:
+    async with _store(config) as store:
         return await store.list()
 
 
-async def _revoke(settings: Settings, token_id: str) -> None:
-    async with _store(settings) as store:
+async def _revoke(config: Config, token_id: str) -> None:
+    async with _store(config) as store:
         if await store.revoke(token_id, utc_now()) is None:
             raise OperatorError(f"There is no token with the id {token_id}; see: headcount tokens list")

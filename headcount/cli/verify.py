@@ -9,7 +9,7 @@ from headcount.cli.output import NOTHING, AsJson, instant, print_json, print_tab
 from headcount.cli.progress import reading
 from headcount.ops.verify.report import STANDARD_ERRORS, Day, Report
 from headcount.ops.verify.verification import open_verification
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.events.event import is_workspace_id
 from projector.views.daily import ESTIMATE_STANDARD_ERROR
 
@@ -47,7 +47,7 @@ def verify(
     Example: `headcount verify --workspace developers --days 8`
     """
     with unknown_if_failed():
-        report = ask(lambda settings: _verify(settings, workspace, days))
+        report = ask(lambda config: _verify(config, workspace, days))
     if json:
         print_json(report)
     else:
@@ -56,9 +56,9 @@ def verify(
         raise typer.Exit(UNKNOWN if report.within is None else OUTSIDE)
 
 
-async def _verify(settings: Settings, workspace_id: str, number_of_days: int) -> Report:
+async def _verify(config: Config, workspace_id: str, number_of_days: int) -> Report:
     async with (
-        open_verification(settings, workspace_id, number_of_days) as verification,
+        open_verification(config, workspace_id, number_of_days) as verification,
         reading(verification.events),
     ):
         return await verification.report()

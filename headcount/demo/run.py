@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import ClientSession
 
 from api.store.tokens import RedisTokenStore
+from headcount.api import check_port, serve_api
 from headcount.clients import api_redis
 from headcount.demo.client import USER_ID, WORKSPACE_ID, Demo, demo_token
 from headcount.demo.home import occupied, write_private
@@ -23,95 +24,92 @@ from headcount.log.topics import create_topics
 from headcount.ops.replay.live import DAYS, Bookmark, LiveReplay
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.replay.week import load_week
-from headcount.settings import Settings
 from headcount.telemetry.api_port import api_port
 from headcount.telemetry.port import api_port_of, check_ports, worker_port_of
 from headcount.telemetry.worker_port import serve_measured_worker
-from headcount.wiring import check_port, serve_api, utc_now
+from headcount.wiring import Config, utc_now
 from ingest.worker.stats import Stats
 
 RUN_FILE: Final = "run.json"
 
 
-async def run(settings: Settings, screen: Screen) -> None:
+async def run(config: Config, screen: Screen) -> None:
     """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
-    await check_port(settings)  # now, and not when the servers are up
-    await check_ports(settings)
-    with occupied(settings.headcount_home) as home:
+    await check_port(config)  # now, and not when the servers are up
+    await check_ports(config)
+    with occupied(config.home) as home:
         (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
         screen.say("Starting Kafka and Valkey ...")
-        async with embedded_servers(settings, screen.say) as ours:
+        async with embedded_servers(config, screen.say) as ours:
             await _run_on(ours, screen)
 
 
-async def _run_on(settings: Settings, screen: Screen) -> None:
-    await create_topics(settings)
+async def _run_on(config: Config, screen: Screen) -> None:
+    await create_topics(config)
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stats = Stats()
     async with (
         running(
-            partial(
-                serve_api, settings, on_listening=listening.set_result, observe=partial(api_port, settings)
-            )
+            partial(serve_api, config, on_listening=listening.set_result, observe=partial(api_port, config))
         ),
-        running(partial(serve_measured_worker, settings, stats=stats)),
-        open_publisher(settings) as publisher,
+        running(partial(serve_measured_worker, config, stats=stats)),
+        open_publisher(config) as publisher,
     ):
-        demo = await _demo(settings, await listening)
-        bookmark = Bookmark(settings.headcount_home / "replay.json", settings.kafka_topic)
+        demo = await _demo(config, await listening)
+        bookmark = Bookmark(config.home / "replay.json", config.kafka.topic)
         live = LiveReplay(load_week(), publisher, bookmark, utc_now)
         screen.say(f"Published {await live.catch_up():,} events of the last {DAYS} days.")
         async with running(live.follow), ClientSession() as session:
-            await _present(settings, demo, Watch(settings, demo, session, stats), screen)
+            await _present(config, demo, Watch(config, demo, session, stats), screen)
 
 
-async def _demo(settings: Settings, api_url: str) -> Demo:
-    async with api_redis(settings) as redis:
-        kept = settings.headcount_home / "token.json"
+async def _demo(config: Config, api_url: str) -> Demo:
+    async with api_redis(config) as redis:
+        kept = config.home / "token.json"
         token = await demo_token(RedisTokenStore(redis), kept, utc_now())
-    return Demo(api_url=api_url, auth_token=token, time_zone=settings.time_zone)
+    return Demo(api_url=api_url, auth_token=token, time_zone=config.counting.time_zone)
 
 
-async def _present(settings: Settings, demo: Demo, watch: Watch, screen: Screen) -> None:
+async def _present(config: Config, demo: Demo, watch: Watch, screen: Screen) -> None:
     await watch.first_answer()
-    with _run_file(settings, demo) as run_file:
+    with _run_file(config, demo) as run_file:
         screen.block(
             curl=demo.curl(utc_now()),
-            environment={name.upper(): value for name, value in _addresses(settings).items()},
-            metrics=_metrics(settings),
+            environment={name.upper(): value for name, value in _addresses(config).items()},
+            metrics=_metrics(config),
             run_file=run_file,
         )
         with screen.flowing() as show:
             await watch.follow(show, screen.refresh_seconds)
 
 
-def _addresses(settings: Settings) -> dict[str, str]:
+def _addresses(config: Config) -> dict[str, str]:
     """Return the settings with which other commands work on what is running."""
     return {
-        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
-        "kafka_topic": settings.kafka_topic,
-        "redis_url": settings.redis_url.get_secret_value(),
-        "user_id_hash_key_file": os.fspath(key_file(settings.headcount_home)),
+        "kafka_bootstrap_servers": config.kafka.bootstrap_servers,
+        "kafka_topic": config.kafka.topic,
+        "redis_url": config.redis.url,
+        "user_id_hash_key_file": os.fspath(key_file(config.home)),
     }
 
 
-def _metrics(settings: Settings) -> str:
-    ports = [port for port in (worker_port_of(settings), api_port_of(settings)) if port]
+def _metrics(config: Config) -> str:
+    ports = [port for port in (worker_port_of(config), api_port_of(config)) if port]
     if not all(port.number for port in ports):
         return "free ports, which LOG_LEVEL=info names"
     return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "no port: off"
 
 
 @contextmanager
-def _run_file(settings: Settings, demo: Demo) -> Iterator[Path]:
+def _run_file(config: Config, demo: Demo) -> Iterator[Path]:
     """Keep the file while the addresses in it answer; a stale one would send a script nowhere."""
-    path = settings.headcount_home / RUN_FILE
+    path = config.home / RUN_FILE
     document = {
         "api_url": demo.api_url,
         "workspace_id": WORKSPACE_ID,
         "user_id": USER_ID,
         "auth_token": demo.auth_token,
-        **_addresses(settings),
+        **_addresses(config),
         "pid": os.getpid(),
     }
     write_private(path, document)

@@ -9,8 +9,7 @@ from aiohttp import ClientError, ClientSession
 from headcount.demo.client import Answer, Demo
 from headcount.demo.screen import Flow
 from headcount.ops.status import Status, read_status
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from ingest.errors import UnavailableError
 from ingest.worker.stats import Stats
 
@@ -21,8 +20,8 @@ FIRST_ANSWER_SECONDS: Final = 120.0
 class Watch:
     """One client with its session; `tally` belongs to the worker."""
 
-    def __init__(self, settings: Settings, demo: Demo, session: ClientSession, stats: Stats) -> None:
-        self._settings = settings
+    def __init__(self, config: Config, demo: Demo, session: ClientSession, stats: Stats) -> None:
+        self._config = config
         self._demo = demo
         self._session = session
         self._stats = stats
@@ -65,7 +64,7 @@ class Watch:
 
     async def _status(self) -> Status | None:
         try:
-            return await read_status(self._settings)
+            return await read_status(self._config)
         except UnavailableError:
             return None
 

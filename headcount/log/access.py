@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
 from headcount.log.topics import admin_client
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
@@ -20,22 +20,22 @@ from ingest.kafka.topic_metadata import read_topic_id
 from ingest.ports import Extent
 
 
-async def current_topic_id(settings: Settings, topic: str) -> str:
+async def current_topic_id(config: Config, topic: str) -> str:
     """Return the topic's id, which tells it from one of the same name before; raises `UnavailableError`."""
-    client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
+    client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(config))
     try:
         await client.bootstrap()
         return await read_topic_id(client, topic)
     except KafkaError as error:
-        raise _unanswered(settings, error) from error
+        raise _unanswered(config, error) from error
     finally:
         await client.close()
 
 
 @asynccontextmanager
-async def open_log(settings: Settings, topic: str) -> AsyncIterator[LogReader]:
+async def open_log(config: Config, topic: str) -> AsyncIterator[LogReader]:
     """Open a topic for reading; raises `UnavailableError` where Kafka is out of reach."""
-    async with admin_client(settings) as admin:
+    async with admin_client(config) as admin:
         # Of all topics: to ask for one by name is what creates it, where a broker is set up so.
         described = await admin.describe_topics()
     numbers = [
@@ -51,14 +51,14 @@ async def open_log(settings: Settings, topic: str) -> AsyncIterator[LogReader]:
         isolation_level="read_committed",
         fetch_max_wait_ms=POLL_MILLISECONDS,
         request_timeout_ms=QUESTION_MILLISECONDS,
-        **kafka_options(settings),
+        **kafka_options(config),
     )
     try:
         await consumer.start()
         await asyncio.sleep(0)  # a consumer that is stopped before its tasks have begun cancels who stops it
         yield LogReader(consumer, await _extents(consumer, [TopicPartition(topic, each) for each in numbers]))
     except KafkaError as error:
-        raise _unanswered(settings, error) from error
+        raise _unanswered(config, error) from error
     finally:
         await close_within("log reader", consumer.stop())
 
@@ -74,5 +74,5 @@ async def _extents(
     }
 
 
-def _unanswered(settings: Settings, error: KafkaError) -> UnavailableError:
-    return UnavailableError(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}")
+def _unanswered(config: Config, error: KafkaError) -> UnavailableError:
+    return UnavailableError(f"Kafka at {config.kafka.bootstrap_servers} does not answer: {error}")

@@ -7,7 +7,7 @@ from operator import attrgetter
 from redis.asyncio import Redis
 
 from headcount.ops.log_scope.counted import read_counted
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
@@ -38,9 +38,9 @@ class Scope:
         return {partition: spans[0].beginning for partition, spans in self.spans.items()}
 
 
-async def read_scope(settings: Settings, redis: Redis, log: LogReader) -> Scope:
+async def read_scope(config: Config, redis: Redis, log: LogReader) -> Scope:
     """Find out what is counted now; raises as `read_counted` does."""
-    return await scope_of(await read_counted(settings, redis), redis, log)
+    return await scope_of(await read_counted(config, redis), redis, log)
 
 
 async def scope_of(progress: Progress, redis: Redis, log: LogReader) -> Scope:

@@ -16,7 +16,7 @@ from aiokafka.errors import (
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
 from headcount.preflight.kafka import check_entry
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import OperatorError, UnavailableError
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 
@@ -31,14 +31,14 @@ _LACKS_RIGHT: Final = (
 
 
 @asynccontextmanager
-async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
     """Open an admin client.
 
     Raises `UnavailableError` where Kafka is out of reach, `OperatorError` where it does not let us in.
     """
-    admin = AIOKafkaAdminClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
+    admin = AIOKafkaAdminClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(config))
     try:
-        await _start(admin, settings)
+        await _start(admin, config)
         yield admin
     except _LACKS_RIGHT as error:
         raise OperatorError(
@@ -46,31 +46,31 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         ) from error
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
-            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error or 'it took too long'}"
+            f"Kafka at {config.kafka.bootstrap_servers} does not answer: {error or 'it took too long'}"
         ) from error
     finally:
         await admin.close()
 
 
-async def _start(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+async def _start(admin: AIOKafkaAdminClient, config: Config) -> None:
     try:
         await admin.start()
     except KafkaError:
-        await check_entry(settings)
+        await check_entry(config)
         raise
 
 
-async def create_topics(settings: Settings) -> None:
+async def create_topics(config: Config) -> None:
     """Make the topic and its dead-letter topic, keeping records as long as their days are kept."""
-    wanted = {settings.kafka_topic: PARTITIONS, settings.kafka_topic + DEAD_LETTER_SUFFIX: 1}
-    days = settings.retention_days
+    wanted = {config.kafka.topic: PARTITIONS, config.kafka.topic + DEAD_LETTER_SUFFIX: 1}
+    days = config.counting.retention_days
     retention = {"retention.ms": str(days * MILLISECONDS_A_DAY if days else -1)}
     configs = {
         # The broker's stamp: what is ahead of the clock is then told the same way at every reading.
-        settings.kafka_topic: retention | {"message.timestamp.type": "LogAppendTime"},
-        settings.kafka_topic + DEAD_LETTER_SUFFIX: retention,  # a letter keeps its record's timestamp
+        config.kafka.topic: retention | {"message.timestamp.type": "LogAppendTime"},
+        config.kafka.topic + DEAD_LETTER_SUFFIX: retention,  # a letter keeps its record's timestamp
     }
-    async with admin_client(settings) as admin:
+    async with admin_client(config) as admin:
         missing = wanted.keys() - set(await admin.list_topics())
         if not missing:
             return

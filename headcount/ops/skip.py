@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from headcount.clients import worker_redis
 from headcount.log.access import open_log
 from headcount.ops.log_scope.counted import read_counted
-from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, deployment, utc_now
+from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError
 from ingest.kafka.log_reader import LogReader
@@ -27,14 +26,14 @@ class Skip:
     end: Offset
 
 
-async def plan_skip(settings: Settings, number: int, to: int | None) -> Skip:
+async def plan_skip(config: Config, number: int, to: int | None) -> Skip:
     """Hold a wish against log and checkpoint; without `to`, find where the log can be read again.
 
     Raises `OperatorError` for a skip that is none, `UnavailableError`.
     """
-    partition = Partition(settings.kafka_topic, number)
-    async with open_log(settings, partition.topic) as log, worker_redis(settings) as redis:
-        progress = await read_counted(settings, redis)
+    partition = Partition(config.kafka.topic, number)
+    async with open_log(config, partition.topic) as log, worker_redis(config) as redis:
+        progress = await read_counted(config, redis)
         checkpoint = progress.checkpoints.get(partition)
         if checkpoint is None or partition not in log.extents:
             raise OperatorError(f"{partition} is not counted: there is nothing to skip.")
@@ -74,14 +73,14 @@ async def first_readable(log: LogReader, partition: Partition, span: Extent) -> 
     return good
 
 
-async def skip(settings: Settings, planned: Skip) -> GapReport:
+async def skip(config: Config, planned: Skip) -> GapReport:
     """Move the checkpoint, and return the gap as it is on record now.
 
     Raises `OperatorError` where the checkpoint moved meanwhile, `UnavailableError`.
     """
-    async with worker_redis(settings) as redis:
+    async with worker_redis(config) as redis:
         projection = RedisProjection(
-            redis, calendar(settings), counted_users(settings), deployment=deployment(settings), clock=utc_now
+            redis, calendar(config), counted_users(config), deployment=deployment(config), clock=utc_now
         )
         if (await projection.checkpoints()).topic_id == planned.topic_id:
             expected, to = planned.checkpoint, planned.to

@@ -11,8 +11,7 @@ from api.health import FRESH_FOR
 from headcount.clients import api_redis
 from headcount.log.access import open_log
 from headcount.log.topics import admin_client
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
 from projector.activity_filter import read_audience
 from projector.checkpoints import Progress, read_progress
@@ -51,16 +50,16 @@ class Status:
     concerns: tuple[str, ...]
 
 
-async def read_status(settings: Settings) -> Status:
+async def read_status(config: Config) -> Status:
     """Ask Kafka and Redis once each; raises `UnavailableError`."""
-    async with admin_client(settings) as admin:
-        workers = await count_workers(admin, settings.kafka_group_id)
-    async with open_log(settings, settings.kafka_topic) as log:
+    async with admin_client(config) as admin:
+        workers = await count_workers(admin, config.kafka.group_id)
+    async with open_log(config, config.kafka.topic) as log:
         ends = {partition: extent.end for partition, extent in log.extents.items()}
-    async with api_redis(settings) as redis:
+    async with api_redis(config) as redis:
         progress = await read_progress(redis)
     partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
-    return _sum_up(settings.kafka_topic, workers, partitions, progress)
+    return _sum_up(config.kafka.topic, workers, partitions, progress)
 
 
 def _sum_up(topic: str, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress) -> Status:

@@ -18,7 +18,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from headcount import tls
 from headcount.clients import kafka_options
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import OperatorError
 
 ENTRY_SECONDS: Final = 2.0
@@ -28,28 +28,28 @@ _WELCOMES: Final = frozenset({NoError, UnsupportedSaslMechanismError})
 Address = tuple[str, int]
 
 
-async def check_entry(settings: Settings) -> None:
+async def check_entry(config: Config) -> None:
     """Try each server once, up to one that lets us in.
 
     Raises `OperatorError` where one is there and no waiting helps; returns where they are merely away.
     """
-    for host, port, _family in collect_hosts(settings.kafka_bootstrap_servers):
+    for host, port, _family in collect_hosts(config.kafka.bootstrap_servers):
         try:
             async with asyncio.timeout(ENTRY_SECONDS):
-                await _enter((host, port), _options(settings))
+                await _enter((host, port), _options(config))
         except TimeoutError:
             continue  # it hangs, and would do so at every probe
         except (OSError, KafkaError) as error:
-            sentence = await _refusal(settings, (host, port), error)
+            sentence = await _refusal(config, (host, port), error)
             if sentence:
                 raise OperatorError(sentence) from error
         else:
             return
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(config: Config) -> dict[str, Any]:
     """Return what a single connection is made with, of what a client is."""
-    options = kafka_options(settings)
+    options = kafka_options(config)
     return {name: value for name, value in options.items() if name not in _OF_CLIENTS}
 
 
@@ -62,17 +62,17 @@ async def _enter(address: Address, options: Mapping[str, Any]) -> None:
         await connection.close()
 
 
-async def _refusal(settings: Settings, address: Address, error: BaseException) -> str | None:
+async def _refusal(config: Config, address: Address, error: BaseException) -> str | None:
     return (
         tls.certificate_refusal(error, "KAFKA")
-        or _login_refusal(settings, error)
-        or await _protocol_refusal(settings, address)
-        or await _certificate_refusal(settings, address)
+        or _login_refusal(config, error)
+        or await _protocol_refusal(config, address)
+        or await _certificate_refusal(config, address)
     )
 
 
-def _login_refusal(settings: Settings, error: BaseException) -> str | None:
-    mechanism, protocol = settings.kafka_sasl_mechanism, settings.kafka_security_protocol
+def _login_refusal(config: Config, error: BaseException) -> str | None:
+    mechanism, protocol = config.kafka.sasl_mechanism, config.kafka.security_protocol
     if isinstance(error, SaslAuthenticationFailed):
         return (
             "Kafka does not accept KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: correct them, "
@@ -88,15 +88,15 @@ def _login_refusal(settings: Settings, error: BaseException) -> str | None:
     return None
 
 
-async def _protocol_refusal(settings: Settings, address: Address) -> str | None:
+async def _protocol_refusal(config: Config, address: Address) -> str | None:
     """Try the protocols beside the one that is set."""
-    protocol = settings.kafka_security_protocol
+    protocol = config.kafka.security_protocol
     is_encrypted = protocol.endswith("SSL")
     if is_encrypted and await _said_to_login(address, {}) is not None:
         found, wanted = "speaks no TLS", protocol.removesuffix("SSL") + "PLAINTEXT"
     elif not is_encrypted and await tls.speaks_tls(*address):
         found, wanted = "speaks TLS", protocol.removesuffix("PLAINTEXT") + "SSL"
-    elif not protocol.startswith("SASL_") and await _said_to_login(address, _options(settings)) in _WELCOMES:
+    elif not protocol.startswith("SASL_") and await _said_to_login(address, _options(config)) in _WELCOMES:
         found, wanted = "wants a login", f"SASL_{protocol}"
     else:
         return None
@@ -104,10 +104,10 @@ async def _protocol_refusal(settings: Settings, address: Address) -> str | None:
     return f"Kafka at {server} {found}: set KAFKA_SECURITY_PROTOCOL to {wanted}, or name another port."
 
 
-async def _certificate_refusal(settings: Settings, address: Address) -> str | None:
-    if not settings.kafka_security_protocol.endswith("SSL"):
+async def _certificate_refusal(config: Config, address: Address) -> str | None:
+    if not config.kafka.security_protocol.endswith("SSL"):
         return None
-    return await tls.own_certificate_refusal(settings, "KAFKA", *address)
+    return await tls.own_certificate_refusal(config, "KAFKA", *address)
 
 
 async def _said_to_login(address: Address, options: Mapping[str, Any]) -> type[KafkaError] | None:

@@ -10,14 +10,14 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import AuthenticationError, RedisError
 
 from headcount import tls
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import OperatorError
 from projector.redis.errors import lacks_right, words
 
 PORT: Final = 6379
 
 
-async def check_entry(redis: Redis, settings: Settings) -> None:
+async def check_entry(redis: Redis, config: Config) -> None:
     """Try once to connect and to log in.
 
     Raises `OperatorError` where Redis is there and no waiting helps; returns where it is merely away.
@@ -26,7 +26,7 @@ async def check_entry(redis: Redis, settings: Settings) -> None:
         async with redis.client() as connection:
             await connection.initialize()
     except RedisError as error:
-        sentence = await _refusal(settings, error)
+        sentence = await _refusal(config, error)
         if sentence:
             raise OperatorError(sentence) from error
 
@@ -39,17 +39,17 @@ async def check_rights(*questions: Awaitable[object]) -> None:
             raise OperatorError(f"Redis forbids it: {words(cause)}")
 
 
-async def _refusal(settings: Settings, error: RedisError) -> str | None:
+async def _refusal(config: Config, error: RedisError) -> str | None:
     if isinstance(error, AuthenticationError):
         return (
             "Redis does not accept the user and the password in REDIS_URL and REDIS_PASSWORD: correct them, "
             "or give it such a user, as in deploy/redis/users.acl."
         )
-    return tls.certificate_refusal(error, "REDIS") or await _refusal_of_server(settings)
+    return tls.certificate_refusal(error, "REDIS") or await _refusal_of_server(config)
 
 
-async def _refusal_of_server(settings: Settings) -> str | None:
-    url = settings.redis_url.get_secret_value()
+async def _refusal_of_server(config: Config) -> str | None:
+    url = config.redis.url
     connection = parse_url(url)
     host, port = connection.get("host"), connection.get("port", PORT)
     if not host:
@@ -57,7 +57,7 @@ async def _refusal_of_server(settings: Settings) -> str | None:
     if url.startswith("rediss:"):
         if await _speaks_plainly(host, port):
             return _wrong_scheme(f"{host}:{port} speaks no TLS", "redis")
-        return await tls.own_certificate_refusal(settings, "REDIS", host, port)
+        return await tls.own_certificate_refusal(config, "REDIS", host, port)
     return _wrong_scheme(f"{host}:{port} speaks TLS", "rediss") if await tls.speaks_tls(host, port) else None
 
 

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from api.resources import ADMISSION
-from headcount.settings import Settings
 from headcount.telemetry.api import ApiMetrics
 from headcount.telemetry.port import Port, api_port_of, open_port
 from headcount.telemetry.requests import measure
 from headcount.telemetry.sharing import shared
+from headcount.wiring import Config
 from httpd.stats import ConnectionStats
 
 log = structlog.get_logger(__name__)
@@ -26,21 +26,21 @@ FOLLOW_SECONDS: Final = 1.0
 
 
 def api_port(
-    settings: Settings, app: web.Application, connections: ConnectionStats
+    config: Config, app: web.Application, connections: ConnectionStats
 ) -> AbstractAsyncContextManager[str | None]:
     """Measure the app, which must not run yet, and serve its metrics as long as the block, yielding the URL.
 
     Nothing is measured if the port is off.
     """
-    port = api_port_of(settings)
+    port = api_port_of(config)
     return nullcontext() if port is None else _serving(port, app, connections)
 
 
 def measured(
-    settings: Settings, app: web.Application, connections: ConnectionStats
+    config: Config, app: web.Application, connections: ConnectionStats
 ) -> AbstractAsyncContextManager[object]:
     """Measure the app as `api_port` does, and leave it to another process to serve the metrics."""
-    if api_port_of(settings) is None:
+    if api_port_of(config) is None:
         return nullcontext()
     return _following(_measure(CollectorRegistry(), app, connections))
 

@@ -10,9 +10,9 @@ import structlog
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from headcount.settings import Settings
 from headcount.telemetry.port import Port, api_port_of, open_port
 from headcount.telemetry.sharing import FOLDER, emptied_folder, forget, together
+from headcount.wiring import Config
 
 log = structlog.get_logger(__name__)
 
@@ -25,12 +25,12 @@ class CommonMetrics:
     forget: Callable[[int], None]
 
 
-def common_port(settings: Settings, environ: Mapping[str, str]) -> AbstractAsyncContextManager[CommonMetrics]:
+def common_port(config: Config, environ: Mapping[str, str]) -> AbstractAsyncContextManager[CommonMetrics]:
     """Show what children measure, as long as the block; nothing if the port is off.
 
     Raises `RefusedError` if the port can't be had, or no folder for what they measure.
     """
-    port = api_port_of(settings)
+    port = api_port_of(config)
     if port is None:
         return nullcontext(CommonMetrics(environ, lambda _pid: None))
     return _serving(port, environ)

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from api.server_log import server_logger
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import OperatorError
 
 SHUTDOWN_SECONDS: Final = 1
@@ -27,22 +27,22 @@ class Port:
     setting: str
 
 
-def worker_port_of(settings: Settings) -> Port | None:
+def worker_port_of(config: Config) -> Port | None:
     """Return where a worker tells of itself, None if nowhere."""
-    number = settings.worker_metrics_port
-    return None if number is None else Port(settings.metrics_host, number, "WORKER_METRICS_PORT")
+    number = config.telemetry.worker_metrics_port
+    return None if number is None else Port(config.telemetry.metrics_host, number, "WORKER_METRICS_PORT")
 
 
-def api_port_of(settings: Settings) -> Port | None:
+def api_port_of(config: Config) -> Port | None:
     """Return where the API tells of itself, None if nowhere."""
-    number = settings.api_metrics_port
-    return None if number is None else Port(settings.metrics_host, number, "API_METRICS_PORT")
+    number = config.telemetry.api_metrics_port
+    return None if number is None else Port(config.telemetry.metrics_host, number, "API_METRICS_PORT")
 
 
-async def check_ports(settings: Settings) -> None:
+async def check_ports(config: Config) -> None:
     """Raise `OperatorError` if worker and API could not have their ports at the same time."""
     async with AsyncExitStack() as opened:
-        for port in filter(None, (worker_port_of(settings), api_port_of(settings))):
+        for port in filter(None, (worker_port_of(config), api_port_of(config))):
             await opened.enter_async_context(open_port(port, web.Application()))
 
 

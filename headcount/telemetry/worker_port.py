@@ -11,12 +11,12 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
-from headcount.settings import Settings
 from headcount.telemetry.health import health_routes
 from headcount.telemetry.port import Port, open_port, worker_port_of
 from headcount.telemetry.redis_memory import read_memory
 from headcount.telemetry.worker import WorkerCollector
-from headcount.wiring import serve_worker
+from headcount.wiring import Config
+from headcount.worker import serve_worker
 from ingest.worker.stats import Stats
 from projector.stats import Stats as Counted
 
@@ -24,27 +24,25 @@ log = structlog.get_logger(__name__)
 
 
 async def serve_measured_worker(
-    settings: Settings, stopping: asyncio.Event, *, stats: Stats | None = None
+    config: Config, stopping: asyncio.Event, *, stats: Stats | None = None
 ) -> None:
     """Do what `serve_worker` does, and tell of it meanwhile: also while it waits for its first connection."""
     stats, counted = stats or Stats(), Counted()
-    async with worker_port(settings, stats, counted):
-        await serve_worker(settings, stopping, stats=stats, counted=counted)
+    async with worker_port(config, stats, counted):
+        await serve_worker(config, stopping, stats=stats, counted=counted)
 
 
-def worker_port(
-    settings: Settings, stats: Stats, counted: Counted
-) -> AbstractAsyncContextManager[str | None]:
+def worker_port(config: Config, stats: Stats, counted: Counted) -> AbstractAsyncContextManager[str | None]:
     """Serve metrics and health as long as the block, yielding the URL; nothing if the port is off."""
-    port = worker_port_of(settings)
-    return nullcontext() if port is None else _serving(port, settings, stats, counted)
+    port = worker_port_of(config)
+    return nullcontext() if port is None else _serving(port, config, stats, counted)
 
 
 @asynccontextmanager
-async def _serving(port: Port, settings: Settings, stats: Stats, counted: Counted) -> AsyncIterator[str]:
+async def _serving(port: Port, config: Config, stats: Stats, counted: Counted) -> AsyncIterator[str]:
     app = web.Application()
-    app.add_routes(health_routes(stats.state, stalled_after_seconds=settings.stalled_after_seconds))
-    async with worker_redis(settings) as redis:
+    app.add_routes(health_routes(stats.state, stalled_after_seconds=config.telemetry.stalled_after_seconds))
+    async with worker_redis(config) as redis:
         app.add_routes([_metrics_route(WorkerCollector(stats, counted), redis)])
         async with open_port(port, app) as url:
             log.info("metrics can be read", url=f"{url}/metrics")

@@ -14,8 +14,8 @@ from typing import Final
 
 import structlog
 
-from headcount.settings import Settings
 from httpd.acceptor import Acceptor
+from httpd.limits import HttpConfig
 from httpd.listener import ACCEPTS_A_TURN
 
 REPORT: Final = struct.Struct("!Q")
@@ -47,7 +47,7 @@ class ParentChannel:
                 loop.remove_reader(self._end)
 
     @asynccontextmanager
-    async def entrance(self, _settings: Settings, acceptor: Acceptor) -> AsyncIterator[str]:
+    async def entrance(self, _config: HttpConfig, acceptor: Acceptor) -> AsyncIterator[str]:
         """Have the parent send clients as long as the block, yielding the URL."""
         self._door = acceptor
         reporting = asyncio.create_task(self._report(acceptor))

@@ -85,10 +85,10 @@ def started(
             process.wait()
 
 
-def plain_environ(**settings: str) -> dict[str, str]:
+def plain_environ(**config: str) -> dict[str, str]:
     """Return this environment without what configures Headcount, with free ports, and with the settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return kept | _FREE_PORTS | settings
+    return kept | _FREE_PORTS | config
 
 
 def get(url: str, headers: Mapping[str, str]) -> tuple[int, Any]:

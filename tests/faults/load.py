@@ -12,8 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from headcount.clients import kafka_options
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from tests.faults.activity import Activity, Counter, Draft
 
 TICK_SECONDS: Final = 0.02
@@ -53,7 +52,7 @@ class Load:
 
     def __init__(
         self,
-        settings: Settings,
+        config: Config,
         *,
         small: Sequence[str],
         big: str,
@@ -67,7 +66,7 @@ class Load:
         self.acknowledged = 0
         self.failed = 0
         self.poison: list[Placed] = []
-        self._settings = settings
+        self._config = config
         self._activity = Activity(small, big, seed=seed, poison_share=poison_share)
         self._records_a_tick = records_a_tick
         self._deliveries: set[asyncio.Future[Any]] = set()
@@ -81,7 +80,7 @@ class Load:
 
     async def start(self) -> None:
         """Connect, and publish from now on."""
-        self._producer = AIOKafkaProducer(acks="all", linger_ms=5, **kafka_options(self._settings))
+        self._producer = AIOKafkaProducer(acks="all", linger_ms=5, **kafka_options(self._config))
         await self._producer.start()
         self._task = asyncio.create_task(self._run())
 
@@ -115,7 +114,7 @@ class Load:
             self.truth.sent[counter].add(user)
         try:
             delivery = await self._producer.send(
-                self._settings.kafka_topic,
+                self._config.kafka.topic,
                 value=draft.value,
                 key=b"nothing" if draft.value is None else None,  # aiokafka sends no record without either
                 partition=partition,

@@ -10,8 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, deployment, utc_now
+from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.batch import Batch, Offset, Partition
 from ingest.events.decoding import RecordDecoder
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
@@ -46,23 +45,23 @@ class Oracle:
 
     def __init__(
         self,
-        settings: Settings,
+        config: Config,
         redis: Redis,
         yardstick: Redis,
         *,
         gone: Mapping[int, Sequence[Any]] = MappingProxyType({}),
     ) -> None:
         self._gone = gone
-        self._settings = settings
+        self._config = config
         self._redis = redis
         self._yardstick = yardstick
-        self._decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+        self._decoder = RecordDecoder(max_event_bytes=config.counting.max_event_bytes)
         self._users: defaultdict[Counter, set[str]] = defaultdict(set)
         self._poison: dict[Place, bytes | None] = {}
 
     async def judge(self) -> Verdict:
         """Project the log anew, and compare."""
-        records = await read_log(self._settings, self._settings.kafka_topic)
+        records = await read_log(self._config, self._config.kafka.topic)
         await self._project(records)
         verdict = Verdict()
         await self._compare_checkpoints(records, verdict)
@@ -75,9 +74,9 @@ class Oracle:
         await self._yardstick.flushdb()
         projection = RedisProjection(
             self._yardstick,
-            calendar(self._settings),
-            counted_users(self._settings),
-            deployment=deployment(self._settings),
+            calendar(self._config),
+            counted_users(self._config),
+            deployment=deployment(self._config),
             clock=utc_now,
         )
         extents = {partition: Extent(Offset(0), Offset(0)) for partition in records}
@@ -116,13 +115,13 @@ class Oracle:
         exact = [(each, users) for each, users in self._users.items() if users <= set(SMALL_USERS)]
         for (workspace, day), users in exact:
             counted = await count(self._redis, keys.FIRST.day(workspace, day))
-            if counted == 0 and (utc_now().date() - day).days > self._settings.retention_days > 0:
+            if counted == 0 and (utc_now().date() - day).days > self._config.counting.retention_days > 0:
                 continue
             verdict.lost += max(0, len(users) - counted)
             verdict.twice += max(0, counted - len(users))
 
     async def _compare_dead_letters(self, verdict: Verdict) -> None:
-        letters = await read_log(self._settings, self._settings.kafka_topic + DEAD_LETTER_SUFFIX)
+        letters = await read_log(self._config, self._config.kafka.topic + DEAD_LETTER_SUFFIX)
         found = {_place(letter): letter.value for each in letters.values() for letter in each}
         for place in self._poison.keys() - found.keys():
             verdict.wrong.append(f"the record at {place} has no dead letter")
@@ -133,9 +132,9 @@ class Oracle:
                 verdict.wrong.append(f"the dead letter of {place} holds something else")
 
 
-async def read_log(settings: Settings, topic: str) -> Records:
+async def read_log(config: Config, topic: str) -> Records:
     """Read every record of a topic with a new consumer."""
-    consumer = AIOKafkaConsumer(isolation_level="read_committed", **kafka_options(settings))
+    consumer = AIOKafkaConsumer(isolation_level="read_committed", **kafka_options(config))
     await consumer.start()
     try:
         numbers = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)

@@ -17,8 +17,7 @@ from api.auth.tokens import Token, mint
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedKafka, EmbeddedValkey
 from headcount.log.topics import admin_client, create_topics
-from headcount.settings import Settings, load_settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, load_config, utc_now
 from ingest.batch import Partition
 from ingest.events.decoding import RecordDecoder
 from tests.faults.processes import Process
@@ -78,9 +77,9 @@ class Plant:
         """The workers, and the API where it was started."""
         return [*self.workers, *([self.api] if hasattr(self, "api") else [])]
 
-    def settings(self, **environment: str) -> Settings:
+    def settings(self, **environment: str) -> Config:
         """Return the settings of the plant's own processes, some of them as given instead."""
-        return load_settings(self.environment(**environment))
+        return load_config(self.environment(**environment))
 
     def environment(self, **changed: str) -> dict[str, str]:
         """Return the environment of the plant's own processes, with some of it as given instead."""
@@ -109,7 +108,7 @@ class Plant:
         """Have Redis lose everything: of what the log has lost too, only the dead letters are left."""
         async with self.redis() as redis:
             await redis.flushall()
-        decoder = RecordDecoder(max_event_bytes=self.settings().max_event_bytes)
+        decoder = RecordDecoder(max_event_bytes=self.settings().counting.max_event_bytes)
         for number, records in self.gone.items():
             letters = decoder.sort(Partition(self.topic, number), records, utc_now()).letters
             self.gone[number] = [letter.record for letter in letters]

@@ -8,8 +8,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from headcount.settings import load_settings
-from headcount.wiring import utc_now
+from headcount.wiring import load_config, utc_now
 from projector import keys
 from tests.faults import activity
 from tests.faults.activity import SMALL_USERS
@@ -84,7 +83,7 @@ async def test_the_oracle_misses_a_dead_letter(plants: Plants) -> None:
 )
 def test_the_watcher_knows_a_wrong_answer(answer: dict[str, object], words: str | None) -> None:
     """Two users are acknowledged, a third was sent: any number from 2 to 3 is true."""
-    load = Load(load_settings({}), small=["w"], big="big", seed=0)
+    load = Load(load_config({}), small=["w"], big="big", seed=0)
     load.truth.sent["w", TODAY] |= set(SMALL_USERS[:3])
     for user in SMALL_USERS[:2]:
         load.truth.acknowledged["w", TODAY][user] = NOW - timedelta(seconds=1)

@@ -7,18 +7,18 @@ from redis.asyncio import Redis
 
 from embedded import EmbeddedValkey
 from headcount.clients import api_redis, worker_redis
-from headcount.settings import Settings, load_settings
+from headcount.wiring import Config, load_config
 from tests.servers import Servers
 from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("make", [api_redis, worker_redis])
 async def test_a_connection_that_was_closed_meanwhile_is_replaced(
-    embedded_valkey: Servers[EmbeddedValkey], make: Callable[[Settings], Redis]
+    embedded_valkey: Servers[EmbeddedValkey], make: Callable[[Config], Redis]
 ) -> None:
     """As after a restart of Redis, or after its `timeout`: the first request must not pay for it."""
     valkey = await embedded_valkey.start()
-    async with make(load_settings({"REDIS_URL": valkey.url})) as client, Redis.from_url(valkey.url) as admin:
+    async with make(load_config({"REDIS_URL": valkey.url})) as client, Redis.from_url(valkey.url) as admin:
         number = await client.client_id()
         await admin.client_kill_filter(_id=str(number))
 

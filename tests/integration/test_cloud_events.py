@@ -62,6 +62,6 @@ async def test_a_redriven_cloud_event_is_read_as_one(
     assert done.json["redriven"] == 1
     await deployment.count()
     assert await count(redis_client, keys.FIRST.day("acme", datetime.now(UTC).date())) == 1
-    again = (await deployment.read(deployment.settings.kafka_topic))[1]
+    again = (await deployment.read(deployment.config.kafka.topic))[1]
     assert again.value == message.value
     assert [*again.headers] == [*message.headers.items(), ("headcount-redriven", b"1")]

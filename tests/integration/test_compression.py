@@ -42,13 +42,13 @@ async def test_a_batch_past_the_bound_stops_its_partition_and_is_skipped(
     deployment: Deployment, redis_client: Redis, codec: str
 ) -> None:
     await publish_zeros(deployment, codec, sizes=[1, 2 * BATCH_BYTES, 1])
-    bomb = Partition(deployment.settings.kafka_topic, 0)
+    bomb = Partition(deployment.config.kafka.topic, 0)
     await deployment.publish(event("anna"), partition=1)
     async with deployment.worker():
         await wait_until(lambda: is_at(redis_client, bomb, 1), message="what is before the batch was read")
         other = Partition(bomb.topic, 1)
         await wait_until(lambda: is_at(redis_client, other, 1), message="the other partition was read")
-    assert (await read_status(deployment.settings)).lag == 2
+    assert (await read_status(deployment.config)).lag == 2
 
     skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
     assert skipped.text.startswith(f"{bomb} goes on at 2.")
@@ -62,34 +62,34 @@ async def test_batches_that_are_too_large_only_together_are_all_read(
     sizes = [BATCH_BYTES // 2] * (2 * POLL_BYTES // BATCH_BYTES + 4)
     await publish_zeros(deployment, "zstd", sizes=sizes)
     await deployment.count()
-    assert await is_at(redis_client, Partition(deployment.settings.kafka_topic, 0), len(sizes))
-    assert len(await deployment.read(deployment.settings.kafka_topic)) == len(sizes)
+    assert await is_at(redis_client, Partition(deployment.config.kafka.topic, 0), len(sizes))
+    assert len(await deployment.read(deployment.config.kafka.topic)) == len(sizes)
 
 
 async def publish_compressed(deployment: Deployment, codec: str | None) -> None:
     """Publish one batch; a workspace is named for each compression."""
-    settings = deployment.settings
+    config = deployment.config
     async with AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, compression_type=codec
+        bootstrap_servers=config.kafka.bootstrap_servers, compression_type=codec
     ) as producer:
         batch = producer.create_batch()
         for number in range(PEOPLE_A_BATCH):
             value = event(str(number), workspace_id=str(codec))
             assert batch.append(timestamp=None, key=None, value=value)
         batch.close()
-        await (await producer.send_batch(batch, settings.kafka_topic, partition=0))
+        await (await producer.send_batch(batch, config.kafka.topic, partition=0))
 
 
 async def publish_zeros(deployment: Deployment, codec: str, *, sizes: list[int]) -> None:
     """Publish records of so many zeros to partition 0, one a batch."""
-    settings = deployment.settings
+    config = deployment.config
     async with AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=config.kafka.bootstrap_servers,
         compression_type=codec,
         max_request_size=2 * max(sizes),
     ) as producer:
         for size in sizes:
-            await producer.send_and_wait(settings.kafka_topic, bytes(size), partition=0)
+            await producer.send_and_wait(config.kafka.topic, bytes(size), partition=0)
 
 
 async def is_at(redis: Redis, partition: Partition, checkpoint: int) -> bool:

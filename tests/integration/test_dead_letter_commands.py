@@ -85,7 +85,7 @@ async def test_what_is_mended_is_counted_on_its_day_and_what_is_not_comes_back(
     await mended.count()
 
     assert await count(redis_client, keys.FIRST.day("acme", yesterday.date())) == 1
-    again = (await mended.read(mended.settings.kafka_topic, partition=1))[1]
+    again = (await mended.read(mended.config.kafka.topic, partition=1))[1]
     assert (again.key, again.value) == (b"k", large)
     assert list(again.headers) == [("trace", b"1"), ("headcount-redriven", b"1")]
     listed = (await mended.headcount("dead-letters", "list", "--json")).json
@@ -105,7 +105,7 @@ async def test_a_second_redrive_of_all_sends_nothing_twice(deployment: Deploymen
     assert (second.json["chosen"], second.json["redriven_before"]) == (0, 1)
     forced = await deployment.headcount("dead-letters", "redrive", "0:0", "--force", "--yes", "--json")
     assert forced.json["redriven"] == 1
-    assert len(await deployment.read(deployment.settings.kafka_topic)) == 3
+    assert len(await deployment.read(deployment.config.kafka.topic)) == 3
 
 
 async def test_an_abridged_letter_is_redriven_whole_from_the_log(deployment: Deployment) -> None:
@@ -117,7 +117,7 @@ async def test_an_abridged_letter_is_redriven_whole_from_the_log(deployment: Dep
     assert (shown["abridged"], shown["value_bytes"], shown["value"]["bytes"]) == (True, len(value), 16_384)
     done = await deployment.headcount("dead-letters", "redrive", "--reason", "too-large", "--yes", "--json")
     assert (done.json["redriven"], done.json["left_out"]) == (1, {})
-    assert [record.value for record in await deployment.read(deployment.settings.kafka_topic)] == [
+    assert [record.value for record in await deployment.read(deployment.config.kafka.topic)] == [
         value,
         value,
     ]
@@ -140,9 +140,9 @@ async def test_an_abridged_letter_whose_record_is_gone_is_left_out_with_a_senten
 async def test_a_record_without_key_and_value_is_redriven_like_any_other(deployment: Deployment) -> None:
     """It is no event again, and comes back."""
     nothing = FakeRecord(headers=[("null", None)])
-    letters = KafkaDeadLetters(deployment.settings.kafka_topic, kafka_options(deployment.settings))
+    letters = KafkaDeadLetters(deployment.config.kafka.topic, kafka_options(deployment.config))
     await letters.start()
-    source = Partition(deployment.settings.kafka_topic, 1)
+    source = Partition(deployment.config.kafka.topic, 1)
     await letters.publish(
         [DeadLetter(partition=source, record=nothing, reason="no-value", error="it has no value")]
     )
@@ -151,14 +151,14 @@ async def test_a_record_without_key_and_value_is_redriven_like_any_other(deploym
     assert shown.json["headers"] == [{"name": "null"}]
     done = await deployment.headcount("dead-letters", "redrive", "--all", "--yes", "--json")
     assert (done.json["redriven"], done.json["left_out"]) == (1, {})
-    (again,) = await deployment.read(deployment.settings.kafka_topic, partition=1)
+    (again,) = await deployment.read(deployment.config.kafka.topic, partition=1)
     assert (again.key, again.value) == (None, None)
     assert list(again.headers) == [("null", None), ("headcount-redriven", b"1")]
 
 
 async def test_without_a_topic_there_are_no_letters(deployment: Deployment, topic: str) -> None:
     elsewhere = deployment.with_settings(KAFKA_TOPIC=f"{topic}-other")
-    assert dead_letter_topic(elsewhere.settings) == f"{topic}-other.dlq"
+    assert dead_letter_topic(elsewhere.config) == f"{topic}-other.dlq"
     listed = await elsewhere.headcount("dead-letters", "list")
     redriven = await elsewhere.headcount("dead-letters", "redrive", "--all")
     assert (listed.exit_code, listed.text) == (0, "There are no dead letters.\n")
@@ -166,6 +166,6 @@ async def test_without_a_topic_there_are_no_letters(deployment: Deployment, topi
 
 
 async def test_a_letter_of_somebody_else_is_passed_over(deployment: Deployment) -> None:
-    await deployment.publish(orjson.dumps({"not": "ours"}), topic=dead_letter_topic(deployment.settings))
+    await deployment.publish(orjson.dumps({"not": "ours"}), topic=dead_letter_topic(deployment.config))
     listed = await deployment.headcount("dead-letters", "list")
     assert listed.text == "There are no dead letters.\n"

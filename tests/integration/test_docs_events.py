@@ -39,15 +39,15 @@ async def test_every_example_is_counted(deployment: Deployment) -> None:
     await deployment.count()
     letters = (await deployment.headcount("dead-letters", "list", "--json")).json
     assert letters["reasons"] == []
-    published = sum(partition.end or 0 for partition in (await read_status(deployment.settings)).partitions)
+    published = sum(partition.end or 0 for partition in (await read_status(deployment.config)).partitions)
     assert published == len(PROGRAMS) + len(COMMANDS) + len(PLAIN) == 5
 
 
 async def run(deployment: Deployment, program: str) -> None:
     """Run a program as it stands, but for the address and the topic."""
-    settings = deployment.settings
-    here = program.replace("localhost:9092", settings.kafka_bootstrap_servers)
-    there = here.replace('"user-activity"', f'"{settings.kafka_topic}"')
+    config = deployment.config
+    here = program.replace("localhost:9092", config.kafka.bootstrap_servers)
+    there = here.replace('"user-activity"', f'"{config.kafka.topic}"')
     process = await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", there)
     assert await process.wait() == 0
 

@@ -18,8 +18,7 @@ from headcount.ops.doctor.examination import gather, judge
 from headcount.ops.doctor.finding import Finding
 from headcount.ops.doctor.rights_facts import COMMANDS
 from headcount.ops.status import read_status
-from headcount.settings import Settings, load_settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, load_config, utc_now
 from projector import keys
 from tests.deployment import Deployment, deployed, event
 from tests.fakes_api import make_token
@@ -39,8 +38,8 @@ async def deployment(
         yield deployment
 
 
-async def examined(settings: Settings, seconds: float = 7) -> Mapping[str, Finding]:
-    return {finding.check: finding for finding in judge(await gather(settings, seconds))}
+async def examined(config: Config, seconds: float = 7) -> Mapping[str, Finding]:
+    return {finding.check: finding for finding in judge(await gather(config, seconds))}
 
 
 def named(findings: Mapping[str, Finding], verdict: str) -> set[str]:
@@ -70,7 +69,7 @@ async def test_nothing_is_written_and_no_refusal_is_noted(
     """A queued command is never executed; and Redis' log of refusals is for intruders."""
     before = {key: await redis_client.dump(key) for key in await redis_client.keys()}
     await redis_client.acl_log_reset()
-    assert (await examined(deployment.settings))["Redis rights"].verdict == "ok"
+    assert (await examined(deployment.config))["Redis rights"].verdict == "ok"
     assert {key: await redis_client.dump(key) for key in await redis_client.keys()} == before
     assert await redis_client.acl_log() == []
 
@@ -81,13 +80,13 @@ async def test_the_shipped_users_have_the_rights_that_are_looked_for(
 ) -> None:
     valkey = await embedded_valkey.start(options={"aclfile": str(make_users(tmp_path / "users"))})
     url = administrator_url(f"127.0.0.1:{valkey.port}")
-    found = await examined(load_settings({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
+    found = await examined(load_config({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
     assert found["Redis rights"].verdict == "warning"
     assert found["Redis rights of others"].verdict == "ok"
     assert part in found["Redis rights of others"].found
     async with Redis.from_url(url) as administrator:
         await administrator.execute_command("ACL", "SETUSER", part, "clearselectors")  # type: ignore[no-untyped-call]
-    found = await examined(load_settings({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
+    found = await examined(load_config({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
     assert found["Redis rights of others"].verdict == "problem"
     lacking = f"The Redis user {part} may not do what the {part} does: EVALSHA"
     assert lacking in found["Redis rights of others"].found
@@ -101,15 +100,15 @@ async def test_an_operator_without_a_right_learns_which(
     async with Redis.from_url(url) as administrator:
         for right in ("-config|get", "clearselectors"):
             await administrator.execute_command("ACL", "SETUSER", "operator", right)  # type: ignore[no-untyped-call]
-    settings = load_settings({"REDIS_URL": url_as("operator", url), "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
-    found = await examined(settings)
+    config = load_config({"REDIS_URL": url_as("operator", url), "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    found = await examined(config)
     assert found["Redis rights"].verdict == "problem"
     assert "CONFIG GET" in found["Redis rights"].found
     assert f"HSET {keys.TOKENS}" in found["Redis rights"].found
     assert found["Redis sets"].verdict == "unknown"
     assert "users.acl" in str(found["Redis sets"].advice)
     async with Redis.from_url(url_as("operator", url)) as redis:
-        assert (await own_rights(settings, redis)).user == "operator"
+        assert (await own_rights(config, redis)).user == "operator"
 
 
 @pytest.mark.parametrize(("user", "verdict"), [("worker", "ok"), ("api", "unknown")])
@@ -118,7 +117,7 @@ async def test_who_may_not_ask_for_a_name_goes_by_that_in_the_url(
 ) -> None:
     """The API's user may not even queue commands, and learns that that is why nothing can be said."""
     url = url_as(user, redis_url)
-    found = await examined(load_settings({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
+    found = await examined(load_config({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
     assert found["Redis rights"].verdict == verdict
     assert ("multi" in found["Redis rights"].found) == (user == "api")
     assert found["Redis sets"].verdict == "unknown"
@@ -135,7 +134,7 @@ BAD_REDIS = {
 
 async def test_a_redis_that_is_set_up_badly(embedded_valkey: Servers[EmbeddedValkey]) -> None:
     valkey = await embedded_valkey.start(options=BAD_REDIS)
-    settings = load_settings({"REDIS_URL": valkey.url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    config = load_config({"REDIS_URL": valkey.url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     async with Redis.from_url(valkey.url) as redis:
         await redis.hset(keys.DEPLOYMENT, mapping={"topic": "another", "time_zone": "UTC"})
         token, _ = make_token(expires_at=utc_now() - timedelta(days=1))
@@ -143,7 +142,7 @@ async def test_a_redis_that_is_set_up_badly(embedded_valkey: Servers[EmbeddedVal
         await redis.set("others", "x" * 20_000_000)  # beside which the doctor's own connections don't count
         used = (await redis.info("memory"))["used_memory"]
         await redis.config_set("maxmemory", round(used / 0.85))
-        found = await examined(settings)
+        found = await examined(config)
         assert named(found, "problem") >= {"Redis eviction", "deployment", "tokens", "Kafka"}
         assert named(found, "warning") >= {
             "Redis persistence",
@@ -154,7 +153,7 @@ async def test_a_redis_that_is_set_up_badly(embedded_valkey: Servers[EmbeddedVal
         }
         await redis.config_set("min-replicas-to-write", 1)
         await redis.config_set("save", "3600 1")
-        found = await examined(settings)
+        found = await examined(config)
         assert found["Redis replicas"].verdict == "problem"
         assert "It only takes snapshots" in found["Redis persistence"].found
 
@@ -164,8 +163,8 @@ async def test_a_replica_is_refused_and_a_master_tells_of_its_replicas(
 ) -> None:
     master, replica = await embedded_valkey.start(), await embedded_valkey.start()
 
-    def settings(server: EmbeddedValkey) -> Settings:
-        return load_settings({"REDIS_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    def settings(server: EmbeddedValkey) -> Config:
+        return load_config({"REDIS_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
 
     async with Redis.from_url(replica.url) as redis, Redis.from_url(master.url) as other:
         await redis.replicaof("127.0.0.1", master.port)
@@ -181,21 +180,21 @@ async def test_a_replica_is_refused_and_a_master_tells_of_its_replicas(
     assert "1 replicas" in found["Redis replicas"].found
 
 
-async def create_bad_topics(settings: Settings) -> None:
+async def create_bad_topics(config: Config) -> None:
     bad = {
         "retention.ms": HOUR,
         "retention.bytes": "1000000",
         "cleanup.policy": "compact,delete",
         "message.timestamp.type": "CreateTime",
     }
-    async with admin_client(settings) as admin:
-        await admin.create_topics([NewTopic(settings.kafka_topic, 1, 1, topic_configs=bad)])
+    async with admin_client(config) as admin:
+        await admin.create_topics([NewTopic(config.kafka.topic, 1, 1, topic_configs=bad)])
 
 
 async def test_a_topic_that_is_set_up_badly(
     kafka_bootstrap_servers: str, topic: str, redis_url: str, redis_client: Redis
 ) -> None:
-    settings = load_settings(
+    config = load_config(
         {
             "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
             "KAFKA_TOPIC": topic,
@@ -203,8 +202,8 @@ async def test_a_topic_that_is_set_up_badly(
             "REDIS_URL": url_as("operator", redis_url),
         }
     )
-    await create_bad_topics(settings)
-    found = await examined(settings)
+    await create_bad_topics(config)
+    found = await examined(config)
     assert named(found, "problem") == {
         "topics",
         "topic retention time",
@@ -224,26 +223,26 @@ async def test_what_was_lost_or_refused_is_told_until_it_is_dealt_with(deploymen
     await deployment.publish(event("carl"), event("dora"))
     await deployment.drop_records(up_to=5)
     await deployment.count()
-    found = await examined(deployment.settings)
+    found = await examined(deployment.config)
     assert (found["gaps"].verdict, found["dead letters"].verdict) == ("problem", "warning")
     assert "2 dead letters wait" in found["dead letters"].found
     await deployment.headcount("gaps", "acknowledge")
     await deployment.headcount("dead-letters", "redrive", "--all", "--yes")
-    found = await examined(deployment.settings)
+    found = await examined(deployment.config)
     assert (found["gaps"].verdict, found["dead letters"].verdict) == ("ok", "ok")
 
 
 async def test_more_workers_than_partitions_are_idle(deployment: Deployment) -> None:
-    lone = deployment.with_settings(KAFKA_TOPIC=f"{deployment.settings.kafka_topic}-lone")
-    async with admin_client(lone.settings) as admin:
-        await admin.create_topics([NewTopic(lone.settings.kafka_topic, 1, 1)])
+    lone = deployment.with_settings(KAFKA_TOPIC=f"{deployment.config.kafka.topic}-lone")
+    async with admin_client(lone.config) as admin:
+        await admin.create_topics([NewTopic(lone.config.kafka.topic, 1, 1)])
 
     async def both_are_members() -> bool:
-        return (await read_status(lone.settings)).workers == 2
+        return (await read_status(lone.config)).workers == 2
 
     async with lone.worker(), lone.worker():
         await wait_until(both_are_members, deadline_seconds=20, message="both workers are members")
-        found = await examined(lone.settings)
+        found = await examined(lone.config)
     assert found["workers"].verdict == "warning"
     assert "2 workers share 1 partitions: 1 of them have nothing to do" in found["workers"].found
 
@@ -251,10 +250,10 @@ async def test_more_workers_than_partitions_are_idle(deployment: Deployment) -> 
 async def test_servers_that_take_connections_and_say_nothing_are_given_up() -> None:
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        settings = load_settings(
+        config = load_config(
             {"REDIS_URL": f"redis://127.0.0.1:{port}", "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}"}
         )
-        found = await examined(settings, seconds=2)
+        found = await examined(config, seconds=2)
     assert named(found, "problem") == {"Redis", "Kafka"}
     assert "no answer within 2 s" in found["Kafka"].found
 

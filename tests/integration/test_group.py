@@ -11,6 +11,7 @@ import pytest
 from headcount.clients import kafka_options
 from headcount.log.topics import PARTITIONS, create_topics
 from headcount.settings import Settings
+from headcount.wiring import configure
 from ingest.kafka.source import KafkaSource
 from tests.waiting import wait_until
 
@@ -34,13 +35,13 @@ asyncio.run(main())
 async def test_joining_after_a_member_died_takes_its_session_and_no_error(
     kafka_bootstrap_servers: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(
-        kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic, kafka_group_id=topic
+    config = configure(
+        Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic, kafka_group_id=topic)
     )
-    await create_topics(settings)
+    await create_topics(config)
     with _member(topic, kafka_bootstrap_servers) as member:
         member.kill()
-    source = KafkaSource(topic, topic, kafka_options(settings))
+    source = KafkaSource(topic, topic, kafka_options(config))
     await source.start()
     try:
         with caplog.at_level(logging.ERROR, logger="aiokafka"):

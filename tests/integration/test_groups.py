@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from headcount.ops.replay.publisher import Publisher, open_publisher
 from headcount.ops.status import read_status
-from headcount.wiring import serve_worker, utc_now
+from headcount.wiring import utc_now
+from headcount.worker import serve_worker
 from ingest.worker.stats import Stats
 from projector import keys
 from tests.deployment import Deployment, deployed, event
@@ -88,7 +89,7 @@ class Traffic:
 async def traffic_to(deployment: Deployment) -> AsyncIterator[Traffic]:
     """Publish to all partitions in turn, as long as the block lasts."""
     traffic = Traffic()
-    async with open_publisher(deployment.settings) as publisher, asyncio.TaskGroup() as tasks:
+    async with open_publisher(deployment.config) as publisher, asyncio.TaskGroup() as tasks:
         tasks.create_task(traffic.publish(publisher))
         try:
             yield traffic
@@ -108,7 +109,7 @@ async def count_users(redis: Redis) -> int:
 
 async def until_members(deployment: Deployment, number: int) -> None:
     async def are_members() -> bool:
-        return (await read_status(deployment.settings)).workers == number
+        return (await read_status(deployment.config)).workers == number
 
     await wait_until(are_members, deadline_seconds=SECONDS, message=f"the group had {number} members")
 

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from headcount.settings import Settings
+from headcount.wiring import configure
 from httpd.server import listening
 from httpd.stats import Cause, ConnectionStats
 from tests.waiting import scaled, wait_until
@@ -51,8 +52,8 @@ async def serve() -> AsyncIterator[Serve]:
             stats = ConnectionStats()
             # The bounds are near what an honest client needs.
             scaled_bounds = {name: _scaled(name, bound) for name, bound in bounds.items()}
-            settings = Settings.model_validate({"http_port": 0} | scaled_bounds)
-            url = await stack.enter_async_context(listening(_app(at_work, go_on), settings, stats))
+            config = configure(Settings.model_validate({"http_port": 0} | scaled_bounds))
+            url = await stack.enter_async_context(listening(_app(at_work, go_on), config.http, stats))
             return Server(int(url.rpartition(":")[2]), stats, at_work, go_on, stack)
 
         yield start

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headcount.wiring import serve_worker
+from headcount.worker import serve_worker
 from tests.deployment import Deployment
 from tests.mute import address_of, mute_server
 from tests.waiting import wait_until, within

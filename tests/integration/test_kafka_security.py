@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from headcount import tls
 from headcount.log.topics import admin_client, create_topics
-from headcount.settings import Settings, load_settings
+from headcount.wiring import Config, load_config
 from ingest.errors import OperatorError
 from tests.deployment import Deployment, event
 from tests.faults.proxy import Proxy
@@ -46,7 +46,7 @@ def own(kafka: SecuredKafka, name: str, key: str | None = None) -> dict[str, str
 
 async def refusal(environment: Mapping[str, str]) -> str:
     with pytest.raises(OperatorError) as caught:
-        async with admin_client(load_settings(environment)):
+        async with admin_client(load_config(environment)):
             pass
     # aiokafka leaves a connection that failed to close by itself.
     await wait_until(lambda: not connections_to(environment), message="every connection was closed")
@@ -61,12 +61,12 @@ def connections_to(environment: Mapping[str, str]) -> list[object]:
 
 @pytest.mark.parametrize("listener", ["CLIENT", "TLS", "LOGIN", "PLAIN_LOGIN"])
 async def test_what_is_set_right_gets_in(kafka: SecuredKafka, listener: str) -> None:
-    async with admin_client(load_settings(kafka.environment(listener))) as admin:
+    async with admin_client(load_config(kafka.environment(listener))) as admin:
         assert (await admin.describe_cluster())["brokers"]
 
 
 async def test_a_certificate_of_our_own_gets_in(kafka: SecuredKafka) -> None:
-    async with admin_client(load_settings(kafka.environment("MUTUAL", **own(kafka, "client")))) as admin:
+    async with admin_client(load_config(kafka.environment("MUTUAL", **own(kafka, "client")))) as admin:
         assert (await admin.describe_cluster())["brokers"]
 
 
@@ -126,13 +126,13 @@ async def test_a_key_may_be_encrypted(kafka: SecuredKafka) -> None:
         **own(kafka, "client"),
         "KAFKA_SSL_KEY_LOCATION": str(kafka.certificates.encrypted_key("client", "hunter2")),
     }
-    settings = load_settings(kafka.environment("MUTUAL", **files, KAFKA_SSL_KEY_PASSWORD="hunter2"))
-    async with admin_client(settings) as admin:
+    config = load_config(kafka.environment("MUTUAL", **files, KAFKA_SSL_KEY_PASSWORD="hunter2"))
+    async with admin_client(config) as admin:
         assert (await admin.describe_cluster())["brokers"]
     for wrong in ("", "hunter3"):  # nobody is asked at the terminal
-        settings = load_settings(kafka.environment("MUTUAL", **files, KAFKA_SSL_KEY_PASSWORD=wrong))
+        config = load_config(kafka.environment("MUTUAL", **files, KAFKA_SSL_KEY_PASSWORD=wrong))
         with pytest.raises(OperatorError, match="KAFKA_SSL_KEY_PASSWORD if that is encrypted"):
-            tls.context(settings, "KAFKA")
+            tls.context(config, "KAFKA")
 
 
 class CountingProxy(Proxy):
@@ -177,19 +177,19 @@ async def test_a_start_that_is_not_let_in_ends_after_a_few_tries(
 
 
 @pytest.fixture
-def settings(kafka: SecuredKafka, topic: str) -> Settings:
+def settings(kafka: SecuredKafka, topic: str) -> Config:
     """Return those of the broker's administrator."""
-    return load_settings({**kafka.environment("CLIENT"), "KAFKA_TOPIC": topic, "KAFKA_GROUP_ID": topic})
+    return load_config({**kafka.environment("CLIENT"), "KAFKA_TOPIC": topic, "KAFKA_GROUP_ID": topic})
 
 
 # As docs/security.md lists them.
 WORKER: Final = ((TOPIC, "", READ), (TOPIC, ".dlq", WRITE), (GROUP, "", READ))
 
 
-async def grant(settings: Settings, *rights: tuple[int, str, int]) -> None:
-    async with admin_client(settings) as admin:
+async def grant(config: Config, *rights: tuple[int, str, int]) -> None:
+    async with admin_client(config) as admin:
         for resource, suffix, operation in rights:
-            name = settings.kafka_topic + suffix
+            name = config.kafka.topic + suffix
             request = CreateAclsRequest(resource, name, LITERAL, f"User:{USER}", "*", operation, ALLOW)
             response = await admin._send_request(request)
             assert [code for code, _message in response.creation_responses] == [0]
@@ -197,31 +197,31 @@ async def grant(settings: Settings, *rights: tuple[int, str, int]) -> None:
 
 @pytest.fixture
 async def deployment(
-    kafka: SecuredKafka, settings: Settings, topic: str, redis_url: str, redis_client: Redis
+    kafka: SecuredKafka, config: Config, topic: str, redis_url: str, redis_client: Redis
 ) -> Deployment:
     """Return a deployment that logs in, on topics that there are."""
-    await create_topics(settings)
+    await create_topics(config)
     environment = kafka.environment("LOGIN", KAFKA_TOPIC=topic, KAFKA_GROUP_ID=topic, REDIS_URL=redis_url)
     return Deployment(dict(environment))
 
 
 async def test_a_worker_needs_no_more_than_the_documented_rights(
-    deployment: Deployment, settings: Settings
+    deployment: Deployment, config: Config
 ) -> None:
-    await grant(settings, *WORKER)
+    await grant(config, *WORKER)
     administrator = deployment.with_settings(
-        KAFKA_SECURITY_PROTOCOL="PLAINTEXT", KAFKA_BOOTSTRAP_SERVERS=settings.kafka_bootstrap_servers
+        KAFKA_SECURITY_PROTOCOL="PLAINTEXT", KAFKA_BOOTSTRAP_SERVERS=config.kafka.bootstrap_servers
     )
     await administrator.publish(event("anna"), b"no event")
     async with deployment.worker():
         await wait_until(administrator.is_caught_up, deadline_seconds=20, message="everything was counted")
-    assert len(await administrator.read(settings.kafka_topic + ".dlq")) == 1
+    assert len(await administrator.read(config.kafka.topic + ".dlq")) == 1
 
 
 async def test_a_worker_without_one_of_them_waits_and_says_once_for_which(
-    deployment: Deployment, settings: Settings
+    deployment: Deployment, config: Config
 ) -> None:
-    await grant(settings, *(right for right in WORKER if right[0] != GROUP))
+    await grant(config, *(right for right in WORKER if right[0] != GROUP))
     with capture_logs() as lines:
         async with deployment.worker():
             await wait_until(lambda: lines, message="the worker had said what it waits for")
@@ -234,7 +234,7 @@ async def test_topics_that_may_neither_be_seen_nor_made_are_told(deployment: Dep
     with pytest.raises(
         OperatorError, match=r"TopicAuthorizationFailedError. Create it, or give its user the"
     ):
-        await create_topics(deployment.settings)
+        await create_topics(deployment.config)
 
 
 async def test_a_command_without_a_right_says_so(deployment: Deployment) -> None:

@@ -15,8 +15,8 @@ from schemathesis import Case
 
 from api.openapi.document import openapi_document
 from api.store.tokens import RedisTokenStore
-from headcount.settings import Settings, load_settings
-from headcount.wiring import serve_api
+from headcount.api import serve_api
+from headcount.wiring import Config, load_config
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from tests.fakes_api import make_token
@@ -54,7 +54,7 @@ def secret(redis_url: str) -> str:
 @pytest.fixture(scope="module")
 def url(redis_url: str, secret: str) -> Iterator[str]:
     """Run the API as it is, on a port and with real limits, which nobody reaches."""
-    settings = load_settings(
+    config = load_config(
         {
             "REDIS_URL": url_as("api", redis_url),
             "HTTP_PORT": "0",
@@ -62,7 +62,7 @@ def url(redis_url: str, secret: str) -> Iterator[str]:
             "HTTP_FAILED_LOGINS_PER_MINUTE": MANY,
         }
     )
-    with _served(settings) as url:
+    with _served(config) as url:
         yield url
 
 
@@ -82,7 +82,7 @@ async def _prepare(redis_url: str) -> str:
 
 
 @contextmanager
-def _served(settings: Settings) -> Iterator[str]:
+def _served(config: Config) -> Iterator[str]:
     """Serve in a thread: what asks has no event loop."""
     urls: SimpleQueue[str] = SimpleQueue()
     loops: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
@@ -90,7 +90,7 @@ def _served(settings: Settings) -> Iterator[str]:
 
     async def serve() -> None:
         loops.put(asyncio.get_running_loop())
-        await serve_api(settings, stopping, on_listening=urls.put)
+        await serve_api(config, stopping, on_listening=urls.put)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()

@@ -13,6 +13,7 @@ from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from api.resources import FAST_PATH
 from headcount.settings import Settings
 from headcount.telemetry.api_port import api_port
+from headcount.wiring import configure
 from httpd.server import listening
 from httpd.stats import Cause, ConnectionStats
 from tests.fakes_api import NOW, FakeTimer, FakeTokens, FakeView, make_token
@@ -40,7 +41,7 @@ class Server:
 async def server() -> AsyncIterator[Server]:
     token, secret = make_token()
     view, stats = FakeView(), ConnectionStats()
-    settings = Settings.model_validate(BOUNDS)
+    config = configure(Settings.model_validate(BOUNDS))
     app = create_app(
         view=view,
         tokens=FakeTokens({token.digest: token}),
@@ -49,8 +50,8 @@ async def server() -> AsyncIterator[Server]:
         timer=FakeTimer(),
     )
     async with AsyncExitStack() as stack:
-        metrics_url = await stack.enter_async_context(api_port(settings, app, stats))
-        url = await stack.enter_async_context(listening(app, settings, stats))
+        metrics_url = await stack.enter_async_context(api_port(config, app, stats))
+        url = await stack.enter_async_context(listening(app, config.http, stats))
         wire = await Wire.to(int(url.rpartition(":")[2]))
         stack.callback(wire.close)
         head = f"GET {WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z HTTP/1.1\r\nHost: x\r\n"

@@ -21,14 +21,14 @@ from api.limits.rate_limit_status import minute_of
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
-from headcount.settings import load_settings
-from headcount.wiring import bounds
+from headcount.api import bounds
+from headcount.wiring import load_config
 from projector import keys
 from tests.fakes_api import NOW, FakeTimer, FakeView, login, make_token
 from tests.servers import Servers
 from tests.waiting import scaled
 
-SETTINGS = load_settings({"HTTP_REQUESTS_PER_MINUTE": "5", "HTTP_FAILED_LOGINS_PER_MINUTE": "3"})
+CONFIG_ = load_config({"HTTP_REQUESTS_PER_MINUTE": "5", "HTTP_FAILED_LOGINS_PER_MINUTE": "3"})
 
 Client = TestClient[web.Request, web.Application]
 RedisAs = Callable[[str], Redis]
@@ -55,10 +55,10 @@ async def start_api(redis_as: RedisAs, timer: FakeTimer) -> AsyncIterator[Callab
             app = create_app(
                 view=FakeView(),
                 tokens=RedisTokenStore(redis),
-                time_zone=SETTINGS.time_zone,
+                time_zone=CONFIG_.counting.time_zone,
                 clock=lambda: NOW,
                 timer=timer,
-                bounds=bounds(SETTINGS, redis),
+                bounds=bounds(CONFIG_, redis),
             )
             return await clients.enter_async_context(TestClient(TestServer(app)))
 
@@ -126,7 +126,7 @@ async def test_a_valid_token_is_let_in_amid_a_flood_until_it_is_revoked(
 
 
 async def test_a_limit_of_0_is_none_and_asks_redis_nothing(redis_client: Redis) -> None:
-    assert bounds(load_settings({"HTTP_REQUESTS_PER_MINUTE": "0"}), redis_client).requests is None
+    assert bounds(load_config({"HTTP_REQUESTS_PER_MINUTE": "0"}), redis_client).requests is None
 
 
 async def test_a_count_names_the_token_by_its_public_id_and_goes_by_itself(

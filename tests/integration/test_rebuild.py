@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from headcount.ops.rebuild.rebuild import open_rebuild
 from headcount.ops.rebuild.report import accept_loss
-from headcount.wiring import serve_worker
+from headcount.worker import serve_worker
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError, UnavailableError
 from projector import keys
@@ -162,13 +162,13 @@ async def test_a_rebuild_that_was_cut_off_goes_on_where_it_was(
     deployment: Deployment, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await counters(redis_client)
-    async with open_rebuild(deployment.settings) as first:
+    async with open_rebuild(deployment.config) as first:
         monkeypatch.setattr(first, "_suspects", cut_off)
         with pytest.raises(UnavailableError):
             await first.replace(accept_loss)
         assert first.counting.records == 621
     assert await generations(redis_client) == {"live-0", "live-1"}
-    async with open_rebuild(deployment.settings) as second:
+    async with open_rebuild(deployment.config) as second:
         report = await second.replace(accept_loss)
     assert (report.records, report.replaced) == (0, True)
     assert await counters(redis_client) == before
@@ -183,10 +183,10 @@ async def test_what_was_begun_with_another_meaning_is_not_gone_on_with(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
-    async with open_rebuild(tokyo.settings) as first:
+    async with open_rebuild(tokyo.config) as first:
         await first.counting.come_near()
     before = await counters(redis_client)
-    async with open_rebuild(deployment.settings) as second:
+    async with open_rebuild(deployment.config) as second:
         report = await second.replace(accept_loss)
     assert report.records == 621
     assert await counters(redis_client) == before
@@ -204,7 +204,7 @@ async def test_who_is_no_longer_the_rebuilder_replaces_and_removes_nothing(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     with suppress(UnavailableError):  # of the lease's renewal, if that finds out first
-        async with open_rebuild(deployment.settings) as rebuild:
+        async with open_rebuild(deployment.config) as rebuild:
             await rebuild.counting.come_near()
             await redis_client.set(keys.REBUILD_LOCK, "another")
             with pytest.raises(UnavailableError):
@@ -220,7 +220,7 @@ async def test_what_changed_under_a_rebuild_ends_it(
     deployment: Deployment, redis_client: Redis, change: str
 ) -> None:
     before = await counters(redis_client)
-    async with open_rebuild(deployment.settings) as rebuild:
+    async with open_rebuild(deployment.config) as rebuild:
         await rebuild.counting.come_near()
         if change == "lost":
             await redis_client.hdel(keys.DEPLOYMENT, "next")
@@ -237,8 +237,8 @@ async def test_a_redis_that_was_put_back_meanwhile_is_noticed(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     """As a rollback does, but of one checkpoint: the step after it has another start."""
-    partition = Partition(deployment.settings.kafka_topic, 1)
-    async with open_rebuild(deployment.settings) as rebuild:
+    partition = Partition(deployment.config.kafka.topic, 1)
+    async with open_rebuild(deployment.config) as rebuild:
         original = rebuild._next_generation.checkpoints
         await rebuild.counting.come_near()
         await redis_client.hset(keys.generation(1).checkpoints, str(partition), 7)
@@ -267,10 +267,10 @@ async def test_partitions_that_are_added_meanwhile_are_counted_too(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     """Their first checkpoint comes from a worker, while the rebuild is on its way."""
-    added = Partition(deployment.settings.kafka_topic, 3)
+    added = Partition(deployment.config.kafka.topic, 3)
     await deployment.publish(event("late", NOON), partition=3)
     await redis_client.hdel(keys.FIRST.checkpoints, str(added))
-    async with open_rebuild(deployment.settings) as rebuild:
+    async with open_rebuild(deployment.config) as rebuild:
         await rebuild.counting.come_near()
         await deployment.count()
         await rebuild.replace(accept_loss)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from embedded import EmbeddedValkey
 from headcount.clients import worker_redis
 from headcount.preflight.redis import check_entry
-from headcount.settings import load_settings
+from headcount.wiring import load_config
 from ingest.errors import OperatorError
 from tests.deployment import Deployment, deployed, event
 from tests.people import KEY
@@ -59,9 +59,9 @@ def own(certificates: Certificates, name: str, key: str | None = None) -> dict[s
 
 async def enter(environ: dict[str, str]) -> int:
     """Enter as a worker does; return Redis' time in seconds."""
-    settings = load_settings(environ)
-    async with worker_redis(settings) as redis:
-        await check_entry(redis, settings)
+    config = load_config(environ)
+    async with worker_redis(config) as redis:
+        await check_entry(redis, config)
         seconds, _microseconds = await redis.time()
         return int(seconds)
 

@@ -17,27 +17,28 @@ from headcount.ops.replay.recording import encode, read
 from headcount.ops.replay.replay import Outcome, Replay
 from headcount.ops.replay.week import SAMPLE
 from headcount.settings import Settings
+from headcount.wiring import Config, configure
 from ingest.errors import UnavailableError
 from tests.servers import Servers
 from tests.waiting import within
 
 
 @pytest.fixture
-async def settings(kafka_bootstrap_servers: str, topic: str) -> Settings:
+async def settings(kafka_bootstrap_servers: str, topic: str) -> Config:
     """A topic of the test's own."""
-    settings = Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic)
-    await create_topics(settings)
-    return settings
+    config = configure(Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic))
+    await create_topics(config)
+    return config
 
 
 @pytest.fixture
-async def consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer(config: Config) -> AsyncIterator[AIOKafkaConsumer]:
     """Read the topic from its beginning."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, auto_offset_reset="earliest"
+        bootstrap_servers=config.kafka.bootstrap_servers, auto_offset_reset="earliest"
     )
     await consumer.start()
-    consumer.assign([TopicPartition(settings.kafka_topic, number) for number in range(PARTITIONS)])
+    consumer.assign([TopicPartition(config.kafka.topic, number) for number in range(PARTITIONS)])
     yield consumer
     await consumer.stop()
 
@@ -53,8 +54,8 @@ async def values_by_partition(consumer: AIOKafkaConsumer) -> dict[int, list[byte
     return found
 
 
-async def test_a_recording_arrives_whole_and_once(settings: Settings, consumer: AIOKafkaConsumer) -> None:
-    async with open_publisher(settings) as publisher:
+async def test_a_recording_arrives_whole_and_once(config: Config, consumer: AIOKafkaConsumer) -> None:
+    async with open_publisher(config) as publisher:
         pace = FullSpeed(lambda: datetime.now(UTC))
         outcome = await Replay(publisher, pace, asyncio.Event()).run(read(SAMPLE), "message")
     assert outcome == Outcome(17_135, "complete")
@@ -65,8 +66,8 @@ async def test_a_recording_arrives_whole_and_once(settings: Settings, consumer: 
     assert all(found.values())  # every partition has its share
 
 
-async def test_events_are_counted_when_they_are_acknowledged(settings: Settings) -> None:
-    async with open_publisher(settings) as publisher:
+async def test_events_are_counted_when_they_are_acknowledged(config: Config) -> None:
+    async with open_publisher(config) as publisher:
         await publisher.publish(b"{}")
         assert publisher.acknowledged == 0
         await publisher.flush()
@@ -76,10 +77,10 @@ async def test_events_are_counted_when_they_are_acknowledged(settings: Settings)
 
 
 async def test_an_event_larger_than_a_batch_is_published_all_the_same(
-    settings: Settings, consumer: AIOKafkaConsumer
+    config: Config, consumer: AIOKafkaConsumer
 ) -> None:
     events = [b"small", b"x" * (BATCH_BYTES + 1), b"small as well"]
-    async with open_publisher(settings) as publisher:
+    async with open_publisher(config) as publisher:
         for event in events:
             await publisher.publish(event)
         await publisher.flush()
@@ -92,9 +93,9 @@ async def test_a_kafka_that_goes_away_is_told_and_the_publisher_still_closes(
 ) -> None:
     monkeypatch.setattr(publisher_module, "REQUEST_MILLISECONDS", 3_000)
     kafka = await embedded_kafka.start()
-    settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_topic=topic)
-    await create_topics(settings)
-    async with within(30), open_publisher(settings) as publisher:
+    config = configure(Settings(kafka_bootstrap_servers=kafka.bootstrap_servers, kafka_topic=topic))
+    await create_topics(config)
+    async with within(30), open_publisher(config) as publisher:
         await publisher.publish(b"{}")
         await publisher.flush()
         kafka.kill()

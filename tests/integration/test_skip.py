@@ -46,7 +46,7 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
     users = ["anna", "bert", *(f"damaged-{number}" for number in range(5)), "carl"]
     await deployment.publish(*map(event, users))
     for number in range(5):
-        damage(kafka, deployment.settings.kafka_topic, b"damaged-%d" % number)
+        damage(kafka, deployment.config.kafka.topic, b"damaged-%d" % number)
     async with deployment.worker():
         await wait_until(lambda: stopped_at(redis_client, 2), message="the worker stopped at the damage")
     stopped = await deployment.headcount("status", "--check")
@@ -55,7 +55,7 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
 
     skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
     assert (skipped.exit_code, skipped.stderr) == (0, "")
-    assert skipped.text.startswith(f"{deployment.settings.kafka_topic}:0 goes on at 7.")
+    assert skipped.text.startswith(f"{deployment.config.kafka.topic}:0 goes on at 7.")
     await deployment.count()
     assert await count(redis_client, keys.FIRST.day("acme", utc_now().date())) == 3
 
@@ -66,10 +66,10 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
     assert (audited.json["whole"], audited.json["records"]) == (True, 3)
 
     # What was counted and is damaged since can't be judged by.
-    damage(kafka, deployment.settings.kafka_topic, b"bert")
+    damage(kafka, deployment.config.kafka.topic, b"bert")
     audited = await deployment.headcount("audit")
     assert (audited.exit_code, audited.stdout) == (3, b"")
-    place = f"{deployment.settings.kafka_topic}:0 can't be read at 1 or later: damaged records"
+    place = f"{deployment.config.kafka.topic}:0 can't be read at 1 or later: damaged records"
     assert audited.stderr.startswith(f"headcount: {place}")
 
 

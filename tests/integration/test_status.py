@@ -50,7 +50,7 @@ async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowle
     await deployment.publish(event("carl"), event("dora"), event("emil"))
     await deployment.drop_records(up_to=4)  # before two of them were counted
     await deployment.count()
-    await redis_client.hset(keys.FIRST.as_of, f"{deployment.settings.kafka_topic}:3", "1767225600000")
+    await redis_client.hset(keys.FIRST.as_of, f"{deployment.config.kafka.topic}:3", "1767225600000")
     today = str(utc_now().date())
 
     status = await deployment.headcount("status", "--json")
@@ -71,4 +71,4 @@ async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowle
     everything = await deployment.headcount("gaps", "list", "--all", "--json")
     assert nothing.text == "There are no gaps to acknowledge.\n"
     assert everything.json == [gap]
-    assert len((await read_status(deployment.settings)).concerns) == 2
+    assert len((await read_status(deployment.config)).concerns) == 2

@@ -25,9 +25,9 @@ async def deployment(
 
 @asynccontextmanager
 async def transactional(deployment: Deployment) -> AsyncIterator[AIOKafkaProducer]:
-    settings = deployment.settings
+    config = deployment.config
     async with AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, transactional_id=settings.kafka_topic
+        bootstrap_servers=config.kafka.bootstrap_servers, transactional_id=config.kafka.topic
     ) as producer:
         await producer.begin_transaction()
         yield producer
@@ -35,7 +35,7 @@ async def transactional(deployment: Deployment) -> AsyncIterator[AIOKafkaProduce
 
 async def send(producer: AIOKafkaProducer, deployment: Deployment, *user_ids: str) -> None:
     for user_id in user_ids:
-        await producer.send_and_wait(deployment.settings.kafka_topic, event(user_id), partition=0)
+        await producer.send_and_wait(deployment.config.kafka.topic, event(user_id), partition=0)
 
 
 async def users_today(redis: Redis) -> int:
@@ -80,7 +80,7 @@ async def test_the_marks_behind_transactions_leave_no_lag(
 
 async def test_as_of_does_not_pass_an_open_transaction(deployment: Deployment, redis_client: Redis) -> None:
     """Nor what was published beside it: a consumer of committed records sees neither before its end."""
-    held, other = (Partition(deployment.settings.kafka_topic, number) for number in range(2))
+    held, other = (Partition(deployment.config.kafka.topic, number) for number in range(2))
     async with deployment.worker():
         await wait_until(deployment.is_caught_up, deadline_seconds=30)
         async with transactional(deployment) as producer:

@@ -90,7 +90,7 @@ async def test_what_retention_removed_can_not_be_told(deployment: Deployment) ->
 
 
 async def test_what_a_worker_counts_meanwhile_is_in_neither_number(deployment: Deployment) -> None:
-    async with open_verification(deployment.settings, "acme", 3) as verification:
+    async with open_verification(deployment.config, "acme", 3) as verification:
         await deployment.publish(*counted_users(range(100, 120)), partition=2)
         await deployment.count()
         report = await verification.report()

@@ -32,7 +32,7 @@ async def deployment(
 
 
 async def letters(deployment: Deployment) -> list[Record]:
-    return await deployment.read(deployment.settings.kafka_topic + DEAD_LETTER_SUFFIX)
+    return await deployment.read(deployment.config.kafka.topic + DEAD_LETTER_SUFFIX)
 
 
 async def users_today(redis: Redis, workspace_id: str = "acme") -> int:
@@ -84,13 +84,13 @@ async def test_what_is_no_event_becomes_a_letter_and_the_rest_is_counted(
     await deployment.count()
     assert await users_today(redis_client) == 1
     first, second = await letters(deployment)
-    source = await deployment.read(deployment.settings.kafka_topic, partition=2)
+    source = await deployment.read(deployment.config.kafka.topic, partition=2)
     assert (first.key, first.value, first.timestamp) == (b"\x00k", b"\xffno", source[0].timestamp)
     headers = dict(first.headers)
     error = headers.pop("headcount-error")
     assert b"malformed" in (error or b"")
     assert headers == {
-        "headcount-topic": deployment.settings.kafka_topic.encode(),
+        "headcount-topic": deployment.config.kafka.topic.encode(),
         "headcount-partition": b"2",
         "headcount-offset": str(offsets[0]).encode(),
         "headcount-reason": b"not-json",
@@ -136,7 +136,7 @@ async def test_a_header_that_can_not_be_read_stops_its_own_partition(
     await publish_batch(deployment, name="NAME", instead=b"\xff\xfe\xff\xfe")
     async with deployment.worker():
         await deployment.publish(event("bob"), partition=1)
-        stuck, other = (Partition(deployment.settings.kafka_topic, number) for number in range(2))
+        stuck, other = (Partition(deployment.config.kafka.topic, number) for number in range(2))
 
         async def is_counted_around() -> bool:
             checkpoints = (await read_progress(redis_client)).checkpoints
@@ -147,14 +147,14 @@ async def test_a_header_that_can_not_be_read_stops_its_own_partition(
 
 async def publish_batch(deployment: Deployment, *, name: str, instead: bytes | None = None) -> None:
     """Publish a record with neither key nor value; its header's name may be replaced in the raw batch."""
-    async with AIOKafkaProducer(bootstrap_servers=deployment.settings.kafka_bootstrap_servers) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=deployment.config.kafka.bootstrap_servers) as producer:
         batch = producer.create_batch()
         batch.append(timestamp=None, key=None, value=None, headers=[(name, b"1")])
         batch.close()
         if instead is not None:
             build = batch._build
             batch._build = lambda: renamed(build(), name.encode(), instead)
-        await (await producer.send_batch(batch, deployment.settings.kafka_topic, partition=0))
+        await (await producer.send_batch(batch, deployment.config.kafka.topic, partition=0))
 
 
 def renamed(batch: bytearray, name: bytes, instead: bytes) -> bytearray:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
 from headcount.ops.status import read_status
-from headcount.settings import Settings, load_settings
+from headcount.wiring import Config, load_config
 from ingest.errors import UnavailableError
 from tests.fakes_api import login, make_token
 from tests.monitoring.surroundings import (
@@ -57,20 +57,20 @@ async def watched(
 ) -> AsyncIterator[Watched]:
     """A worker and an API at work."""
     token, secret = make_token()
-    settings = load_settings(environment)
+    config = load_config(environment)
     async with Redis.from_url(environment["REDIS_URL"]) as redis:
         await RedisTokenStore(redis).add(token)
     with running_headcount(environment, tmp_path_factory.mktemp("headcount")) as running:
-        await wait_until(partial(is_caught_up, settings), deadline_seconds=30, message="the worker has begun")
-        active = asyncio.create_task(keep_active(settings, running, login(token.user_id, secret)))
+        await wait_until(partial(is_caught_up, config), deadline_seconds=30, message="the worker has begun")
+        active = asyncio.create_task(keep_active(config, running, login(token.user_id, secret)))
         yield running
         active.cancel()
         await asyncio.wait([active])
 
 
-async def is_caught_up(settings: Settings) -> bool:
+async def is_caught_up(config: Config) -> bool:
     try:
-        return not (await read_status(settings)).catching_up
+        return not (await read_status(config)).catching_up
     except UnavailableError:  # the topic is not there yet
         return False
 

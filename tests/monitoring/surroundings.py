@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from embedded.ports import LOOPBACK, find_free_port
-from headcount.settings import Settings
+from headcount.wiring import Config
 from tests.deployment import event
 from tests.e2e.programs import ROOT, Program, plain_environ, started
 
@@ -51,8 +51,8 @@ def running_headcount(environ: dict[str, str], folder: Path) -> Iterator[Watched
 @contextmanager
 def _command(name: str, environ: dict[str, str], folder: Path) -> Iterator[Program]:
     command = [sys.executable, "-m", "headcount", name]
-    settings = plain_environ(**environ, LOG_FORMAT="json")
-    with started(command, environ=settings, folder=ROOT, output=folder / f"{name}.out") as program:
+    config = plain_environ(**environ, LOG_FORMAT="json")
+    with started(command, environ=config, folder=ROOT, output=folder / f"{name}.out") as program:
         yield program
 
 
@@ -65,15 +65,15 @@ def _told(program: Program, event: str) -> str:
     return found
 
 
-async def keep_active(settings: Settings, watched: Watched, headers: dict[str, str]) -> None:
+async def keep_active(config: Config, watched: Watched, headers: dict[str, str]) -> None:
     """Publish events of each result and what is none, and ask, also without a login; until cancelled."""
     async with (
-        AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer,
+        AIOKafkaProducer(bootstrap_servers=config.kafka.bootstrap_servers) as producer,
         ClientSession(watched.api) as session,
     ):
         while True:
             for value in sample():
-                await producer.send_and_wait(settings.kafka_topic, value)
+                await producer.send_and_wait(config.kafka.topic, value)
             for sent in (headers, {}):
                 async with session.get(WEEKLY_DATA_PATH, params={"start": START}, headers=sent) as response:
                     await response.read()

@@ -37,7 +37,7 @@ class FakeConsumer:
         isolation_level: str = "read_uncommitted",
         heartbeat_interval_ms: int = 3_000,
         metadata_max_age_ms: int = 300_000,
-        **_settings: object,
+        **_config: object,
     ) -> None:
         self._broker = broker
         self._is_member = group_id is not None

@@ -39,7 +39,7 @@ class FakeBatch:
 class FakeProducer:
     """The part of `AIOKafkaProducer` that `ingest.kafka.dead_letters` uses."""
 
-    def __init__(self, *, broker: Broker, **_settings: object) -> None:
+    def __init__(self, *, broker: Broker, **_config: object) -> None:
         self._broker = broker
         self._turn = asyncio.Lock()
 
@@ -91,7 +91,7 @@ class _Metadata:
 class FakeClient:
     """The part of `AIOKafkaClient` that `ingest.kafka.source` uses."""
 
-    def __init__(self, *, broker: Broker, **_settings: object) -> None:
+    def __init__(self, *, broker: Broker, **_config: object) -> None:
         self._broker = broker
 
     async def bootstrap(self) -> None:
@@ -111,8 +111,8 @@ class FakeClient:
 def fake_kafka(chance: random.Random, *, poll_records: int) -> Iterator[None]:
     """Have the code under test find the fakes where it looks for aiokafka."""
 
-    def consumer(**settings: Any) -> FakeConsumer:  # noqa: ANN401 - aiokafka's own keywords
-        return FakeConsumer(chance=chance, **settings)
+    def consumer(**config: Any) -> FakeConsumer:  # noqa: ANN401 - aiokafka's own keywords
+        return FakeConsumer(chance=chance, **config)
 
     with (
         patch.object(source, "AIOKafkaConsumer", consumer),

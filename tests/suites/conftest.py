@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from headcount.clients import kafka_options
 from headcount.log.topics import create_topics
 from headcount.settings import Settings
+from headcount.wiring import configure
 from ingest.kafka.dead_letters import KafkaDeadLetters
 from tests.fakes_projection import Projected
 from tests.suites.letters import ObservedFakeLetters, ObservedLetters, ObservedTopic
@@ -65,9 +66,9 @@ async def observed_letters(kafka_or_fake: str | None, topic: str) -> AsyncIterat
     if kafka_or_fake is None:
         yield ObservedFakeLetters()
         return
-    settings = Settings(kafka_bootstrap_servers=kafka_or_fake, kafka_topic=topic)
-    await create_topics(settings)
-    dead_letters = KafkaDeadLetters(topic, kafka_options(settings))
+    config = configure(Settings(kafka_bootstrap_servers=kafka_or_fake, kafka_topic=topic))
+    await create_topics(config)
+    dead_letters = KafkaDeadLetters(topic, kafka_options(config))
     await dead_letters.start()
     yield ObservedTopic(kafka_or_fake, topic, dead_letters)
     await dead_letters.stop()

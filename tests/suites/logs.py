@@ -10,6 +10,7 @@ from aiokafka.admin import NewTopic, RecordsToDelete
 from headcount.clients import kafka_options
 from headcount.log.topics import admin_client
 from headcount.settings import Settings
+from headcount.wiring import configure
 from ingest.batch import Partition
 from ingest.kafka.source import KafkaSource
 from ingest.ports import Source
@@ -60,12 +61,12 @@ class WritableTopic:
     def __init__(self, bootstrap_servers: str, topic: str, parts: AsyncExitStack) -> None:
         self.partitions = [Partition(topic, number) for number in range(2)]
         self._topic = topic
-        self._settings = Settings(kafka_bootstrap_servers=bootstrap_servers, kafka_topic=topic)
-        self._options = kafka_options(self._settings)
+        self._config = configure(Settings(kafka_bootstrap_servers=bootstrap_servers, kafka_topic=topic))
+        self._options = kafka_options(self._config)
         self._parts = parts
 
     async def create(self) -> None:
-        async with admin_client(self._settings) as admin:
+        async with admin_client(self._config) as admin:
             await admin.create_topics([NewTopic(self._topic, len(self.partitions), 1)])
 
     async def append(self, partition: Partition, *records: FakeRecord) -> None:
@@ -82,7 +83,7 @@ class WritableTopic:
             await producer.abort_transaction()
 
     async def purge(self, partition: Partition, before: int) -> None:
-        async with admin_client(self._settings) as admin:
+        async with admin_client(self._config) as admin:
             await admin.delete_records({TopicPartition(*partition): RecordsToDelete(before_offset=before)})
 
     async def join(self) -> Source:

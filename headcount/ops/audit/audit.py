@@ -14,8 +14,7 @@ from headcount.log.access import open_log
 from headcount.log.counted_events import CountedEvents
 from headcount.log.scope import Scope, check_same_people, check_unmoved, read_scope
 from headcount.ops.audit.report import Findings, Report
-from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, utc_now
+from headcount.wiring import Config, calendar, counted_users, utc_now
 from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
 from projector.calendar import Calendar
@@ -71,15 +70,15 @@ class Audit:
 
 
 @asynccontextmanager
-async def open_audit(settings: Settings) -> AsyncIterator[Audit]:
+async def open_audit(config: Config) -> AsyncIterator[Audit]:
     """Find out what to audit; raises `OperatorError` where that makes no sense, `UnavailableError`."""
-    async with open_log(settings, settings.kafka_topic) as log, worker_redis(settings) as redis:
-        scope = await read_scope(settings, redis, log)
-        decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+    async with open_log(config, config.kafka.topic) as log, worker_redis(config) as redis:
+        scope = await read_scope(config, redis, log)
+        decoder = RecordDecoder(max_event_bytes=config.counting.max_event_bytes)
         yield Audit(
             scope,
             CountedEvents(scope, log=log, decoder=decoder, clock=utc_now),
             redis=redis,
-            calendar=calendar(settings),
-            counted_users=counted_users(settings),
+            calendar=calendar(config),
+            counted_users=counted_users(config),
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 from headcount.log.access import open_log
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import Letter, Origin, Place, parse_letter
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
@@ -81,12 +81,12 @@ class Newest:
         return [replace(line, redriven=origin in redriven) for *_, origin, line in newest]
 
 
-def dead_letter_topic(settings: Settings) -> str:
+def dead_letter_topic(config: Config) -> str:
     """Name the topic in which the dead letters of these settings are."""
-    return settings.kafka_topic + DEAD_LETTER_SUFFIX
+    return config.kafka.topic + DEAD_LETTER_SUFFIX
 
 
-async def list_letters(settings: Settings, query: Query) -> Overview:
+async def list_letters(config: Config, query: Query) -> Overview:
     """Read the dead-letter topic once; raises `UnavailableError`."""
     ledger, newest, counted = Ledger(), Newest(query.limit), set[Origin]()
 
@@ -95,15 +95,15 @@ async def list_letters(settings: Settings, query: Query) -> Overview:
             counted.add(letter.origin)
             newest.add(letter)
 
-    async with open_log(settings, dead_letter_topic(settings)) as log:
+    async with open_log(config, dead_letter_topic(config)) as log:
         await ledger.read(log, await log.since(query.since) if query.since else log.extents, take)
     return Overview(reasons=_count(ledger, counted), letters=newest.lines(ledger.redriven))
 
 
-async def find_letter(settings: Settings, place: Place) -> Letter:
+async def find_letter(config: Config, place: Place) -> Letter:
     """Return the letter at a place; raises `OperatorError` where there is none."""
-    partition = Partition(dead_letter_topic(settings), place.partition)
-    async with open_log(settings, partition.topic) as log:
+    partition = Partition(dead_letter_topic(config), place.partition)
+    async with open_log(config, partition.topic) as log:
         record = await log.find(partition, Offset(place.offset))
     letter = parse_letter(partition, record) if record else None
     if letter is None:

@@ -13,7 +13,7 @@ from headcount.log.access import open_log
 from headcount.ops.dead_letters.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
 from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.dead_letters.republisher import Republisher, open_republisher
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.kafka.dead_letters import Message
 from ingest.kafka.log_reader import LogReader, Portion
@@ -91,13 +91,13 @@ class Redrive:
 
 
 @asynccontextmanager
-async def open_redrive(settings: Settings) -> AsyncIterator[Redrive]:
+async def open_redrive(config: Config) -> AsyncIterator[Redrive]:
     """Connect to Kafka; raises `UnavailableError` where it can't be reached, or takes nothing."""
-    topic = settings.kafka_topic
+    topic = config.kafka.topic
     async with (
-        open_log(settings, dead_letter_topic(settings)) as letters,
-        open_log(settings, topic) as source,
-        open_republisher(settings) as republisher,
+        open_log(config, dead_letter_topic(config)) as letters,
+        open_log(config, topic) as source,
+        open_republisher(config) as republisher,
     ):
         yield Redrive(topic, letters=letters, source=source, republisher=republisher)
 

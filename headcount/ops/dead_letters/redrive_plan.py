@@ -7,7 +7,7 @@ from headcount.log.access import open_log
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import Letter, Origin, Place
 from headcount.ops.dead_letters.overview import dead_letter_topic, no_letter
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 MAX_REDRIVES: Final = 5
 """How often a record is published again before somebody has to say that it shall be once more."""
@@ -42,7 +42,7 @@ class Plan:
     came_back_too_often: int
 
 
-async def plan_redrive(settings: Settings, selection: Selection) -> Plan:
+async def plan_redrive(config: Config, selection: Selection) -> Plan:
     """Read the letters and choose; raises `RefusedError` for a place without a letter, `UnavailableError`."""
     ledger, chosen = Ledger(), dict[Origin, Letter]()
 
@@ -50,12 +50,12 @@ async def plan_redrive(settings: Settings, selection: Selection) -> Plan:
         if selection.takes(letter):
             chosen[letter.origin] = letter.without_value()
 
-    async with open_log(settings, dead_letter_topic(settings)) as log:
+    async with open_log(config, dead_letter_topic(config)) as log:
         await ledger.read(log, log.extents, take)
     unknown = selection.places - {letter.place for letter in chosen.values()}
     if unknown:
         raise no_letter(min(unknown))
-    return choose(settings.kafka_topic, selection, ledger, chosen)
+    return choose(config.kafka.topic, selection, ledger, chosen)
 
 
 def choose(topic: str, selection: Selection, ledger: Ledger, chosen: dict[Origin, Letter]) -> Plan:

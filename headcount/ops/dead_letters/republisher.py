@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from headcount.clients import kafka_options
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.batch import Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.dead_letters import Message
@@ -67,7 +67,7 @@ class Republisher:
 
 
 @asynccontextmanager
-async def open_republisher(settings: Settings) -> AsyncIterator[Republisher]:
+async def open_republisher(config: Config) -> AsyncIterator[Republisher]:
     """Connect to Kafka; raises `UnavailableError` where it can't be reached."""
     producer = AIOKafkaProducer(
         # Not idempotent: aiokafka's idempotent producer never gives a batch up, so that a redrive would not
@@ -75,7 +75,7 @@ async def open_republisher(settings: Settings) -> AsyncIterator[Republisher]:
         acks="all",
         max_request_size=REQUEST_BYTES,
         request_timeout_ms=REQUEST_MILLISECONDS,
-        **kafka_options(settings),
+        **kafka_options(config),
     )
     try:
         await _start(producer)

@@ -17,7 +17,7 @@ from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.inquiry import Inquiry
 from headcount.ops.doctor.kafka_facts import KafkaFacts, PartitionFacts, Topic
 from headcount.ops.status import count_workers
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import UnavailableError
 
 METADATA: Final = 3
@@ -25,30 +25,30 @@ METADATA: Final = 3
 NO_LEADER: Final = -1
 
 
-async def ask_kafka(settings: Settings, inquiry: Inquiry) -> KafkaFacts:
+async def ask_kafka(config: Config, inquiry: Inquiry) -> KafkaFacts:
     """Gather all facts of Kafka; where it does not answer at all, nothing more is asked."""
-    cluster = await inquiry.ask(_cluster(settings))
+    cluster = await inquiry.ask(_cluster(config))
     if isinstance(cluster, Unknown):
         return KafkaFacts.out_of_reach(cluster)
     topics = {each["topic"]: each for each in cluster["topics"]}
-    wanted = (settings.kafka_topic, dead_letter_topic(settings))
+    wanted = (config.kafka.topic, dead_letter_topic(config))
     return KafkaFacts(
         reached=None,
-        metadata_version=await inquiry.ask(_metadata_version(settings)),
+        metadata_version=await inquiry.ask(_metadata_version(config)),
         brokers=len(cluster["brokers"]),
         missing=[name for name in wanted if name not in topics],
-        partitions=_partitions(topics, settings.kafka_topic),
-        topic=await inquiry.ask(_topic(settings, topics, settings.kafka_topic)),
-        letters_topic=await inquiry.ask(_topic(settings, topics, dead_letter_topic(settings))),
-        workers=await inquiry.ask(_workers(settings)),
-        extents=await inquiry.ask(extents(settings)),
-        letters=await inquiry.ask(waiting_letters(settings)),
-        newest=await inquiry.ask(newest(settings)),
+        partitions=_partitions(topics, config.kafka.topic),
+        topic=await inquiry.ask(_topic(config, topics, config.kafka.topic)),
+        letters_topic=await inquiry.ask(_topic(config, topics, dead_letter_topic(config))),
+        workers=await inquiry.ask(_workers(config)),
+        extents=await inquiry.ask(extents(config)),
+        letters=await inquiry.ask(waiting_letters(config)),
+        newest=await inquiry.ask(newest(config)),
     )
 
 
-async def _metadata_version(settings: Settings) -> int:
-    client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(settings))
+async def _metadata_version(config: Config) -> int:
+    client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(config))
     try:
         await client.bootstrap()
         response = await client.send(client.get_random_node(), ApiVersionRequest())
@@ -57,8 +57,8 @@ async def _metadata_version(settings: Settings) -> int:
     return max((newest for request, _, newest in response.api_versions if request == METADATA), default=0)
 
 
-async def _cluster(settings: Settings) -> Mapping[str, Any]:
-    async with admin_client(settings) as admin:
+async def _cluster(config: Config) -> Mapping[str, Any]:
+    async with admin_client(config) as admin:
         # Of all topics: to ask for one by name is what creates it, where a broker is set up so.
         return {"topics": await admin.describe_topics(), **await admin.describe_cluster()}
 
@@ -77,10 +77,10 @@ def _partitions(topics: Mapping[str, Any], name: str) -> Sequence[PartitionFacts
     ]
 
 
-async def _topic(settings: Settings, topics: Mapping[str, Any], name: str) -> Topic | Unknown:
+async def _topic(config: Config, topics: Mapping[str, Any], name: str) -> Topic | Unknown:
     if name not in topics:
         return _missing(name)
-    async with admin_client(settings) as admin:
+    async with admin_client(config) as admin:
         return Topic(name=name, options=await _options(admin, name))
 
 
@@ -99,6 +99,6 @@ async def _options(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
     return {option: value for option, value, *_ in entries if value is not None}
 
 
-async def _workers(settings: Settings) -> int:
-    async with admin_client(settings) as admin:
-        return await count_workers(admin, settings.kafka_group_id)
+async def _workers(config: Config) -> int:
+    async with admin_client(config) as admin:
+        return await count_workers(admin, config.kafka.group_id)

@@ -9,7 +9,7 @@ from headcount.log.access import open_log
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.doctor.kafka_facts import Letters
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
@@ -23,15 +23,15 @@ NEWEST_RECORDS: Final = 2
 """The end of a partition may be a transaction's marker, which is no record."""
 
 
-async def extents(settings: Settings) -> Mapping[Partition, Extent]:
+async def extents(config: Config) -> Mapping[Partition, Extent]:
     """Return where each partition begins and ends."""
-    async with _open(settings, settings.kafka_topic) as log:
+    async with _open(config, config.kafka.topic) as log:
         return log.extents
 
 
-async def newest(settings: Settings) -> datetime | None:
+async def newest(config: Config) -> datetime | None:
     """Return the stamp of the youngest record, None where there is none."""
-    async with _open(settings, settings.kafka_topic) as log:
+    async with _open(config, config.kafka.topic) as log:
         ends = [(each, extent) for each, extent in log.extents.items() if extent.end > extent.beginning]
         stamps = [
             record.timestamp
@@ -47,10 +47,10 @@ async def _last_records(log: LogReader, partition: Partition, extent: Extent) ->
     return [record async for portion in log.read(partition, span) for record in portion.records]
 
 
-async def waiting_letters(settings: Settings) -> Letters:
+async def waiting_letters(config: Config) -> Letters:
     """Count the dead letters whose records were not published again."""
     ledger = Ledger()
-    async with _open(settings, dead_letter_topic(settings)) as log:
+    async with _open(config, dead_letter_topic(config)) as log:
         records = sum(extent.end - extent.beginning for extent in log.extents.values())
         if records > MAX_LETTERS:
             return Letters(records=records, waiting=None)
@@ -59,8 +59,8 @@ async def waiting_letters(settings: Settings) -> Letters:
 
 
 @asynccontextmanager
-async def _open(settings: Settings, topic: str) -> AsyncIterator[LogReader]:
-    async with open_log(settings, topic) as log:
+async def _open(config: Config, topic: str) -> AsyncIterator[LogReader]:
+    async with open_log(config, topic) as log:
         if not log.extents:
             raise UnavailableError(f"the topic {topic} is missing")
         yield log

@@ -15,8 +15,7 @@ from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.inquiry import Inquiry
 from headcount.ops.doctor.redis_facts import RedisFacts, Server, read_server
 from headcount.preflight.redis import check_entry
-from headcount.settings import Settings
-from headcount.wiring import deployment, utc_now
+from headcount.wiring import Config, deployment, utc_now
 from ingest.errors import OperatorError
 from projector.checkpoints import read_progress
 
@@ -29,17 +28,17 @@ OPTIONS: Final = (
 )
 
 
-async def ask_redis(settings: Settings, inquiry: Inquiry) -> RedisFacts:
+async def ask_redis(config: Config, inquiry: Inquiry) -> RedisFacts:
     """Gather all facts of Redis; where it does not answer at all, nothing more is asked."""
     try:
-        client = api_redis(settings)
+        client = api_redis(config)
     except OperatorError as error:  # certificates of ours that can't be used
         return RedisFacts.out_of_reach(Unknown(str(error)))
     async with client as redis:
-        reached = await inquiry.ask(_reach(settings, redis))
+        reached = await inquiry.ask(_reach(config, redis))
         if isinstance(reached, Unknown):
             return RedisFacts.out_of_reach(reached)
-        rights = await inquiry.ask(own_rights(settings, redis))
+        rights = await inquiry.ask(own_rights(config, redis))
         return RedisFacts(
             reached=reached,
             server=await inquiry.ask(_server(redis)),
@@ -47,14 +46,14 @@ async def ask_redis(settings: Settings, inquiry: Inquiry) -> RedisFacts:
             clock=await inquiry.ask(_clock(redis)),
             rights=rights,
             other_rights=await inquiry.ask(other_rights(redis, rights)),
-            mismatch=await inquiry.ask(_mismatch(settings, redis)),
+            mismatch=await inquiry.ask(_mismatch(config, redis)),
             progress=await inquiry.ask(read_progress(redis)),
             tokens=await inquiry.ask(RedisTokenStore(redis).list()),
         )
 
 
-async def _reach(settings: Settings, redis: Redis) -> None:
-    await check_entry(redis, settings)
+async def _reach(config: Config, redis: Redis) -> None:
+    await check_entry(redis, config)
     try:
         await redis.time()
     except NoPermissionError:
@@ -77,9 +76,9 @@ async def _clock(redis: Redis) -> Clock:
     return Clock(ahead=seconds + microseconds / 1_000_000 - before - taken / 2, uncertainty=taken / 2)
 
 
-async def _mismatch(settings: Settings, redis: Redis) -> str | None:
+async def _mismatch(config: Config, redis: Redis) -> str | None:
     try:
-        await deployment(settings).check(redis)
+        await deployment(config).check(redis)
     except OperatorError as error:
         return str(error)
     return None

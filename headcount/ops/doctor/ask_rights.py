@@ -10,20 +10,20 @@ from redis.exceptions import NoPermissionError, ResponseError
 from headcount.clients import api_redis
 from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.rights_facts import COMMANDS, Command, Rights
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 OPERATOR: Final = "operator"
 ADMINISTRATOR: Final = "After a change of users, run the doctor once with an administrator's REDIS_URL."
 PERMITTED: Final = "OK"
 
 
-async def own_rights(settings: Settings, redis: Redis) -> Rights:
+async def own_rights(config: Config, redis: Redis) -> Rights:
     """Find out what the user that we are may not do, of what its part does."""
-    user = await _name(settings, redis)
+    user = await _name(config, redis)
     if user not in COMMANDS and await _may_look(redis):
         return Rights(user=user, part=OPERATOR, unlimited=True)
     part = user if user in COMMANDS else OPERATOR
-    async with api_redis(settings) as other:
+    async with api_redis(config) as other:
         return Rights(user=user, part=part, refused=await _refused(other, COMMANDS[part]))
 
 
@@ -37,11 +37,11 @@ async def other_rights(redis: Redis, own: Rights | Unknown) -> Sequence[Rights] 
     return [rights for rights in found if rights is not None]
 
 
-async def _name(settings: Settings, redis: Redis) -> str:
+async def _name(config: Config, redis: Redis) -> str:
     try:
         return str(await redis.acl_whoami())
     except NoPermissionError:
-        return str(parse_url(settings.redis_url.get_secret_value()).get("username", "default"))
+        return str(parse_url(config.redis.url).get("username", "default"))
 
 
 async def _may_look(redis: Redis) -> bool:

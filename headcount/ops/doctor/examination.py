@@ -12,24 +12,23 @@ from headcount.ops.doctor.inquiry import Inquiry
 from headcount.ops.doctor.kafka_findings import kafka_findings
 from headcount.ops.doctor.own_findings import counting_findings, exposure_findings
 from headcount.ops.doctor.redis_findings import redis_findings
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 
 SECONDS: Final = 7.0
 """How long servers may take to answer all questions: with the start of the command, it ends within 10 s."""
 
 
-async def examine(settings: Settings) -> Sequence[Finding]:
+async def examine(config: Config) -> Sequence[Finding]:
     """Return what every check found; servers that do not answer leave their checks unknown."""
-    return judge(await gather(settings, SECONDS))
+    return judge(await gather(config, SECONDS))
 
 
-async def gather(settings: Settings, seconds: float) -> Facts:
+async def gather(config: Config, seconds: float) -> Facts:
     """Ask Redis and Kafka at the same time: one that hangs leaves the other all its time."""
     inquiry = Inquiry(seconds)
-    redis, kafka = await asyncio.gather(ask_redis(settings, inquiry), ask_kafka(settings, inquiry))
+    redis, kafka = await asyncio.gather(ask_redis(config, inquiry), ask_kafka(config, inquiry))
     # The clock last: what was read before is then not from its future, unless the clocks differ.
-    return Facts(settings=settings, redis=redis, kafka=kafka, now=utc_now())
+    return Facts(config=config, redis=redis, kafka=kafka, now=utc_now())
 
 
 def judge(facts: Facts) -> Sequence[Finding]:

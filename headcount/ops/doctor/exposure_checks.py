@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from redis.asyncio.connection import parse_url
 
 from headcount.ops.doctor.finding import Judgement, ok, problem, warning
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 WIDEST_V4_PREFIX: Final = 8
 WIDEST_V6_PREFIX: Final = 7
@@ -15,9 +15,9 @@ WIDEST_V6_PREFIX: Final = 7
 IPV4: Final = 4
 
 
-def check_redis_transport(settings: Settings) -> Judgement:
+def check_redis_transport(config: Config) -> Judgement:
     """Tell whether passwords and counters cross a network in the clear."""
-    url = settings.redis_url.get_secret_value()
+    url = config.redis.url
     host = str(parse_url(url).get("host", "localhost"))
     if urlsplit(url).scheme == "redis" and not is_local(host):
         return warning(
@@ -28,10 +28,10 @@ def check_redis_transport(settings: Settings) -> Judgement:
     return ok("The way to Redis is encrypted, or stays on this machine.")
 
 
-def check_kafka_transport(settings: Settings) -> Judgement:
+def check_kafka_transport(config: Config) -> Judgement:
     """Tell whether events cross a network in the clear, and whether anyone may publish."""
-    protocol = settings.kafka_security_protocol
-    hosts = [each.rpartition(":")[0].strip("[]") for each in settings.kafka_bootstrap_servers.split(",")]
+    protocol = config.kafka.security_protocol
+    hosts = [each.rpartition(":")[0].strip("[]") for each in config.kafka.bootstrap_servers.split(",")]
     if all(map(is_local, hosts)) or protocol.endswith("SSL"):
         return ok("The way to Kafka is encrypted, or stays on this machine.")
     return warning(
@@ -40,25 +40,25 @@ def check_kafka_transport(settings: Settings) -> Judgement:
     )
 
 
-def check_api_transport(settings: Settings) -> Judgement:
+def check_api_transport(config: Config) -> Judgement:
     """Tell whether tokens may cross a network in the clear: the API itself speaks no TLS."""
-    if is_local(settings.http_host) or settings.trusted_proxies:
+    if is_local(config.http.host) or config.http.trusted_proxies:
         return ok("The API is reached from this machine, or through a proxy of yours.")
     return warning(
-        f"The API listens on {settings.http_host} without a proxy before it: tokens cross the network in "
+        f"The API listens on {config.http.host} without a proxy before it: tokens cross the network in "
         "the clear.",
         "Put a reverse proxy with TLS before it, and name it in TRUSTED_PROXIES.",
     )
 
 
-def check_http_limits(settings: Settings) -> Judgement:
+def check_http_limits(config: Config) -> Judgement:
     """Look for limits that are turned off, or that bound nothing."""
     off = [
         name
         for name in ("http_requests_per_minute", "http_failed_logins_per_minute")
-        if not getattr(settings, name)
+        if not getattr(config.http, name.removeprefix("http_"))
     ]
-    if settings.http_max_connections_per_address >= settings.http_max_connections:
+    if config.http.limits.connections_per_address >= config.http.limits.connections:
         off.append("http_max_connections_per_address")
     if off:
         return warning(
@@ -68,25 +68,25 @@ def check_http_limits(settings: Settings) -> Judgement:
     return ok("Requests, failed logins and connections are bounded.")
 
 
-def check_metrics(settings: Settings) -> Judgement:
+def check_metrics(config: Config) -> Judgement:
     """Tell whether anyone may read the metrics: they ask for no token."""
-    ports = [settings.worker_metrics_port, settings.api_metrics_port]
+    ports = [config.telemetry.worker_metrics_port, config.telemetry.api_metrics_port]
     if ports == [None, None]:
         return ok("Metrics are off.")
-    if is_private(settings.metrics_host):
-        return ok(f"Metrics are shown on {settings.metrics_host} only.")
+    if is_private(config.telemetry.metrics_host):
+        return ok(f"Metrics are shown on {config.telemetry.metrics_host} only.")
     return warning(
-        f"Metrics are shown on {settings.metrics_host}, to whoever reaches that port.",
+        f"Metrics are shown on {config.telemetry.metrics_host}, to whoever reaches that port.",
         "Set METRICS_HOST to an address of a private network, or keep others out with a firewall.",
     )
 
 
-def check_trusted_proxies(settings: Settings) -> Judgement:
+def check_trusted_proxies(config: Config) -> Judgement:
     """Find networks so wide that strangers may claim any address in X-Forwarded-For."""
     narrowest = {IPV4: WIDEST_V4_PREFIX}
     wide = [
         str(network)
-        for network in settings.trusted_proxies
+        for network in config.http.trusted_proxies
         if network.prefixlen < narrowest.get(network.version, WIDEST_V6_PREFIX)
     ]
     if wide:

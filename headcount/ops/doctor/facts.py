@@ -5,14 +5,14 @@ from datetime import datetime
 
 from headcount.ops.doctor.kafka_facts import KafkaFacts
 from headcount.ops.doctor.redis_facts import RedisFacts
-from headcount.settings import Settings
+from headcount.wiring import Config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """`now` is our clock, read once everything else was."""
 
-    settings: Settings
+    config: Config
     redis: RedisFacts
     kafka: KafkaFacts
     now: datetime

@@ -20,9 +20,9 @@ from headcount.ops.doctor.topic_checks import (
 
 def kafka_findings(facts: Facts) -> Sequence[Finding]:
     """Judge Kafka, its topics, and the way to it."""
-    kafka, settings = facts.kafka, facts.settings
+    kafka, config = facts.kafka, facts.config
     address = (
-        f"Look at KAFKA_BOOTSTRAP_SERVERS ({settings.kafka_bootstrap_servers}), at Kafka itself, "
+        f"Look at KAFKA_BOOTSTRAP_SERVERS ({config.kafka.bootstrap_servers}), at Kafka itself, "
         "and at the way to it."
     )
     stamped_by = part_of(kafka.topic, lambda topic: topic.options.get("message.timestamp.type", ""))
@@ -37,10 +37,14 @@ def kafka_findings(facts: Facts) -> Sequence[Finding]:
             check_replication_factor,
         ),
         judged("topic timestamps", kafka.topic, check_timestamps),
-        judged("topic retention time", together(kafka.topic, settings.retention_days), check_retention_time),
+        judged(
+            "topic retention time",
+            together(kafka.topic, config.counting.retention_days),
+            check_retention_time,
+        ),
         judged("topic retention size", kafka.topic, check_retention_size),
         judged("topic clean-up", kafka.topic, check_compaction),
         judged("dead letters' clean-up", kafka.letters_topic, check_compaction),
         judged("Kafka clock", together(together(stamped_by, kafka.newest), facts.now), check_kafka_clock),
-        judged("Kafka encryption", settings, check_kafka_transport),
+        judged("Kafka encryption", config, check_kafka_transport),
     ]

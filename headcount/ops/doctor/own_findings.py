@@ -46,10 +46,10 @@ def _counting(facts: Facts) -> Counting | Unknown:
 
 def exposure_findings(facts: Facts) -> Sequence[Finding]:
     """Judge the settings that an API or a worker with the same environment would have."""
-    settings = facts.settings
+    config = facts.config
     return [
-        judged("API encryption", settings, check_api_transport),
-        judged("API limits", settings, check_http_limits),
-        judged("trusted proxies", settings, check_trusted_proxies),
-        judged("metrics", settings, check_metrics),
+        judged("API encryption", config, check_api_transport),
+        judged("API limits", config, check_http_limits),
+        judged("trusted proxies", config, check_trusted_proxies),
+        judged("metrics", config, check_metrics),
     ]

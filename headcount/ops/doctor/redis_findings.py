@@ -23,13 +23,13 @@ from headcount.wiring import deployment
 
 def redis_findings(facts: Facts) -> Sequence[Finding]:
     """Judge Redis, what it keeps of ours, and the way to it."""
-    redis, settings = facts.redis, facts.settings
+    redis, config = facts.redis, facts.config
     memory = part_of(redis.server, lambda server: server.memory)
     replication = part_of(redis.server, lambda server: server.replication)
     persistence = part_of(redis.server, lambda server: server.persistence)
     recorded = part_of(redis.progress, lambda known: known.deployment)
-    given = deployment(settings).user_id_hash_key
-    address = f"Look at REDIS_URL ({settings.redis_url_redacted}), at Redis itself, and at the way to it."
+    given = deployment(config).user_id_hash_key
+    address = f"Look at REDIS_URL ({config.redis.url_redacted}), at Redis itself, and at the way to it."
     return [
         reached("Redis", redis.reached, address),
         judged("Redis version", redis.server, check_version),
@@ -48,7 +48,7 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
         judged("Redis clock", redis.clock, check_redis_clock),
         judged("Redis rights", redis.rights, check_own_rights),
         judged("Redis rights of others", redis.other_rights, check_other_rights),
-        judged("Redis encryption", settings, check_redis_transport),
+        judged("Redis encryption", config, check_redis_transport),
         judged("deployment", redis.mismatch, check_deployment),
         judged("who counts", recorded, check_audience),
         judged("key for user ids", together(recorded, given), check_key),

@@ -13,8 +13,7 @@ from redis.asyncio import Redis
 
 from headcount.log.access import current_topic_id, open_log
 from headcount.log.scope import counted_spans, skipped
-from headcount.settings import Settings
-from headcount.wiring import utc_now
+from headcount.wiring import Config, utc_now
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
@@ -52,16 +51,16 @@ def stretch(missing: Extent, beginning: Offset, left_out: Sequence[Extent]) -> S
 class Counting:
     """One count. `done` of `total` offsets are read so far; `records` were found there."""
 
-    def __init__(self, settings: Settings, redis: Redis, next_generation: NextGeneration) -> None:
+    def __init__(self, config: Config, redis: Redis, next_generation: NextGeneration) -> None:
         self.done = self.total = self.records = 0
-        self._settings = settings
+        self._config = config
         self._redis = redis
         self._next_generation = next_generation
-        self._decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+        self._decoder = RecordDecoder(max_event_bytes=config.counting.max_event_bytes)
 
     def log(self) -> AbstractAsyncContextManager[LogReader]:
         """Open the log."""
-        return open_log(self._settings, self._settings.kafka_topic)
+        return open_log(self._config, self._config.kafka.topic)
 
     async def survey(self) -> None:
         """Find out how much there is to read; raises as `come_near` does."""
@@ -92,10 +91,7 @@ class Counting:
 
     async def _check(self, log: LogReader, progress: Progress) -> None:
         """Hold the log, as it is since the progress was read, against what was counted of it."""
-        if (
-            await current_topic_id(self._settings, self._settings.kafka_topic)
-            != self._next_generation.topic_id
-        ):
+        if await current_topic_id(self._config, self._config.kafka.topic) != self._next_generation.topic_id:
             raise UnavailableError("The topic was recreated since it was counted: start a worker first.")
         for partition, checkpoint in progress.checkpoints.items():
             extent = log.extents.get(partition)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from headcount.clients import worker_redis
-from headcount.settings import Settings
-from headcount.wiring import deployment, pseudonyms
+from headcount.wiring import Config, deployment, pseudonyms
 from projector.counted_users import record_forgotten
 from projector.rebuild.erasure import erase
 from projector.rebuild.rebuild_lock import rebuild_lock
@@ -25,17 +24,17 @@ class Forgotten:
     estimates: int
 
 
-async def forget(settings: Settings, workspace_id: str, user_id: str) -> Forgotten:
+async def forget(config: Config, workspace_id: str, user_id: str) -> Forgotten:
     """Record the user's pseudonym, and remove it from the exact counters.
 
     Raises `OperatorError` where Redis counts under another key or a rebuild is under way;
     `UnavailableError`.
     """
-    (pseudonym,) = pseudonyms(settings).of(workspace_id, [user_id])
+    (pseudonym,) = pseudonyms(config).of(workspace_id, [user_id])
     # As the rebuilder: what another counts meanwhile would hold the user still.
-    async with worker_redis(settings) as redis, rebuild_lock(redis):
+    async with worker_redis(config) as redis, rebuild_lock(redis):
         with errors_named():
-            await deployment(settings).check(redis)
+            await deployment(config).check(redis)
         # Before the removal: from here on no worker adds the user again.
         added = await record_forgotten(redis, pseudonym, workspace_id=workspace_id)
         erasure = await erase(redis, pseudonym, workspace_id=workspace_id)

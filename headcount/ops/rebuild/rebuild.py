@@ -16,8 +16,7 @@ from headcount.clients import worker_redis
 from headcount.ops.rebuild.counting import Counting
 from headcount.ops.rebuild.report import Report, Terms, day_of, make_report
 from headcount.ops.verify.loss import lost_until
-from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, deployment, utc_now
+from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
 from projector.calendar import bucket_of
@@ -48,13 +47,13 @@ class Rebuild:
         next_generation: NextGeneration,
         redis: Redis,
         *,
-        settings: Settings,
+        config: Config,
         terms: Terms,
     ) -> None:
         self.counting = counting
         self._next_generation = next_generation
         self._redis = redis
-        self._settings = settings
+        self._config = config
         self._terms = terms
 
     async def examine(self) -> Report:
@@ -123,21 +122,21 @@ class Rebuild:
 
 
 @asynccontextmanager
-async def open_rebuild(settings: Settings) -> AsyncIterator[Rebuild]:
+async def open_rebuild(config: Config) -> AsyncIterator[Rebuild]:
     """Begin a rebuild, or go on with one that was interrupted.
 
     Raises `OperatorError` where there is nothing to rebuild, or somebody else does; `UnavailableError`.
     """
-    async with worker_redis(settings) as redis, rebuild_lock(redis) as lock:
-        counted = await read_counted_users(redis, counted_users(settings))
+    async with worker_redis(config) as redis, rebuild_lock(redis) as lock:
+        counted = await read_counted_users(redis, counted_users(config))
         counter_config = CounterConfig(
-            deployment=deployment(settings), calendar=calendar(settings), revision=counted.revision
+            deployment=deployment(config), calendar=calendar(config), revision=counted.revision
         )
         next_generation = NextGeneration(redis, counter_config, counted, lock=lock, clock=utc_now)
         terms = _terms(counter_config, counted, await next_generation.begin())
-        counting = Counting(settings, redis, next_generation)
+        counting = Counting(config, redis, next_generation)
         await counting.survey()
-        yield Rebuild(counting, next_generation, redis, settings=settings, terms=terms)
+        yield Rebuild(counting, next_generation, redis, config=config, terms=terms)
 
 
 def _terms(counter_config: CounterConfig, counted: CountedUsers, changes: Sequence[Change]) -> Terms:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from headcount.clients import kafka_options
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import UnavailableError
 
 BATCH_BYTES: Final = 256 * 1024
@@ -72,7 +72,7 @@ class Publisher:
 
 
 @asynccontextmanager
-async def open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
+async def open_publisher(config: Config) -> AsyncIterator[Publisher]:
     """Connect to Kafka; raises `UnavailableError` where it can't be reached or does not take an event."""
     producer = AIOKafkaProducer(
         # Not idempotent: aiokafka's idempotent producer never gives a batch up, so a replay into a Kafka that
@@ -81,23 +81,23 @@ async def open_publisher(settings: Settings) -> AsyncIterator[Publisher]:
         compression_type="lz4",
         max_batch_size=BATCH_BYTES,
         request_timeout_ms=REQUEST_MILLISECONDS,
-        **kafka_options(settings),
+        **kafka_options(config),
     )
     try:
-        partitions = await _start(producer, settings)
-        yield Publisher(producer, settings.kafka_topic, partitions)
+        partitions = await _start(producer, config)
+        yield Publisher(producer, config.kafka.topic, partitions)
     finally:
         await producer.stop()
 
 
-async def _start(producer: AIOKafkaProducer, settings: Settings) -> set[int]:
+async def _start(producer: AIOKafkaProducer, config: Config) -> set[int]:
     try:
         async with asyncio.timeout(REQUEST_MILLISECONDS / 1000):
             await producer.start()
-            return set(await producer.partitions_for(settings.kafka_topic))
+            return set(await producer.partitions_for(config.kafka.topic))
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
-            f"Kafka can't be reached at {settings.kafka_bootstrap_servers}: {error or 'no answer'}"
+            f"Kafka can't be reached at {config.kafka.bootstrap_servers}: {error or 'no answer'}"
         ) from error
 
 

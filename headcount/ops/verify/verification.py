@@ -21,8 +21,7 @@ from headcount.ops.verify.distinct_users import DistinctUsers
 from headcount.ops.verify.loss import lost_until
 from headcount.ops.verify.recount import Recount
 from headcount.ops.verify.report import Report, judge, verdict
-from headcount.settings import Settings
-from headcount.wiring import calendar, counted_users, utc_now
+from headcount.wiring import Config, calendar, counted_users, utc_now
 from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
 from ingest.kafka.log_reader import LogReader
@@ -51,23 +50,23 @@ class Verification:
         answers: Answers,
         scope: Scope,
         *,
-        settings: Settings,
+        config: Config,
         redis: Redis,
         log: LogReader,
     ) -> None:
-        decoder = RecordDecoder(max_event_bytes=settings.max_event_bytes)
+        decoder = RecordDecoder(max_event_bytes=config.counting.max_event_bytes)
         self.events = CountedEvents(scope, log=log, decoder=decoder, clock=utc_now)
         self._question = question
         self._answers = answers
         self._scope = scope
-        self._settings = settings
+        self._config = config
         self._redis = redis
         self._log = log
 
     async def report(self) -> Report:
         """Recount and compare; raises `UnavailableError`, `UnreadableError`."""
         lost = await lost_until(self._log, self._scope.gaps, self._question.now)
-        last_lost = None if lost is None else calendar(self._settings).day_of(bucket_of(lost))
+        last_lost = None if lost is None else calendar(self._config).day_of(bucket_of(lost))
         with DistinctUsers() as users:
             recount = self._recount_into(users)
             async for batch in self.events.batches():
@@ -76,7 +75,7 @@ class Verification:
         await check_unmoved(self._scope, self._redis)
         return Report(
             workspace_id=self._question.workspace_id,
-            time_zone=self._settings.time_zone.key,
+            time_zone=self._config.counting.time_zone.key,
             as_of=self._answers.as_of,
             within=verdict(days),
             records=self.events.records,
@@ -89,7 +88,7 @@ class Verification:
             self._question.workspace_id,
             self._question.days,
             users,
-            calendar=calendar(self._settings),
+            calendar=calendar(self._config),
             counted_users=self._question.counted_users,
             now=self._question.now,
         )
@@ -97,25 +96,25 @@ class Verification:
 
 @asynccontextmanager
 async def open_verification(
-    settings: Settings, workspace_id: str, number_of_days: int
+    config: Config, workspace_id: str, number_of_days: int
 ) -> AsyncIterator[Verification]:
     """Read what is answered for the last days, today being the last of them, and find out what to recount.
 
     Raises `OperatorError` where that makes no sense, `UnavailableError` while there is no answer.
     """
-    question = _question(settings, workspace_id, number_of_days)
-    async with worker_redis(settings) as redis:
-        await read_counted(settings, redis)
-        view = RedisView(redis, time_zone=settings.time_zone.key)
+    question = _question(config, workspace_id, number_of_days)
+    async with worker_redis(config) as redis:
+        await read_counted(config, redis)
+        view = RedisView(redis, time_zone=config.counting.time_zone.key)
         answers = await read_answers(view, lambda: read_progress(redis), workspace_id, question.days)
         # The log is opened after the answers were read, so that it holds all that they were made of.
-        async with open_log(settings, settings.kafka_topic) as log:
+        async with open_log(config, config.kafka.topic) as log:
             check_holds(log, answers)
             scope = await scope_of(answers.progress, redis, log)
-            counted = await read_counted_users(redis, counted_users(settings))
+            counted = await read_counted_users(redis, counted_users(config))
             await check_same_people(scope, redis)
             question = replace(question, counted_users=counted)
-            yield Verification(question, answers, scope, settings=settings, redis=redis, log=log)
+            yield Verification(question, answers, scope, config=config, redis=redis, log=log)
 
 
 def last_days(number: int, today: date) -> list[date]:
@@ -134,12 +133,12 @@ def check_holds(log: LogReader, answers: Answers) -> None:
             )
 
 
-def _question(settings: Settings, workspace_id: str, number_of_days: int) -> Question:
+def _question(config: Config, workspace_id: str, number_of_days: int) -> Question:
     now = utc_now()
-    today = now.astimezone(settings.time_zone).date()
+    today = now.astimezone(config.counting.time_zone).date()
     return Question(
         workspace_id=workspace_id,
         days=last_days(number_of_days, today),
         now=now,
-        counted_users=counted_users(settings),
+        counted_users=counted_users(config),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from headcount.demo.home import occupied, read_private, write_private
 from headcount.demo.key_file import key_file, read_key
-from headcount.settings import load_settings
+from headcount.wiring import load_config
 from ingest.errors import OperatorError
 
 OCCUPY = """
@@ -81,9 +81,9 @@ def test_a_missing_document_holds_nothing(tmp_path: Path) -> None:
 def test_a_key_is_made_once_and_settings_take_its_file(tmp_path: Path) -> None:
     path = key_file(tmp_path)
     assert (path.is_absolute(), mode(path)) == (True, "0o600")
-    kept = load_settings({"USER_ID_HASH_KEY_FILE": str(path)}).user_id_hash_key
+    kept = load_config({"USER_ID_HASH_KEY_FILE": str(path)}).counting.user_id_hash_key
     assert kept is not None
-    assert kept.get_secret_value() == read_key(path) == read_key(key_file(tmp_path))
+    assert kept == read_key(path) == read_key(key_file(tmp_path))
 
 
 def test_each_home_has_a_key_of_its_own(tmp_path: Path) -> None:

@@ -9,17 +9,17 @@ from aiohttp import http_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.settings import Settings, load_settings
+from headcount.settings import Settings
+from headcount.wiring import configure, load_config
 from httpd.addresses import origin_of
 from httpd.connection_limits import ConnectionLimits
 from httpd.error_responses import bytes_of
-from httpd.limits import Limits
 from httpd.preflight import require_c_parser, require_open_files
 from httpd.request_framing import RequestFraming
 from httpd.stats import Cause, ConnectionStats
 from ingest.errors import OperatorError
 
-LIMITS = Limits.of(Settings())
+LIMITS = configure(Settings()).http.limits
 HEAD = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
@@ -69,7 +69,7 @@ def test_an_ipv4_address_is_one_origin_in_either_form() -> None:
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"])
 def test_a_trusted_proxy_is_no_origin(peer: str) -> None:
-    trusted = load_settings({"TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32"}).trusted_proxies
+    trusted = load_config({"TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32"}).http.trusted_proxies
     assert origin_of(peer, trusted) is None
     assert origin_of("192.0.2.1", trusted) is not None
 

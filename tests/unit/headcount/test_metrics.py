@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from headcount.settings import Settings, load_settings
+from headcount.settings import Settings
 from headcount.telemetry import names
 from headcount.telemetry.port import check_ports
 from headcount.telemetry.worker_port import worker_port
+from headcount.wiring import configure, load_config
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import OperatorError
 from ingest.events.event import Event
@@ -21,7 +22,7 @@ from tests.fakes_api import NOW
 from tests.scrapes import assert_shows, scrape
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics-reference.md"
-SETTINGS = load_settings(
+CONFIG_ = load_config(
     {"REDIS_URL": "redis://127.0.0.1:1/0", "WORKER_METRICS_PORT": "0", "API_METRICS_PORT": "0"}
 )
 PARTITION = Partition("user-activity", 3)
@@ -60,14 +61,14 @@ def test_the_document_lists_every_metric_as_it_is() -> None:
 
 async def test_a_worker_shows_exactly_what_is_documented() -> None:
     stats, counted = await busy_worker()
-    async with worker_port(SETTINGS, stats, counted) as url:
+    async with worker_port(CONFIG_, stats, counted) as url:
         shown = await scrape(str(url))
     assert_shows(shown, names.WORKER)
 
 
 async def test_a_worker_shows_what_it_has_counted() -> None:
     stats, counted = await busy_worker()
-    async with worker_port(SETTINGS, stats, counted) as url:
+    async with worker_port(CONFIG_, stats, counted) as url:
         shown = await scrape(str(url))
     assert shown.value("headcount_records_total") == 11
     results = {"counted": 3, "ignored": 4, "anonymous": 2, "expired": 1}
@@ -84,7 +85,7 @@ async def test_a_worker_shows_what_it_has_counted() -> None:
 
 async def test_histograms_hold_in_each_bucket_what_is_in_the_smaller_ones() -> None:
     stats, counted = await busy_worker()
-    async with worker_port(SETTINGS, stats, counted) as url:
+    async with worker_port(CONFIG_, stats, counted) as url:
         shown = await scrape(str(url))
     ages = {
         le: shown.value("headcount_event_age_seconds_bucket", le=le) for le in ("2.5", "5.0", "60.0", "+Inf")
@@ -100,7 +101,7 @@ async def test_trouble_shows() -> None:
     stats.state.assign([PARTITION])
     stats.state.stop(PARTITION, "a counter has the wrong type")
     stats.state.waiting_for = "Redis"
-    async with worker_port(SETTINGS, stats, counted) as url:
+    async with worker_port(CONFIG_, stats, counted) as url:
         shown = await scrape(str(url))
     assert shown.value("headcount_partition_stopped", partition="3") == 1
     assert shown.value("headcount_partition_catching_up", partition="3") == 1
@@ -109,7 +110,7 @@ async def test_trouble_shows() -> None:
 
 
 async def test_a_worker_without_redis_shows_everything_but_its_memory() -> None:
-    async with worker_port(SETTINGS, Stats(), Counted()) as url:
+    async with worker_port(CONFIG_, Stats(), Counted()) as url:
         shown = await scrape(str(url))
     assert_shows(shown, names.WORKER)
     assert shown.value("headcount_redis_memory_used_bytes") is None
@@ -117,15 +118,17 @@ async def test_a_worker_without_redis_shows_everything_but_its_memory() -> None:
 
 
 async def test_a_port_that_is_off_is_not_opened() -> None:
-    settings = load_settings({"WORKER_METRICS_PORT": "off", "API_METRICS_PORT": "off"})
-    async with worker_port(settings, Stats(), Counted()) as url:
+    config = load_config({"WORKER_METRICS_PORT": "off", "API_METRICS_PORT": "off"})
+    async with worker_port(config, Stats(), Counted()) as url:
         assert url is None
-    await check_ports(settings)
+    await check_ports(config)
 
 
 async def test_a_taken_port_is_a_sentence() -> None:
-    async with worker_port(SETTINGS, Stats(), Counted()) as url:
-        taken = Settings(worker_metrics_port=int(str(url).rpartition(":")[2]), api_metrics_port=None)
+    async with worker_port(CONFIG_, Stats(), Counted()) as url:
+        taken = configure(
+            Settings(worker_metrics_port=int(str(url).rpartition(":")[2]), api_metrics_port=None)
+        )
         with pytest.raises(
             OperatorError, match=r"^WORKER_METRICS_PORT \d+ on 127.0.0.1 can't be listened on: "
         ):
@@ -133,13 +136,16 @@ async def test_a_taken_port_is_a_sentence() -> None:
 
 
 async def test_worker_and_api_can_be_on_one_machine() -> None:
-    defaults = Settings()
-    assert len({defaults.http_port, defaults.worker_metrics_port, defaults.api_metrics_port}) == 3
+    defaults = configure(Settings())
+    assert (
+        len({defaults.http.port, defaults.telemetry.worker_metrics_port, defaults.telemetry.api_metrics_port})
+        == 3
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_worker_that_has_no_partitions_yet_lives_and_is_not_ready(method: str) -> None:
-    async with worker_port(SETTINGS, Stats(), Counted()) as url, ClientSession(str(url)) as session:
+    async with worker_port(CONFIG_, Stats(), Counted()) as url, ClientSession(str(url)) as session:
         async with session.request(method, "/livez") as livez:
             assert livez.status == 200
         async with session.request(method, "/readyz") as readyz:
@@ -152,7 +158,7 @@ async def test_health_says_what_is_wrong() -> None:
     stats.state.place(PARTITION, Offset(5), NOW)
     stats.state.owned[PARTITION].progressed_at -= 1_000
     stats.state.away = "Kafka's offsets can't be read"
-    async with worker_port(SETTINGS, stats, counted) as url, ClientSession(str(url)) as session:
+    async with worker_port(CONFIG_, stats, counted) as url, ClientSession(str(url)) as session:
         async with session.get("/readyz") as readyz:
             assert (readyz.status, await readyz.json()) == (
                 503,

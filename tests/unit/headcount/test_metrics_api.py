@@ -12,14 +12,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from api.app import create_app
 from api.auth.admission import Bounds
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
-from headcount.settings import load_settings
 from headcount.telemetry import names
 from headcount.telemetry.api_port import api_port
+from headcount.wiring import load_config
 from httpd.stats import Cause, ConnectionStats
 from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 from tests.scrapes import assert_shows, scrape
 
-SETTINGS = load_settings({"API_METRICS_PORT": "0"})
+CONFIG_ = load_config({"API_METRICS_PORT": "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def api() -> AsyncIterator[MeasuredApi]:
         clock=lambda: NOW,
         bounds=Bounds(deadline=timedelta(minutes=1)),
     )
-    async with api_port(SETTINGS, app, connections) as url, TestClient(TestServer(app)) as client:
+    async with api_port(CONFIG_, app, connections) as url, TestClient(TestServer(app)) as client:
         assert url
         yield MeasuredApi(client, tokens, connections, url)
 

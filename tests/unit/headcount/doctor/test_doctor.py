@@ -16,7 +16,7 @@ from headcount.ops.doctor.finding import Finding, Unknown, Verdict
 from headcount.ops.doctor.inquiry import RIGHTS_ADVICE, Inquiry
 from headcount.ops.doctor.kafka_facts import KafkaFacts
 from headcount.ops.doctor.redis_facts import RedisFacts
-from headcount.settings import Settings
+from headcount.wiring import Config
 from ingest.errors import UnavailableError
 from tests.doctor_facts import facts, kafka_facts, redis_facts, server
 
@@ -109,7 +109,7 @@ def finding(verdict: Verdict) -> Finding:
 def test_the_exit_code_tells_problems_and_if_asked_warnings(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict, exit_code: int, strict_exit_code: int
 ) -> None:
-    async def examine(_settings: Settings) -> Sequence[Finding]:
+    async def examine(_config: Config) -> Sequence[Finding]:
         return [finding("ok"), finding(verdict)]
 
     monkeypatch.setattr(command, "examine", examine)

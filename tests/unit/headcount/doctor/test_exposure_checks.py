@@ -11,7 +11,7 @@ from headcount.ops.doctor.exposure_checks import (
     check_trusted_proxies,
 )
 from headcount.ops.doctor.finding import Verdict
-from headcount.settings import load_settings
+from headcount.wiring import load_config
 
 SASL = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "p"}
 
@@ -29,12 +29,12 @@ SASL = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL
     ],
 )
 def test_the_way_to_redis_is_encrypted_or_short(url: str, verdict: Verdict) -> None:
-    assert check_redis_transport(load_settings({"REDIS_URL": url})).verdict == verdict
+    assert check_redis_transport(load_config({"REDIS_URL": url})).verdict == verdict
 
 
 def test_no_password_is_shown() -> None:
-    settings = load_settings({"REDIS_URL": "redis://operator:hunter2@redis.example:6379/0"})
-    assert "hunter2" not in str(check_redis_transport(settings))
+    config = load_config({"REDIS_URL": "redis://operator:hunter2@redis.example:6379/0"})
+    assert "hunter2" not in str(check_redis_transport(config))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_no_password_is_shown() -> None:
 )
 def test_the_way_to_kafka_is_encrypted_or_short(servers: str, protocol: str, verdict: Verdict) -> None:
     environment = {"KAFKA_BOOTSTRAP_SERVERS": servers, "KAFKA_SECURITY_PROTOCOL": protocol, **SASL}
-    assert check_kafka_transport(load_settings(environment)).verdict == verdict
+    assert check_kafka_transport(load_config(environment)).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_the_way_to_kafka_is_encrypted_or_short(servers: str, protocol: str, ver
     ],
 )
 def test_an_open_api_wants_a_proxy(host: str, proxies: str, verdict: Verdict) -> None:
-    settings = load_settings({"HTTP_HOST": host, "TRUSTED_PROXIES": proxies})
-    assert check_api_transport(settings).verdict == verdict
+    config = load_config({"HTTP_HOST": host, "TRUSTED_PROXIES": proxies})
+    assert check_api_transport(config).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_an_open_api_wants_a_proxy(host: str, proxies: str, verdict: Verdict) ->
     ],
 )
 def test_a_limit_that_is_off_is_named(environment: dict[str, str], named: str | None) -> None:
-    found = check_http_limits(load_settings(environment))
+    found = check_http_limits(load_config(environment))
     assert found.verdict == ("warning" if named else "ok")
     assert str(named or "") in found.found
 
@@ -98,7 +98,7 @@ def test_a_limit_that_is_off_is_named(environment: dict[str, str], named: str | 
 )
 def test_open_metrics_are_a_warning(host: str, port: str, verdict: Verdict) -> None:
     environment = {"METRICS_HOST": host, "WORKER_METRICS_PORT": port, "API_METRICS_PORT": "off"}
-    assert check_metrics(load_settings(environment)).verdict == verdict
+    assert check_metrics(load_config(environment)).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_open_metrics_are_a_warning(host: str, port: str, verdict: Verdict) -> N
     ],
 )
 def test_a_network_of_strangers_is_no_proxy(networks: str, verdict: Verdict) -> None:
-    assert check_trusted_proxies(load_settings({"TRUSTED_PROXIES": networks})).verdict == verdict
+    assert check_trusted_proxies(load_config({"TRUSTED_PROXIES": networks})).verdict == verdict

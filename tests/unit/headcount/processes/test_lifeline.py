@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from headcount.settings import Settings
+from headcount.wiring import configure
 from httpd.acceptor import Acceptor
 from httpd.processes.parent_channel import REPORT, ParentChannel
 from tests.waiting import scaled, wait_until, within
@@ -77,7 +78,7 @@ async def test_clients_come_in_at_the_door_and_their_going_is_reported(
 ) -> None:
     (parent, parent_channel), acceptor = ends, FakeDoor()
     with parent_channel.held():
-        async with parent_channel.entrance(Settings(), acceptor) as url:
+        async with parent_channel.entrance(configure(Settings()).http, acceptor) as url:
             assert url == URL
             assert await parent.next_report() == 0
             for _ in range(3):
@@ -92,7 +93,7 @@ async def test_the_parent_learns_that_no_more_are_taken_before_the_process_ends(
 ) -> None:
     parent, parent_channel = ends
     with parent_channel.held():
-        async with parent_channel.entrance(Settings(), FakeDoor()):
+        async with parent_channel.entrance(configure(Settings()).http, FakeDoor()):
             assert await parent.next_report() == 0
         assert await parent.next_report() is None
         late = parent.submit()

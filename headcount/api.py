@@ -1,0 +1,92 @@
+"""Starts the API on the configured Redis, serves it until the stop and closes its parts."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+
+from api.app import create_app
+from api.auth.admission import Bounds
+from api.limits.redis_rate_limiter import RedisRateLimiter
+from api.store.tokens import RedisTokenStore
+from headcount.clients import api_redis
+from headcount.preflight.redis import check_entry, check_rights
+from headcount.wiring import Config, utc_now
+from httpd.server import Entrance, listening, own_port
+from httpd.stats import ConnectionStats
+from projector.views.daily import RedisView
+
+REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
+"""A client learns within a second that it can't be answered; longer than the API waits for Redis."""
+
+
+log = structlog.get_logger(__name__)
+
+
+Observe = Callable[[web.Application, ConnectionStats], AbstractAsyncContextManager[object]]
+
+
+def unobserved(_app: web.Application, _connections: ConnectionStats) -> AbstractAsyncContextManager[None]:
+    """Observe nothing."""
+    return nullcontext()
+
+
+def log_listening(url: str) -> None:
+    """Say where the API can be called."""
+    log.info("listening", url=url)
+
+
+async def serve_api(
+    config: Config,
+    stopping: asyncio.Event,
+    *,
+    on_listening: Callable[[str], None] = log_listening,
+    observe: Observe = unobserved,
+    entrance: Entrance = own_port,
+) -> None:
+    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
+
+    `observe` surrounds it, and is given the app before it runs, and the tally of its connections. Clients
+    come in by the `entrance`.
+    """
+    async with api_redis(config) as redis:
+        await check_entry(redis, config)
+        view = RedisView(redis, time_zone=config.counting.time_zone.key)
+        tokens = RedisTokenStore(redis)
+        await check_rights(view.as_of(), tokens.ping())
+        app = create_app(
+            view=view,
+            tokens=tokens,
+            time_zone=config.counting.time_zone,
+            clock=utc_now,
+            bounds=bounds(config, redis),
+        )
+        connections = ConnectionStats()
+        async with (
+            observe(app, connections),
+            listening(app, config.http, connections, entrance=entrance) as url,
+        ):
+            on_listening(url)
+            await stopping.wait()
+
+
+def bounds(config: Config, redis: Redis) -> Bounds:
+    """Return what the API's clients are held to; their requests are counted on the client given."""
+    limit = config.http.requests_per_minute
+    return Bounds(
+        requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
+        deadline=REQUEST_DEADLINE,
+        failed_logins_per_minute=config.http.failed_logins_per_minute,
+        trusted_proxies=config.http.trusted_proxies,
+    )
+
+
+async def check_port(config: Config) -> None:
+    """Raise `OperatorError` if the API could not listen on its port."""
+    async with listening(web.Application(), config.http, ConnectionStats()):
+        pass

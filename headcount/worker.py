@@ -1,0 +1,79 @@
+"""Starts a worker on the configured Kafka and Redis, runs it and closes its parts in reverse order."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+
+from headcount.cancellation import cancel_on_stop
+from headcount.clients import kafka_options, worker_redis
+from headcount.log.topics import create_topics
+from headcount.preflight.redis import check_entry
+from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
+from ingest.errors import UnavailableError
+from ingest.events.decoding import RecordDecoder
+from ingest.kafka.dead_letters import KafkaDeadLetters
+from ingest.kafka.source import KafkaSource
+from ingest.worker.loop import Worker
+from ingest.worker.retry import Retry
+from ingest.worker.stats import Stats
+from projector.projection import RedisProjection
+from projector.stats import Stats as Counted
+
+log = structlog.get_logger(__name__)
+
+
+async def serve_worker(
+    config: Config,
+    stopping: asyncio.Event,
+    *,
+    stats: Stats | None = None,
+    counted: Counted | None = None,
+) -> None:
+    """Project the log until the stop is asked for; `tally` and `counted` are counted up as it goes.
+
+    Waits for a Kafka or a Redis that is away, also at the start; raises `OperatorError` for one that
+    can't be used.
+    """
+    stats = stats or Stats()
+    retry = Retry(stopping, asyncio.sleep, stats.state)
+    try:
+        async with AsyncExitStack() as parts:
+            starting = _start_worker(config, parts, retry, stats, counted or Counted())
+            worker = await cancel_on_stop(stopping, starting)
+            await worker.run(stopping)
+    except UnavailableError as error:
+        if not stopping.is_set():
+            raise
+        log.warning("stopped while waiting", cause=str(error))
+
+
+async def _start_worker(
+    config: Config, parts: AsyncExitStack, retry: Retry, stats: Stats, counted: Counted
+) -> Worker:
+    redis = await parts.enter_async_context(worker_redis(config))
+    projection = RedisProjection(
+        redis,
+        calendar(config),
+        counted_users(config),
+        deployment=deployment(config),
+        clock=utc_now,
+        stats=counted,
+    )
+    await check_entry(redis, config)
+    await retry.retry_until_stopped(projection.claim)
+    await retry.retry_until_stopped(create_topics, config)
+    dead_letters = KafkaDeadLetters(config.kafka.topic, kafka_options(config))
+    await retry.retry_until_stopped(dead_letters.start)
+    parts.push_async_callback(dead_letters.stop)
+    source = KafkaSource(config.kafka.topic, config.kafka.group_id, kafka_options(config))
+    await retry.retry_until_stopped(source.start)
+    parts.push_async_callback(source.stop)
+    return Worker(
+        source=source,
+        projection=projection,
+        dead_letters=dead_letters,
+        decoder=RecordDecoder(max_event_bytes=config.counting.max_event_bytes),
+        clock=utc_now,
+        stats=stats,
+    )
