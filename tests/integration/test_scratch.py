@@ -198,6 +198,12 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
 class Interrupted(Redis):
     """Has something happen in Redis right before the first script runs."""
 
+    @classmethod
+    def of(cls, url: str) -> "Interrupted":
+        client = cls.from_url(url)
+        assert isinstance(client, cls)
+        return client
+
     def interrupt(self, happening: Callable[[], Awaitable[object]]) -> None:
         self._happening: Callable[[], Awaitable[object]] | None = happening
 
@@ -218,7 +224,8 @@ async def test_a_repair_brings_nobody_back_who_is_forgotten_meanwhile(
         await record_forgotten(redis_client, pseudonym, workspace_id="acme")
         assert (await erase(redis_client, pseudonym, workspace_id="acme")).removed == 2
 
-    async with Interrupted.from_url(redis_url) as client:
+    client = Interrupted.of(redis_url)
+    async with client:
         client.interrupt(forget)
         repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
         assert await repair.add(batch_of(range(4)).events) == [
@@ -233,7 +240,8 @@ async def test_a_repair_adds_to_the_generation_that_went_live_meanwhile(
     redis_client: Redis, redis_url: str
 ) -> None:
     await count(redis_client, batch_of(range(3)))
-    async with Interrupted.from_url(redis_url) as client:
+    client = Interrupted.of(redis_url)
+    async with client:
         client.interrupt(lambda: redis_client.hset(keys.DEPLOYMENT, "generation", "1"))
         repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
         assert await repair.add(batch_of([7]).events) == [Finding(DAY, "missing"), Finding(BUCKET, "missing")]
