@@ -7,7 +7,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 BUCKET_SECONDS: Final = 900
-"""Every modern zone's offset is a multiple of a quarter of an hour: a bucket lies in one day of any zone."""
+"""Since 1979 every zone's offset is a multiple of a quarter of an hour: a bucket lies in one day of any
+zone, unless the offset changes within it, as in Newfoundland until 2011. See `Calendar.whole_day_of`."""
 
 _ALL_BUT_A_MICROSECOND: Final = timedelta(seconds=BUCKET_SECONDS, microseconds=-1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,12 +29,19 @@ def end_of(bucket: int) -> datetime:
     return start_of(bucket) + _ALL_BUT_A_MICROSECOND
 
 
-def buckets_of(day: date, time_zone: ZoneInfo) -> range:
-    """Return the buckets of a zone's day, however long it is."""
-    midnights = (
-        datetime.combine(each, time.min, tzinfo=time_zone) for each in (day, day + timedelta(days=1))
-    )
-    return range(*map(bucket_of, midnights))
+def buckets_of(day: date, time_zone: ZoneInfo) -> list[int]:
+    """Return the buckets that begin in a zone's day, however long it is: they need not be successive."""
+    midnight = datetime.combine(day, time.min, tzinfo=UTC)
+    near = range(bucket_of(midnight - timedelta(days=1)), bucket_of(midnight + timedelta(days=2)))
+    return [bucket for bucket in near if _day_of(bucket, time_zone) == day]
+
+
+def date_in(time_zone: ZoneInfo, instant: datetime) -> date:
+    """Return the calendar day of an aware instant in a zone."""
+    try:
+        return instant.astimezone(time_zone).date()
+    except OverflowError:  # the first hours of year 1 west of Greenwich, the last of year 9999 east of it
+        return date.min if instant.year == date.min.year else date.max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +52,17 @@ class Calendar:
     retention_days: int
     bucket_retention_days: int
 
+    def date_of(self, instant: datetime) -> date:
+        """Return the calendar day, in the deployment's zone, of an aware instant: that of an event, too."""
+        return date_in(self.time_zone, instant)
+
     def day_of(self, bucket: int) -> date:
-        """Return the calendar day, in the deployment's zone, of a bucket."""
+        """Return the calendar day, in the deployment's zone, in which a bucket begins."""
         return _day_of(bucket, self.time_zone)
+
+    def whole_day_of(self, bucket: int) -> date | None:
+        """Return the calendar day of every instant of a bucket, None where they may be of different days."""
+        return _whole_day_of(bucket, self.time_zone)
 
     def day_expires_at(self, day: date) -> int:
         """Return the second of the epoch at which a day's counter expires, 0 for never."""
@@ -74,7 +90,15 @@ class Calendar:
 
 @lru_cache(maxsize=65_536)
 def _day_of(bucket: int, time_zone: ZoneInfo) -> date:
+    return date_in(time_zone, start_of(bucket))
+
+
+@lru_cache(maxsize=65_536)
+def _whole_day_of(bucket: int, time_zone: ZoneInfo) -> date | None:
     try:
-        return start_of(bucket).astimezone(time_zone).date()
-    except OverflowError:  # the first hours of year 1, west of Greenwich
-        return date.min
+        first, last = (instant.astimezone(time_zone) for instant in (start_of(bucket), end_of(bucket)))
+    except OverflowError:
+        return None
+    # The offsets too: a clock that is put back within the bucket may show the day before, and leave it again.
+    is_whole = first.date() == last.date() and first.utcoffset() == last.utcoffset()
+    return first.date() if is_whole else None

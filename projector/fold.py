@@ -64,7 +64,7 @@ def fold(
     counted = activity_filter.of(events)
     buckets, anonymous = _by_bucket(counted)
     expired = _drop_expired(buckets, counted, calendar.oldest_bucket(now))
-    additions = [*_days(buckets, calendar), *_buckets(buckets, calendar, now)]
+    additions = [*_days(buckets, counted, calendar), *_buckets(buckets, calendar, now)]
     return Fold(additions, len(events) - len(counted), anonymous, expired)
 
 
@@ -99,13 +99,22 @@ def _drop_expired(
     return sum(event.user_id is not None and event.occurred_at < kept_from for event in events)
 
 
-def _days(buckets: Mapping[int, UserIds], calendar: Calendar) -> Iterable[Addition]:
-    """Unite buckets into days: each bucket lies wholly in one."""
+def _days(buckets: Mapping[int, UserIds], events: Iterable[Event], calendar: Calendar) -> Iterable[Addition]:
+    """Unite buckets into days; where the instants of one are of several days, its events decide."""
     days: defaultdict[date, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    split: set[int] = set()
     for bucket, workspaces in buckets.items():
-        day = days[calendar.day_of(bucket)]
+        whole_day = calendar.whole_day_of(bucket)
+        if whole_day is None:
+            split.add(bucket)
+            continue
+        day = days[whole_day]
         for workspace_id, user_ids in workspaces.items():
             day[workspace_id] |= user_ids
+    if split:
+        for event in events:
+            if event.user_id is not None and bucket_of(event.occurred_at) in split:
+                days[calendar.date_of(event.occurred_at)][event.workspace_id].add(event.user_id)
     for period, workspaces in days.items():
         expires_at = calendar.day_expires_at(period)
         for workspace_id, user_ids in workspaces.items():

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from ingest.ports import Gap, GapCause
 from projector import keys, scripts
-from projector.calendar import Calendar, bucket_of
+from projector.calendar import Calendar
 from projector.redis.errors import errors_named
 
 MAX_GAPS: Final = 100
@@ -39,8 +39,8 @@ def report(gap: Gap, *, as_of: datetime | None, now: datetime, calendar: Calenda
         beginning=gap.extent.beginning,
         end=gap.extent.end,
         found_at=now,
-        first_day=None if as_of is None else calendar.day_of(bucket_of(as_of)),
-        last_day=calendar.day_of(bucket_of(now)),
+        first_day=None if as_of is None else calendar.date_of(as_of),
+        last_day=calendar.date_of(now),
     )
 
 

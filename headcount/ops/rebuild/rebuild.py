@@ -19,7 +19,6 @@ from headcount.ops.verify.loss import lost_until
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
-from projector.calendar import bucket_of
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.counter_config import Change, CounterConfig
@@ -115,7 +114,7 @@ class Rebuild:
     async def _lost_until(self, log: LogReader) -> date | None:
         gaps = [*await read_acknowledged(self._redis), *(await read_progress(self._redis)).gaps]
         instant = await lost_until(log, gaps, utc_now())
-        return None if instant is None else self._terms.calendar.day_of(bucket_of(instant))
+        return None if instant is None else self._terms.calendar.date_of(instant)
 
     def _day(self, counter: Counter) -> date:
         return day_of(counter, self._terms.calendar)

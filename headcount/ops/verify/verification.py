@@ -25,7 +25,6 @@ from headcount.wiring import Config, calendar, counted_users, utc_now
 from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
 from ingest.kafka.log_reader import LogReader
-from projector.calendar import bucket_of
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.views.daily import RedisView
@@ -66,7 +65,7 @@ class Verification:
     async def report(self) -> Report:
         """Recount and compare; raises `UnavailableError`, `UnreadableError`."""
         lost = await lost_until(self._log, self._scope.gaps, self._question.now)
-        last_lost = None if lost is None else calendar(self._config).day_of(bucket_of(lost))
+        last_lost = None if lost is None else calendar(self._config).date_of(lost)
         with DistinctUsers() as users:
             recount = self._recount_into(users)
             async for batch in self.events.batches():
