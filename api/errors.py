@@ -1,13 +1,14 @@
 """The conditions a request can end in, and the one table of how each is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, Literal
 
 from aiohttp import web
 
 from api.limits.rate_limit_status import RateLimitStatus
+from httpd.responses import ErrorResponse
 from projector.views.daily import CatchingUpError, ViewUnavailableError
 
 LoginFailure = Literal["missing", "unknown", "expired", "revoked", "wrong-user"]
@@ -61,26 +62,17 @@ class RateLimitUnavailableError(ApiError):
     """The request can't be counted, so it can't be known whether it is one too many."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorAnswer:
-    """How a condition is told to the client."""
-
-    status: HTTPStatus
-    body: Mapping[str, object]
-    headers: Mapping[str, str] = field(default_factory=dict)
+def _failure(status: HTTPStatus, error: str) -> ErrorResponse:
+    return ErrorResponse(status, {"success": False, "error": error})
 
 
-def _failure(status: HTTPStatus, error: str) -> ErrorAnswer:
-    return ErrorAnswer(status, {"success": False, "error": error})
-
-
-def _unavailable(error: str, *, retry_after_seconds: int = 1) -> ErrorAnswer:
+def _unavailable(error: str, *, retry_after_seconds: int = 1) -> ErrorResponse:
     body = {"success": False, "error": error}
-    return ErrorAnswer(HTTPStatus.SERVICE_UNAVAILABLE, body, {"Retry-After": str(retry_after_seconds)})
+    return ErrorResponse(HTTPStatus.SERVICE_UNAVAILABLE, body, {"Retry-After": str(retry_after_seconds)})
 
 
-_ANSWERS: Final[Mapping[type[Exception], ErrorAnswer]] = {
-    NotLoggedInError: ErrorAnswer(
+_ANSWERS: Final[Mapping[type[Exception], ErrorResponse]] = {
+    NotLoggedInError: ErrorResponse(
         HTTPStatus.UNAUTHORIZED, {"status": "error", "message": "You must be logged in to do this."}
     ),
     NotPermittedError: _failure(
@@ -118,13 +110,13 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorAnswer]] = {
 }
 
 
-def answer_to(error: Exception) -> ErrorAnswer:
+def answer_to(error: Exception) -> ErrorResponse:
     """Look up how an error is answered: by its own class, or by the nearest one that it extends."""
     answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
     return _with_wait(answer, error.rate_limit_status) if isinstance(error, TooManyRequestsError) else answer
 
 
-def _with_wait(answer: ErrorAnswer, rate_limit_status: RateLimitStatus) -> ErrorAnswer:
+def _with_wait(answer: ErrorResponse, rate_limit_status: RateLimitStatus) -> ErrorResponse:
     seconds = str(rate_limit_status.seconds_to_wait)
     body = {**answer.body, "error": str(answer.body["error"]).format(seconds=seconds)}
     return replace(answer, body=body, headers={"Retry-After": seconds, **rate_limit_status.headers})

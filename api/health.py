@@ -11,7 +11,7 @@ from aiohttp import web
 from api.endpoints.weekly_data.contract import render_instant
 from api.errors import NoTokensError, TokensUnavailableError
 from api.resources import CLOCK, DEADLINE, TOKENS, VIEW
-from api.responses import json_response
+from httpd.responses import json_response
 from projector.views.daily import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from aiohttp import web
 from api.auth.admission import RATE_LIMIT_STATUS
 from api.errors import answer_to
 from api.resources import DEADLINE
-from api.responses import json_response
 from api.routing import Handler
+from httpd.responses import json_response
 
 _log = structlog.get_logger(__name__)
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from api.app import create_app
 from api.auth.admission import Bounds
 from api.limits.redis_rate_limiter import RedisRateLimiter
+from api.resources import FAST_PATH
 from api.store.tokens import RedisTokenStore
 from headcount.clients import api_redis
 from headcount.preflight.redis import check_entry, check_rights
@@ -69,7 +70,7 @@ async def serve_api(
         connections = ConnectionStats()
         async with (
             observe(app, connections),
-            listening(app, config.http, connections, entrance=entrance) as url,
+            listening(app, config.http, connections, entrance=entrance, wrap=app[FAST_PATH].before) as url,
         ):
             on_listening(url)
             await stopping.wait()

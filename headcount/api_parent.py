@@ -1,18 +1,24 @@
 """The parent: it accepts clients and shows the metrics, and has children answer."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from typing import Final
 
 import structlog
 
+from headcount.signals import STOP_SECONDS
 from headcount.telemetry.common_port import CommonMetrics, common_port
 from headcount.wiring import Config
 from httpd.listener import bound, url_of
 from httpd.processes.balancer import Balancer
 from httpd.processes.child import Child, running_child
 from httpd.processes.supervisor import Pace, Supervisor
+
+PROGRAM: Final = (sys.executable, "-P", "-m", "headcount.cli.api_process")
+"""`-P` keeps the working directory off the path: a folder named `api` there must not be imported."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +44,7 @@ async def serve_api_processes(
 
 @asynccontextmanager
 async def _measured_child(url: str, metrics: CommonMetrics) -> AsyncIterator[Child]:
-    async with running_child(url, metrics.environ) as child:
+    async with running_child(url, metrics.environ, program=PROGRAM, stop_seconds=STOP_SECONDS) as child:
         yield child
     # A process that was killed can't say itself that its connections are gone.
     metrics.forget(child.pid)

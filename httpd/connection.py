@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from api.cache.cached_response import WireResponse
-from api.server_log import server_logger
+from httpd.cached_response import WireResponse
 from httpd.error_responses import bytes_of, last_response, response_to, unexpected
 from httpd.limits import Limits
 from httpd.request_framing import RequestFraming
+from httpd.server_log import server_logger
 from httpd.stats import Cause, ConnectionStats
 
 _OUR_RESPONSES: Final = frozenset({web.Response, WireResponse})

@@ -7,18 +7,17 @@ from typing import Final
 
 from aiohttp import web
 
-from api.errors import ErrorAnswer
-from api.responses import json_response
+from httpd.responses import ErrorResponse, json_response
 from httpd.stats import Cause
 
 
-def _failure(status: HTTPStatus, error: str, headers: Mapping[str, str] | None = None) -> ErrorAnswer:
-    return ErrorAnswer(status, {"success": False, "error": error}, headers or {})
+def _failure(status: HTTPStatus, error: str, headers: Mapping[str, str] | None = None) -> ErrorResponse:
+    return ErrorResponse(status, {"success": False, "error": error}, headers or {})
 
 
 _LATER: Final = {"Retry-After": "1"}
 
-_ANSWERS: Final[Mapping[Cause, ErrorAnswer]] = {
+_ANSWERS: Final[Mapping[Cause, ErrorResponse]] = {
     Cause.TOO_MANY: _failure(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Too many connections, please try again later [error-too-many-connections]",
@@ -55,14 +54,14 @@ def response_to(cause: Cause) -> web.Response:
     return last_response(_ANSWERS[cause])
 
 
-def last_response(answer: ErrorAnswer) -> web.Response:
+def last_response(answer: ErrorResponse) -> web.Response:
     """Build an answer that the connection ends after."""
     response = json_response(answer.body, status=answer.status, headers=answer.headers)
     response.force_close()
     return response
 
 
-def unexpected(status: int) -> ErrorAnswer:
+def unexpected(status: int) -> ErrorResponse:
     """Say what aiohttp says by a status alone, outside the application."""
     phrase = HTTPStatus(status)
     return _failure(phrase, f"{phrase.phrase} [error-{phrase.phrase.lower().replace(' ', '-')}]")

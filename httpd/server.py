@@ -1,4 +1,4 @@
-"""The server: an application on a port, behind every bound that the settings give."""
+"""The server: an application on a port, behind every configured limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,9 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from api.resources import FAST_PATH
 from httpd.acceptor import Acceptor
-from httpd.body_limit import limit_bodies
+from httpd.body_limit import Handler, limit_bodies
 from httpd.connection import Connection
 from httpd.connection_limits import ConnectionLimits
 from httpd.limits import HttpConfig, Limits
@@ -24,12 +23,21 @@ _LOOK_SECONDS: Final = 1.0
 
 
 Entrance = Callable[[HttpConfig, Acceptor], AbstractAsyncContextManager[str]]
-"""Lets clients in at the door as long as its block, yielding the URL that they come to."""
+"""Accepts connections for the duration of its block and yields the URL that clients use."""
+
+
+Wrap = Callable[[Handler], Handler]
+"""Puts something in front of the server's request handler."""
+
+
+def unwrapped(handle: Handler) -> Handler:
+    """Return the handler as it is."""
+    return handle
 
 
 @asynccontextmanager
 async def own_port(config: HttpConfig, acceptor: Acceptor) -> AsyncIterator[str]:
-    """Accept on the port that the settings name; raises `OperatorError` if it can't be had."""
+    """Accept on the configured port; raises `OperatorError` if it cannot be bound."""
     async with bound(config.host, config.port) as sockets:
         with accepting(sockets, acceptor.receive):
             yield url_of(sockets[0])
@@ -37,11 +45,17 @@ async def own_port(config: HttpConfig, acceptor: Acceptor) -> AsyncIterator[str]
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, config: HttpConfig, stats: ConnectionStats, *, entrance: Entrance = own_port
+    app: web.Application,
+    config: HttpConfig,
+    stats: ConnectionStats,
+    *,
+    entrance: Entrance = own_port,
+    wrap: Wrap = unwrapped,
 ) -> AsyncIterator[str]:
-    """Serve the app as long as the block, yielding the URL; `tally` is counted up meanwhile.
+    """Serve the app for the duration of the block and yield its URL; `stats` is updated meanwhile.
 
-    Raises `OperatorError` if the port can't be had, or if the process could not keep its bounds.
+    `wrap` may put a fast path in front of the app's handler. Raises `OperatorError` if the port cannot be
+    bound or the process cannot hold `config.limits.connections` open files.
     """
     require_c_parser()
     require_open_files(config.limits.connections)
@@ -49,21 +63,18 @@ async def listening(
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        acceptor = _door(app, runner, config, stats)
+        acceptor = _acceptor(runner, config, stats, wrap)
         async with _looking_at_the_clock(acceptor, limits), entrance(config, acceptor) as url:
             yield url
     finally:
         await runner.cleanup()
 
 
-def _door(
-    app: web.Application, runner: web.AppRunner, config: HttpConfig, stats: ConnectionStats
-) -> Acceptor:
+def _acceptor(runner: web.AppRunner, config: HttpConfig, stats: ConnectionStats, wrap: Wrap) -> Acceptor:
     limits = config.limits
     server = runner.server
     assert server is not None  # noqa: S101  it is there once the runner is set up
-    handle = app[FAST_PATH].before(server.request_handler) if FAST_PATH in app else server.request_handler
-    server.request_handler = limit_bodies(handle, limits, stats)
+    server.request_handler = limit_bodies(wrap(server.request_handler), limits, stats)
     build = partial(Connection, server, limits, stats)
     return Acceptor(ConnectionLimits(limits, stats), stats, config.trusted_proxies, build)
 

@@ -7,10 +7,10 @@ from typing import Final
 import orjson
 from aiohttp import hdrs, web
 
-from api.cache.cached_response import CachedResponse
 from api.compression import takes_gzip
 from api.openapi.document import openapi_document
-from api.responses import HEADERS
+from httpd.cached_response import CachedResponse
+from httpd.responses import HEADERS
 
 # Unlike every other answer, it depends on nobody's token.
 _CACHING: Final = {"Cache-Control": "public, max-age=3600", "Vary": "Accept-Encoding"}

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from api.responses import json_response
+from httpd.responses import json_response
 from ingest.worker.health import OK, is_ready, stalls, standings
 from ingest.worker.state import WorkerState
 

@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from api.server_log import server_logger
 from headcount.wiring import Config
+from httpd.server_log import server_logger
 from ingest.errors import OperatorError
 
 SHUTDOWN_SECONDS: Final = 1

@@ -3,18 +3,13 @@
 import asyncio
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
-from headcount.signals import STOP_SECONDS
 from httpd.processes.parent_channel import REPORT, REPORT_SECONDS
-
-PROGRAM: Final = (sys.executable, "-P", "-m", "headcount.cli.api_process")
-"""-P: a folder named `api` where the parent was started must not be taken for ours."""
 
 log = structlog.get_logger(__name__)
 
@@ -101,8 +96,8 @@ async def running_child(
     url: str,
     environ: Mapping[str, str],
     *,
-    program: Sequence[str] = PROGRAM,
-    stop_seconds: float = STOP_SECONDS,
+    program: Sequence[str],
+    stop_seconds: float,
 ) -> AsyncIterator[Child]:
     """Run a child as long as the block, for clients of the URL; at its end the child is asked to end."""
     ours, theirs = socket.socketpair()

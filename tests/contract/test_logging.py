@@ -7,7 +7,7 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 from structlog.testing import capture_logs
 
-from api.server_log import server_logger
+from httpd.server_log import server_logger
 from projector.views.daily import CatchingUpError
 from tests.contract.conftest import Client
 from tests.fakes_api import FakeView

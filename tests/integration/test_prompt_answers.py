@@ -51,7 +51,7 @@ async def server() -> AsyncIterator[Server]:
     )
     async with AsyncExitStack() as stack:
         metrics_url = await stack.enter_async_context(api_port(config, app, stats))
-        url = await stack.enter_async_context(listening(app, config.http, stats))
+        url = await stack.enter_async_context(listening(app, config.http, stats, wrap=app[FAST_PATH].before))
         wire = await Wire.to(int(url.rpartition(":")[2]))
         stack.callback(wire.close)
         head = f"GET {WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z HTTP/1.1\r\nHost: x\r\n"

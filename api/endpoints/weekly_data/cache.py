@@ -4,11 +4,11 @@ from typing import Final
 
 import orjson
 
-from api.cache.cached_response import CachedResponse
 from api.cache.single_flight import SingleFlight
 from api.cache.ttl_cache import Timer, TTLCache
 from api.endpoints.weekly_data.contract import PRECISION, Window, claims, render_weekly_data
-from api.responses import HEADERS
+from httpd.cached_response import CachedResponse
+from httpd.responses import HEADERS
 from projector.views.daily import DailyCounts, View
 
 FRESH_SECONDS: Final = 0.25

@@ -1,12 +1,23 @@
 """The form every response has: compact JSON, without a charset, kept by no shared cache."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
 import orjson
 from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """The status, JSON body and headers that report one error to a client."""
+
+    status: HTTPStatus
+    body: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 HEADERS: Final[Mapping[str, str]] = MappingProxyType(

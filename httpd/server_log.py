@@ -10,7 +10,7 @@ def server_logger() -> logging.Logger:
 
     Requests that are no HTTP are the client's affair and are left out; nobody can fill the log with them.
     """
-    logger = logging.getLogger("api.server")
+    logger = logging.getLogger("httpd.server")
     logger.addFilter(_without_contents)
     return logger
 
