@@ -1,10 +1,11 @@
 """A child as its parent sees it: its start, whether it lives, which clients it has, and its end."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -65,8 +66,8 @@ class Child:
         """Ask it to end and wait for that; it is killed once the time is up, or the wait is cancelled."""
         if self._process.returncode is not None:
             return
-        self._process.terminate()
-        self._process.send_signal(signal.SIGCONT)  # a suspended one could not hear the request
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # a suspended process does not handle SIGTERM
         try:
             async with asyncio.timeout(within_seconds):
                 await self._process.wait()
@@ -78,8 +79,14 @@ class Child:
     async def kill(self) -> None:
         """End it at once, as a crash would."""
         if self._process.returncode is None:
-            self._process.kill()
+            self._signal(signal.SIGKILL)
             await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Not by the process' own methods: they reap a child that has ended, and asyncio then reports 255.
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def _next_report(self) -> bool:
         try:
