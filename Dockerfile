@@ -16,7 +16,8 @@ COPY headcount headcount
 COPY httpd httpd
 COPY ingest ingest
 COPY projector projector
-RUN python -m pip --python /opt/headcount/bin/python install --no-deps --no-index --no-build-isolation .
+RUN python -m pip --python /opt/headcount/bin/python install --no-deps --no-index --no-build-isolation . \
+    && python -m pip --python /opt/headcount/bin/python check
 
 FROM base
 ARG REVISION=unknown

@@ -4,7 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+INSTALL := $(PYTHON) requirements/install.py
+
+# Once the Python that made an environment is gone, by an upgrade say, nothing is installed there any more.
+$(foreach environment,$(VENV) $(PEERS),$(shell [ -x $(environment)/bin/python ] \
+	|| rm -f $(environment)/.runtime $(environment)/.dev $(environment)/.installed))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test monitoring soak lint format lock clean peers bench bench-quick
@@ -52,7 +56,7 @@ lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy tests benchmarks
+	@$(BIN)/mypy tests benchmarks requirements
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
@@ -76,30 +80,13 @@ lock: $(VENV)/.dev ## Resolve the dependencies again and write the lock files
 clean: ## Forget the environment and the embedded servers' files
 	rm -rf $(VENV) $(PEERS) .headcount
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Headcount needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3 ..."; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
-		|| { echo "Python could not make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
-
-$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing what Headcount needs into $(VENV) ..."
-	@$(PIP_INSTALL) --no-deps --require-hashes -r requirements/runtime.txt \
-		|| { echo "The Python packages could not be installed: is a package registry within reach?"; exit 1; }
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
-	@touch $@
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+	@$(INSTALL) $(VENV) --lock $< --done $@ --editable
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
-	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP_INSTALL) --no-deps --require-hashes -r requirements/dev.txt \
-		|| { echo "The Python packages could not be installed: is a package registry within reach?"; exit 1; }
-	@touch $@
+	@$(INSTALL) $(VENV) --lock $< --done $@
 
 # Wheels only: a peer that has none for this Python is told as missing, not built from source.
 $(PEERS)/.installed: requirements/peers.txt
-	@echo "Installing what the benchmarks are held against into $(PEERS) ..."
-	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --only-binary :all: \
-		--no-deps --require-hashes -r requirements/peers.txt \
+	@$(INSTALL) $(PEERS) --lock $< --done $@ --wheels-only \
 		|| { echo "The peers could not be installed: the benchmarks tell which they go on without"; exit 1; }
-	@touch $@
