@@ -20,6 +20,7 @@ from pathlib import Path
 OLDEST_PYTHON = (3, 11)
 OLDEST_PIP = (22, 3)  # what Python 3.11.0 brings; before 21.3, an editable install needs a setup.py
 FULL_DISK = ("No space left on device", "Disk quota exceeded")
+ROOM_BYTES = 1 << 20
 PRINT_VERSION_OF_PIP = "import pip; print(pip.__version__)"
 ANOTHER_PYTHON = "Choose another Python with: make PYTHON=/path/to/python3 ..."
 
@@ -167,8 +168,9 @@ def wait_until_alone(folder: Path) -> None:
 
 
 def advice_on(output: str) -> str:
-    """Return what to do where the output says that the disk is full; nothing where it does not."""
-    if not any(words in output for words in FULL_DISK):
+    """Return what to do where the disk is full; nothing where it is not."""
+    full = any(words in output for words in FULL_DISK)  # `venv` does not say so, but leaves no room
+    if not full and shutil.disk_usage(str(Path.cwd())).free >= ROOM_BYTES:
         return ""
     temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - it is only named
     return f"The disk is full. Free some room in {Path.cwd()} and in {temporary}, then start again."
