@@ -71,7 +71,7 @@ def environment_of(config: Config) -> dict[str, str]:
         "KAFKA_TOPIC": config.kafka.topic,
         "KAFKA_GROUP_ID": config.kafka.group_id,
         "REDIS_URL": config.redis.url,
-        "USER_ID_HASH_KEY": config.counting.user_id_hash_key if config.counting.user_id_hash_key else "",
+        "USER_ID_HASH_KEY": config.counting.user_id_hash_key or "",
         "RETENTION_DAYS": str(config.counting.retention_days),
         "BUCKET_RETENTION_DAYS": str(config.counting.bucket_retention_days),
         "WORKER_METRICS_PORT": "off",
