@@ -26,7 +26,9 @@ class Batch:
 
     `start` is the end of the batch before, never the first event's own offset: compaction and control records
     leave gaps. `end` is the next offset to read. `as_of` is the instant up to which every event of the
-    partition is counted once this batch is, or None where that is not known.
+    partition is counted once this batch is, or None where that is not known. `stamp` is the timestamp of the
+    batch's first record as Kafka has it, in ms of the epoch, which stands for all of them; a producer may
+    have set it to anything.
     """
 
     partition: Partition
@@ -34,3 +36,4 @@ class Batch:
     end: Offset
     events: Sequence[Event] = ()
     as_of: datetime | None = None
+    stamp: int | None = None

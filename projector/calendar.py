@@ -84,6 +84,11 @@ class Calendar:
         today = now.astimezone(self.time_zone).date()
         return self._midnight(today - timedelta(days=self.retention_days)) // BUCKET_SECONDS
 
+    def kept_from(self, now: datetime) -> datetime | None:
+        """Return the first instant that is still kept at `now`, None where all are."""
+        oldest = self.oldest_bucket(now)
+        return None if oldest is None else start_of(oldest)
+
     def _midnight(self, day: date) -> int:
         return int(datetime.combine(day, time.min, tzinfo=self.time_zone).timestamp())
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
+from projector.expiry import Expired, ExpiryCause, read_expired
 from projector.gaps import GapReport, decode
 from projector.redis.errors import errors_named, words
 
@@ -30,6 +31,11 @@ class Progress:
     as_of: Mapping[Partition, datetime]
     gaps: Sequence[GapReport]
     deployment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expired(self) -> Mapping[ExpiryCause, Expired]:
+        """The events that were left out as older than the retention, by cause."""
+        return read_expired(self.deployment)
 
 
 async def read_progress(redis: Redis) -> Progress:

@@ -12,6 +12,7 @@ from ingest.events.event import Event
 from projector.activity_filter import ActivityFilter
 from projector.calendar import Calendar, bucket_of, end_of, start_of
 from projector.counted_users import CountedUsers
+from projector.expiry import ExpiryCause, count_causes
 from projector.keys import Counter
 
 UserIds = Mapping[str, set[str]]
@@ -38,13 +39,18 @@ class Fold:
     """Additions, one a counter, and the number of events in none.
 
     `ignored` are those that the deployment leaves out; of the others some are anonymous, or older than the
-    retention.
+    retention, which `causes` counts by why.
     """
 
     additions: Sequence[Addition]
     ignored: int
     anonymous: int
-    expired: int
+    causes: Mapping[ExpiryCause, int]
+
+    @property
+    def expired(self) -> int:
+        """How many events are older than the retention."""
+        return sum(self.causes.values())
 
 
 def pack(additions: Iterable[Addition], counted_users: CountedUsers) -> bytes:
@@ -58,14 +64,19 @@ def pack(additions: Iterable[Addition], counted_users: CountedUsers) -> bytes:
 
 
 def fold(
-    events: Collection[Event], calendar: Calendar, activity_filter: ActivityFilter, now: datetime
+    events: Collection[Event],
+    calendar: Calendar,
+    activity_filter: ActivityFilter,
+    now: datetime,
+    *,
+    stamp: int | None = None,
 ) -> Fold:
-    """Sort events into the counters of their days and buckets; `now` is aware."""
+    """Sort events into the counters of their days and buckets; `now` is aware, `stamp` as in `Batch`."""
     counted = activity_filter.of(events)
     buckets, anonymous = _by_bucket(counted)
-    expired = _drop_expired(buckets, counted, calendar.oldest_bucket(now))
+    causes = _drop_expired(buckets, counted, calendar, now, stamp)
     additions = [*_days(buckets, counted, calendar), *_buckets(buckets, calendar, now)]
-    return Fold(additions, len(events) - len(counted), anonymous, expired)
+    return Fold(additions, len(events) - len(counted), anonymous, causes)
 
 
 def _by_bucket(events: Iterable[Event]) -> tuple[dict[int, dict[str, set[str]]], int]:
@@ -88,15 +99,25 @@ def _by_bucket(events: Iterable[Event]) -> tuple[dict[int, dict[str, set[str]]],
 
 
 def _drop_expired(
-    buckets: dict[int, dict[str, set[str]]], events: Iterable[Event], oldest: int | None
-) -> int:
-    """Take out the buckets before the oldest that is kept, and return how many events those had."""
+    buckets: dict[int, dict[str, set[str]]],
+    events: Iterable[Event],
+    calendar: Calendar,
+    now: datetime,
+    stamp: int | None,
+) -> Mapping[ExpiryCause, int]:
+    """Take out the buckets before the oldest that is kept, and return why their events expired."""
+    oldest = calendar.oldest_bucket(now)
     if oldest is None or min(buckets, default=oldest) >= oldest:
-        return 0
+        return {}  # as nearly always: no look at each event's own instant
     for bucket in [bucket for bucket in buckets if bucket < oldest]:
         del buckets[bucket]
     kept_from = start_of(oldest)
-    return sum(event.user_id is not None and event.occurred_at < kept_from for event in events)
+    return count_causes(
+        (each.occurred_at for each in events if each.user_id is not None and each.occurred_at < kept_from),
+        stamp=stamp,
+        now=now,
+        kept_from=calendar.kept_from,
+    )
 
 
 def _days(buckets: Mapping[int, UserIds], events: Iterable[Event], calendar: Calendar) -> Iterable[Addition]:

@@ -17,6 +17,7 @@ from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.dedup_cache import DedupCache
 from projector.deployment import Deployment
+from projector.expiry import pack_causes
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.redis.errors import errors_named, refusing_without_rights
@@ -111,12 +112,20 @@ class RedisProjection:
         return await self.prepare(batch)()
 
     def prepare(self, batch: Batch) -> Step:
-        folded = fold(batch.events, self._calendar, self._counted_users.activity_filter, self._clock())
+        folded = fold(
+            batch.events,
+            self._calendar,
+            self._counted_users.activity_filter,
+            self._clock(),
+            stamp=batch.stamp,
+        )
         additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
         as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
         names = [keyspace.key(each.counter) for each in additions]
         places = [keyspace.checkpoints, keyspace.as_of]
         packed = pack(additions, self._counted_users)
+        known = self._read_of_deployment()
+        causes = [pack_causes(folded.causes)] if known else []
         # Before it is sent: what follows it is accepted only once it is in itself.
         self._recent.remember(batch, additions)
         return partial(
@@ -124,7 +133,7 @@ class RedisProjection:
             batch,
             folded,
             keys=[*places, *names, keys.DEPLOYMENT],
-            args=[str(batch.partition), batch.start, batch.end, as_of, packed, *self._read_of_deployment()],
+            args=[str(batch.partition), batch.start, batch.end, as_of, packed, *known, *causes],
         )
 
     async def _send(
@@ -161,6 +170,7 @@ class RedisProjection:
         self._stats.ignored += folded.ignored
         self._stats.anonymous += folded.anonymous
         self._stats.expired += folded.expired
+        self._stats.causes.update(folded.causes)
         self._stats.counted += events - folded.ignored - folded.anonymous - folded.expired
 
 

@@ -1,12 +1,13 @@
 """`headcount status`: how far the projection is behind the log."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
-from headcount.ops.status import Status, read_status
+from headcount.ops.status import ExpiredStatus, Status, read_status
 from projector.activity_filter import ActivityFilter
 
 
@@ -22,8 +23,9 @@ def status(
     Below it stands whose activity counts.
 
     What to look at is named below: no worker, counters that don't hold the whole log yet or are older than 10
-    seconds, gaps that nobody has acknowledged. Exit code: 0 if the state could be told, 1 if not; with
-    --check also 1 if there is anything to look at.
+    seconds, gaps that nobody has acknowledged, events of the last 24 hours that were too old to be counted.
+
+    Exit code: 0 if the state could be told, 1 if not; with --check also 1 if there is anything to look at.
 
     Example: `headcount status --check --json`
     """
@@ -57,6 +59,14 @@ def who_counts(found: Status) -> str:
     )
 
 
+def left_out(expired: Sequence[ExpiredStatus]) -> str:
+    """Say how many events were older than the retention, and why."""
+    causes = ", ".join(f"{each.cause} {each.events:,}" for each in expired)
+    last_at = instant(max(each.last_at for each in expired))
+    number = sum(each.events for each in expired)
+    return f"Left out as older than the retention: {number:,} events ({causes}), the last read at {last_at}."
+
+
 def _print(found: Status) -> None:
     print_table(
         ("partition", "checkpoint", "end", "lag", "as of"),
@@ -64,5 +74,7 @@ def _print(found: Status) -> None:
     )
     typer.echo(summary(found))
     typer.echo(who_counts(found))
+    if found.expired:
+        typer.echo(left_out(found.expired))
     for concern in found.concerns:
         typer.echo(f"! {concern}")

@@ -15,6 +15,7 @@ from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
 from projector.activity_filter import read_audience
 from projector.checkpoints import Progress, read_progress
+from projector.expiry import ExpiryCause, harmful
 from projector.gaps import GapReport
 
 
@@ -30,10 +31,20 @@ class PartitionStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredStatus:
+    """How many events were older than the retention when they were read, and when the last of them was."""
+
+    cause: ExpiryCause
+    events: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """`as_of` is None while any partition is catching up; `workers` counts the consumer group's members.
 
-    `gaps` are those that no operator has acknowledged. Events of the types that are ignored are not counted.
+    `gaps` are those that no operator has acknowledged. Neither `expired` events nor those of the types that
+    are ignored are in any counter.
     `concerns` say what an operator should look at.
     """
 
@@ -45,6 +56,7 @@ class Status:
     as_of_age_seconds: float | None
     partitions: tuple[PartitionStatus, ...]
     gaps: tuple[GapReport, ...]
+    expired: tuple[ExpiredStatus, ...]
     ignored_event_types: tuple[str, ...]
     ignored_user_types: tuple[str, ...]
     concerns: tuple[str, ...]
@@ -77,21 +89,31 @@ def _sum_up(topic: str, workers: int, partitions: tuple[PartitionStatus, ...], p
         as_of_age_seconds=age,
         partitions=partitions,
         gaps=tuple(progress.gaps),
+        expired=tuple(
+            ExpiredStatus(cause=cause, events=found.events, last_at=found.last_at)
+            for cause, found in progress.expired.items()
+        ),
         ignored_event_types=tuple(sorted(activity_filter.ignored_event_types)),
         ignored_user_types=tuple(sorted(activity_filter.ignored_user_types)),
-        concerns=tuple(_concerns(workers, age, len(progress.gaps))),
+        concerns=tuple(_concerns(workers, age, progress)),
     )
 
 
-def _concerns(workers: int, age: float | None, gaps: int) -> Iterator[str]:
+def _concerns(workers: int, age: float | None, progress: Progress) -> Iterator[str]:
     if workers == 0:
         yield "No worker is running: nothing is counted."
     if age is None:
         yield "The counters don't hold the whole log yet: the API answers 503."
     elif age > FRESH_FOR.total_seconds():
         yield f"The counters are {age:,.0f} s old: some partition is behind, or stopped."
-    if gaps:
-        yield f"Records were never counted, in {gaps} places of the log: see headcount gaps list"
+    if progress.gaps:
+        places = f"in {len(progress.gaps)} places of the log"
+        yield f"Records were never counted, {places}: see headcount gaps list"
+    if causes := harmful(progress.expired, utc_now()):
+        yield (
+            f"Events arrive that are older than the retention ({', '.join(causes)}): they are in no counter. "
+            "Correct their producers; headcount doctor says how."
+        )
 
 
 def _partition_status(partition: Partition, end: Offset, progress: Progress) -> PartitionStatus:

@@ -23,6 +23,12 @@ EVENTS: Final = Metric(
     "Events in batches that went through: counted, left out by a setting, anonymous, or too old to be kept.",
     ("result",),
 )
+EXPIRED_EVENTS: Final = Metric(
+    "headcount_expired_events_total",
+    "counter",
+    "Events older than the retention, which are in no counter, by why they are.",
+    ("cause",),
+)
 DEAD_LETTERS: Final = Metric(
     "headcount_dead_letters_total", "counter", "Records that are no event, by what they break.", ("reason",)
 )
@@ -103,6 +109,7 @@ BUILD_INFO: Final = Metric(
 WORKER: Final = (
     RECORDS,
     EVENTS,
+    EXPIRED_EVENTS,
     DEAD_LETTERS,
     BATCHES,
     APPLY_SECONDS,

@@ -15,6 +15,7 @@ from ingest.events.event import DeadLetterReason
 from ingest.ports import GapCause
 from ingest.worker.state import PartitionState
 from ingest.worker.stats import Stats
+from projector.expiry import EXPIRY_CAUSES
 from projector.stats import Stats as Counted
 
 REASONS: Final[tuple[DeadLetterReason, ...]] = get_args(DeadLetterReason)
@@ -52,6 +53,7 @@ class WorkerCollector(Collector):
         }
         yield counter(names.RECORDS, stats.records)
         yield counters(names.EVENTS, results)
+        yield counters(names.EXPIRED_EVENTS, {cause: counted.causes[cause] for cause in EXPIRY_CAUSES})
         yield counters(names.DEAD_LETTERS, {reason: stats.dead_letters[reason] for reason in REASONS})
         yield counter(names.BATCHES, stats.batches)
         yield histogram(names.APPLY_SECONDS, stats.apply_seconds)

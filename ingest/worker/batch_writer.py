@@ -54,10 +54,19 @@ class BatchWriter:
         self._clock = clock
         self._in_flight: _InFlight | None = None
 
-    async def submit(self, partition: Partition, end: Offset, events: Sequence[Event], retry: Retry) -> bool:
+    async def submit(
+        self,
+        partition: Partition,
+        end: Offset,
+        events: Sequence[Event],
+        retry: Retry,
+        *,
+        stamp: int | None = None,
+    ) -> bool:
         """Begin to apply the batch that leads a placed lane to `end`, as soon as the one before is in.
 
-        Returns False where that lost the lane its place: then the batch is dropped, and will be read again.
+        `stamp` is as in `Batch`. Returns False where that lost the lane its place: then the batch is dropped,
+        and will be read again.
         """
         position = self._assignment.placed[partition]
         batch = Batch(
@@ -66,6 +75,7 @@ class BatchWriter:
             end=end,
             events=events,
             as_of=position.watermarks.as_of(end),
+            stamp=stamp,
         )
         step = self._projection.prepare(batch)
         await self.drain(retry)

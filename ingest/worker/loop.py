@@ -181,7 +181,9 @@ class Worker:
             await self._retry.retry_until_stopped(self._dead_letters.publish, result.letters)
             self._stats.dead_letters.update(letter.reason for letter in result.letters)
         end = Offset(records[-1].offset + 1)
-        if await self._batch_writer.submit(partition, end, result.events, self._retry):
+        if await self._batch_writer.submit(
+            partition, end, result.events, self._retry, stamp=records[0].timestamp
+        ):
             self._stats.records += len(records)
 
     async def _sort(self, partition: Partition, records: Sequence[Record]) -> DecodedRecords:

@@ -2,7 +2,8 @@
 -- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if it matters what was read of it.
 -- ARGV: partition, start, end, as-of in ms or "", then additions in the order of KEYS,
 -- then, if they matter: the number of the live generation as it was read, the topic's id, how many of its partitions
--- had a checkpoint, and how often somebody was to be forgotten.
+-- had a checkpoint, how often somebody was to be forgotten, and why events of the batch are older than the retention: cause and
+-- number in turns, with commas between them. Those are recorded here because a batch that is sent twice is counted once.
 -- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
 -- Returns 'SUPERSEDED' where another generation is live, or others are to be forgotten; 'HELD' where the counters stand still until one is.
 -- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers
@@ -55,6 +56,16 @@ while is_addition(ARGV[5], offset) do
     return redis.error_reply(refusal .. ' (at ' .. KEYS[counter] .. ')')
   end
   counter, offset = counter + 1, following
+end
+
+local function record_expired(cause, number)
+  local count = 'expired:' .. cause
+  local before = tonumber(redis.call('HGET', KEYS[#KEYS], count) or '') or 0
+  redis.call('HSET', KEYS[#KEYS], count, string.format('%.0f', before + tonumber(number)))
+  redis.call('HSET', KEYS[#KEYS], 'expired_at:' .. cause, string.format('%.0f', now_in_ms()))
+end
+for cause, number in string.gmatch(ARGV[10] or '', '([%a-]+),(%d+)') do
+  record_expired(cause, number)
 end
 
 -- After every counter: a script that fails above leaves the checkpoint, and the batch is counted again.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -230,6 +230,19 @@ async def test_what_was_lost_or_refused_is_told_until_it_is_dealt_with(deploymen
     await deployment.headcount("dead-letters", "redrive", "--all", "--yes")
     found = await examined(deployment.config)
     assert (found["gaps"].verdict, found["dead letters"].verdict) == ("ok", "ok")
+
+
+async def test_events_that_are_too_old_are_a_warning_with_their_cause(deployment: Deployment) -> None:
+    assert (await examined(deployment.config))["expired events"].verdict == "ok"
+    of_1970 = datetime.fromtimestamp(utc_now().timestamp() / 1000, UTC)
+    await deployment.publish(*(event(f"user-{number}", of_1970) for number in range(50)))
+    await deployment.count()
+    found = (await examined(deployment.config))["expired events"]
+    assert found.verdict == "warning"
+    assert "in no counter: seconds-for-milliseconds 50, the last read at " in found.found
+    assert found.advice == (
+        "A producer takes seconds for milliseconds: multiply by 1,000 before it makes occurred_at of them."
+    )
 
 
 async def test_more_workers_than_partitions_are_idle(deployment: Deployment) -> None:

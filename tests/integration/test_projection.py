@@ -1,6 +1,7 @@
 """The projection in Redis: what its counters hold, how long they are kept, and what stops it."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.calendar import BUCKET_SECONDS, Calendar
+from projector.checkpoints import read_progress
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.stats import Stats
@@ -121,7 +123,26 @@ async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
     await projection.apply(batch(0, *events, event(None)))
     kept = {keys.FIRST.day("acme", (NOW - age).date()) for age in ages[:4]}
     assert await counter_keys(redis_client) == kept | {bucket(NOW), bucket(NOW - ages[1])}
-    assert stats == Stats(counted=4, anonymous=1, expired=1)
+    assert stats == Stats(counted=4, anonymous=1, expired=1, causes=Counter({"older-than-retention": 1}))
+
+
+async def test_expired_events_are_recorded_once_however_often_their_batch_is_sent(
+    redis_client: Redis,
+) -> None:
+    """A batch whose reply was lost is sent again: the checkpoint then refuses it, and the counts with it."""
+    projection = await begun(redis_client)
+    await projection.checkpoints()
+    zero, seconds = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 20, 6, tzinfo=UTC)
+    step = projection.prepare(batch(0, event("alice", zero), event("bob", seconds), event("carol", seconds)))
+    assert [await step(), await step()] == [3, 3]
+    await projection.apply(batch(3, event("alice", zero), event("alice")))
+    expired = (await read_progress(redis_client)).expired
+    assert {cause: found.events for cause, found in expired.items()} == {
+        "seconds-for-milliseconds": 2,
+        "epoch-zero": 2,
+    }
+    now = await projection.now()
+    assert all(now - timedelta(minutes=5) < found.last_at <= now for found in expired.values())
 
 
 async def test_what_is_kept_for_ever_has_no_expiry(redis_client: Redis) -> None:

@@ -1,6 +1,7 @@
 """`headcount status` and `headcount gaps` on a real Kafka and a real Redis: all is well, or what is not."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
@@ -40,6 +41,32 @@ async def test_what_was_never_counted_is_told_and_only_a_check_fails(deployment:
     assert (shown.exit_code, checked.exit_code) == (0, 1)
     assert f"! {NO_WORKER}\n! {NOT_WHOLE}\n" in shown.text
     assert checked.json["concerns"] == [NO_WORKER, NOT_WHOLE]
+
+
+async def test_events_that_are_too_old_are_shown_by_cause(deployment: Deployment) -> None:
+    """A producer that takes seconds for milliseconds publishes events of January 1970."""
+    seconds = [datetime.fromtimestamp(utc_now().timestamp() / 1000 + each, UTC) for each in range(48)]
+    late = utc_now() - timedelta(days=900)
+    await deployment.publish(*(event(f"user-{each:%H%M%S}", each) for each in seconds), event("bert", late))
+    await deployment.publish(event("anna"), event("cleo", datetime(1, 1, 1, tzinfo=UTC)))
+    await deployment.count()
+
+    status = await deployment.headcount("status", "--json")
+    assert {each["cause"]: each["events"] for each in status.json["expired"]} == {
+        "older-than-retention": 1,
+        "seconds-for-milliseconds": 48,
+        "epoch-zero": 1,
+    }
+    assert status.json["concerns"][-1] == (
+        "Events arrive that are older than the retention "
+        "(older-than-retention, seconds-for-milliseconds, epoch-zero): they are in no counter. "
+        "Correct their producers; headcount doctor says how."
+    )
+    shown = await deployment.headcount("status")
+    assert (
+        "Left out as older than the retention: 50 events (older-than-retention 1, "
+        "seconds-for-milliseconds 48, epoch-zero 1), the last read at "
+    ) in shown.text
 
 
 async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowledged(

@@ -34,6 +34,8 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     # Not strictly: the deployment may come after the counters.
     for key, (expires_at, stands, users) in zip(counters, _additions(packed), strict=False):
         _add(store, key, users, expires_at, expiry_stands=stands)
+    if deployment is not None:
+        _record_expired(store, deployment, *known[4:])
     store.hset(checkpoints, partition, end)
     if instant and (before is None or int(before) < int(instant)):
         store.hset(as_of, partition, instant)
@@ -41,13 +43,21 @@ def apply(store: Store, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
 
 
 def _is_known(store: Store, checkpoints: bytes, deployment: bytes, known: Sequence[bytes]) -> bool:
-    _, topic_id, partitions, _ = known
+    _, topic_id, partitions, *_ = known
     there = len(store.hashes.get(checkpoints, {}))
     return _hget(store, deployment, b"topic_id") == topic_id and there >= int(partitions)
 
 
+def _record_expired(store: Store, deployment: bytes, causes: bytes = b"") -> None:
+    words = causes.split(b",") if causes else []
+    for cause, number in zip(words[::2], words[1::2], strict=True):
+        before = int(_hget(store, deployment, b"expired:" + cause) or 0)
+        store.hset(deployment, b"expired:" + cause, str(before + int(number)).encode())
+        store.hset(deployment, b"expired_at:" + cause, str(int(store.now() * 1000)).encode())
+
+
 def _refusal(store: Store, deployment: bytes, known: Sequence[bytes]) -> bytes | None:
-    generation, *_, revision = known
+    generation, _, _, revision, *_ = known
     if not _is_live(store, deployment, generation):
         return b"SUPERSEDED"
     if (_hget(store, deployment, b"forgotten") or b"0") != revision:

@@ -11,6 +11,7 @@ from headcount.ops.doctor.kafka_facts import Letters
 from ingest.batch import Partition
 from ingest.ports import Extent
 from projector.checkpoints import Progress
+from projector.expiry import Expired, ExpiryCause, harmful
 from projector.gaps import GapReport
 
 STANDING_AFTER: Final = timedelta(seconds=60)
@@ -102,6 +103,39 @@ def check_gaps(gaps: Sequence[GapReport]) -> Judgement:
         "See headcount gaps list; publish what is missing again if you have it; then headcount gaps "
         "acknowledge.",
     )
+
+
+_EXPIRY_ADVICE: Final[Mapping[ExpiryCause, str]] = {
+    "older-than-retention": (
+        "Have producers publish events sooner than RETENTION_DAYS after they occur, or raise RETENTION_DAYS."
+    ),
+    "seconds-for-milliseconds": (
+        "A producer takes seconds for milliseconds: multiply by 1,000 before it makes occurred_at of them."
+    ),
+    "epoch-zero": (
+        "A producer writes an unset date, or uses a wrong unit: have it set occurred_at before it publishes."
+    ),
+}
+
+
+def check_expired(facts: tuple[Progress, datetime]) -> Judgement:
+    """Report events that were too old to be counted, as long as they keep coming."""
+    progress, now = facts
+    expired = progress.expired
+    causes = harmful(expired, now)
+    if not causes:
+        return ok(f"No events were too old to be counted in the last 24 hours{_before(expired)}.")
+    found = ", ".join(f"{cause} {expired[cause].events:,}" for cause in causes)
+    return warning(
+        f"Events are older than the retention, and so in no counter: {found}, the last read at "
+        f"{max(expired[cause].last_at for cause in causes):%Y-%m-%dT%H:%M:%SZ}.",
+        " ".join(_EXPIRY_ADVICE[cause] for cause in causes),
+    )
+
+
+def _before(expired: Mapping[ExpiryCause, Expired]) -> str:
+    number = sum(found.events for found in expired.values())
+    return f"; {number:,} were before, or aged in the log" if number else ""
 
 
 def check_dead_letters(letters: Letters) -> Judgement:

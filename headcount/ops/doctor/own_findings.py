@@ -6,6 +6,7 @@ from headcount.ops.doctor.clock_checks import check_worker_clocks
 from headcount.ops.doctor.counting_checks import (
     Counting,
     check_dead_letters,
+    check_expired,
     check_gaps,
     check_lag,
     check_stopped,
@@ -32,6 +33,7 @@ def counting_findings(facts: Facts) -> Sequence[Finding]:
         judged("lag", counting, check_lag),
         judged("stopped partitions", counting, check_stopped),
         judged("gaps", part_of(progress, lambda known: known.gaps), check_gaps),
+        judged("expired events", together(progress, facts.now), check_expired),
         judged("dead letters", facts.kafka.letters, check_dead_letters),
     ]
 

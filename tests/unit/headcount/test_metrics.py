@@ -50,6 +50,7 @@ async def busy_worker() -> tuple[Stats, Counted]:
     stats.note_batch([event] * 4, seconds=0.02, now=NOW)
     stats.dead_letters["not-json"] = 7
     stats.gaps["retention"] = 1
+    counted.causes["epoch-zero"] = 1
     stats.records = 11
     return stats, counted
 
@@ -73,6 +74,8 @@ async def test_a_worker_shows_what_it_has_counted() -> None:
     assert shown.value("headcount_records_total") == 11
     results = {"counted": 3, "ignored": 4, "anonymous": 2, "expired": 1}
     assert all(shown.value("headcount_events_total", result=key) == n for key, n in results.items())
+    assert shown.value("headcount_expired_events_total", cause="epoch-zero") == 1
+    assert shown.value("headcount_expired_events_total", cause="older-than-retention") == 0
     assert shown.value("headcount_dead_letters_total", reason="not-json") == 7
     assert shown.value("headcount_dead_letters_total", reason="too-large") == 0
     assert shown.value("headcount_gaps_total", cause="retention") == 1

@@ -114,6 +114,37 @@ def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime,
 
 
 @pytest.mark.parametrize(
+    ("occurred_at", "stamp", "cause"),
+    [
+        (datetime.fromtimestamp(NOW.timestamp() / 1000, UTC), NOW, "seconds-for-milliseconds"),
+        (datetime.fromtimestamp(1_100_000_000 / 1000, UTC), None, "seconds-for-milliseconds"),
+        (datetime(1970, 1, 1, tzinfo=UTC), NOW, "epoch-zero"),
+        (datetime(1969, 12, 31, 10, tzinfo=UTC), NOW, "epoch-zero"),
+        (datetime(1, 1, 1, tzinfo=UTC), NOW, "epoch-zero"),
+        (datetime(1601, 1, 1, tzinfo=UTC), None, "epoch-zero"),
+        (datetime(1970, 6, 1, tzinfo=UTC), datetime(1970, 6, 1, tzinfo=UTC), "older-than-retention"),
+        (NOW - timedelta(days=12), NOW, "older-than-retention"),
+        (NOW - timedelta(days=12), None, "older-than-retention"),
+        (NOW - timedelta(days=12), NOW + timedelta(days=2), "older-than-retention"),
+        (NOW - timedelta(days=12), NOW - timedelta(days=12), "aged-in-log"),
+        (NOW - timedelta(days=400), NOW - timedelta(days=390), "aged-in-log"),
+        (NOW - timedelta(days=400), NOW - timedelta(days=389), "older-than-retention"),
+    ],
+)
+def test_an_expired_event_has_one_cause(occurred_at: datetime, stamp: datetime | None, cause: str) -> None:
+    came_at = None if stamp is None else int(stamp.timestamp() * 1000)
+    folded = fold([event("alice", occurred_at)], calendar(retention_days=10), COUNT_ALL, NOW, stamp=came_at)
+    assert folded.causes == {cause: 1}
+
+
+@given(EVENTS, st.none() | st.integers())
+def test_causes_add_up_whatever_the_stamp(events: list[Event], stamp: int | None) -> None:
+    kept = calendar("Asia/Kathmandu", retention_days=1)
+    folded = fold(events, kept, COUNT_ALL, NOW, stamp=stamp)
+    assert folded.expired == sum(folded.causes.values()) == fold(events, kept, COUNT_ALL, NOW).expired
+
+
+@pytest.mark.parametrize(
     ("age", "expected"), [(timedelta(days=45), 2), (timedelta(days=45, microseconds=1), 1)]
 )
 def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:

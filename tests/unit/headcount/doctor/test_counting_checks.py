@@ -8,6 +8,7 @@ import pytest
 from api.auth.tokens import Token
 from headcount.ops.doctor.counting_checks import (
     check_dead_letters,
+    check_expired,
     check_gaps,
     check_lag,
     check_stopped,
@@ -18,7 +19,7 @@ from headcount.ops.doctor.kafka_facts import Letters
 from headcount.ops.doctor.token_checks import check_tokens
 from projector.checkpoints import Progress
 from projector.gaps import GapReport
-from tests.doctor_facts import NOW, counting
+from tests.doctor_facts import NOW, counting, progress
 from tests.fakes_api import make_token
 
 
@@ -135,3 +136,24 @@ def test_tokens_are_named_by_their_public_ids() -> None:
     found = check_tokens(([soon, late, token()], NOW)).found
     assert f"{soon.id} will expire, {late.id} have" in found
     assert soon.digest not in found
+
+
+def test_expired_events_are_a_warning_while_they_keep_coming() -> None:
+    def found(cause: str, age: timedelta) -> tuple[str, str]:
+        last_at = str(int((NOW - age).timestamp() * 1000))
+        recorded = {f"expired:{cause}": "1500", f"expired_at:{cause}": last_at}
+        judgement = check_expired((replace(progress(1), deployment=recorded), NOW))
+        return judgement.verdict, judgement.found
+
+    assert check_expired((progress(1), NOW)).verdict == "ok"
+    assert found("epoch-zero", timedelta(hours=23)) == (
+        "warning",
+        (
+            "Events are older than the retention, and so in no counter: epoch-zero 1,500, the last read at "
+            "2026-11-21T13:00:00Z."
+        ),
+    )
+    none = "No events were too old to be counted in the last 24 hours"
+    past = f"{none}; 1,500 were before, or aged in the log."
+    assert found("epoch-zero", timedelta(hours=25)) == ("ok", past)
+    assert found("aged-in-log", timedelta(0)) == ("ok", past)
