@@ -1,9 +1,9 @@
 """The application: its routes, who may call each, and how often."""
 
 import time
-from collections.abc import Callable
-from datetime import datetime
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -11,21 +11,19 @@ from aiohttp import web
 from api.auth.admission import Admission, Bounds
 from api.auth.auth_cache import AuthCache
 from api.auth.authentication import TokenStore
-from api.cache.fast_path import CachedResponder
+from api.cache.fast_path import FAST_PATH, CachedResponder
 from api.cache.ttl_cache import Timer
-from api.endpoints.weekly_data.cache import WeeklyDataCache
-from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
-from api.endpoints.weekly_data.handler import get_weekly_data
+from api.endpoints.cached_endpoint import CachedEndpoint
+from api.endpoints.weekly_data.endpoint import weekly_data
 from api.health import get_livez, get_readyz
 from api.middlewares import add_rate_limit_headers, answer_errors, keep_deadline
 from api.openapi.document import LIVEZ_PATH, OPENAPI_PATH, READYZ_PATH
 from api.openapi.endpoint import get_openapi
-from api.resources import ADMISSION, ANSWERS, CLOCK, DEADLINE, FAST_PATH, TIME_ZONE, TOKENS, VIEW
+from api.resources import ADMISSION, CLOCK, DEADLINE, TIME_ZONE, TOKENS, VIEW
 from api.routing import Access, Limit, Route, add_routes
 from projector.views.daily import View
 
-ROUTES: Final = (
-    Route(WEEKLY_DATA_PATH, get_weekly_data, Access.TOKEN, Limit.BY_TOKEN),
+PUBLIC_ROUTES: Final = (
     Route(LIVEZ_PATH, get_livez, Access.PUBLIC, Limit.NONE),
     Route(READYZ_PATH, get_readyz, Access.PUBLIC, Limit.NONE),
     Route(OPENAPI_PATH, get_openapi, Access.PUBLIC, Limit.NONE),
@@ -50,12 +48,25 @@ def create_app(
     app = web.Application(middlewares=[add_rate_limit_headers, answer_errors, keep_deadline])
     logins = AuthCache(timer)
     app[ADMISSION] = Admission(tokens, logins, bounds=bounds, clock=clock)
-    app[ANSWERS] = WeeklyDataCache(view, timer, patience_seconds=bounds.deadline.total_seconds())
-    app[FAST_PATH] = CachedResponder(logins, app[ADMISSION], app[ANSWERS], time_zone=time_zone, clock=clock)
+    endpoints = cached_endpoints(view, time_zone, timer, bounds.deadline)
+    app[FAST_PATH] = CachedResponder(logins, app[ADMISSION], endpoints, clock=clock)
     app[VIEW] = view
     app[TOKENS] = tokens
     app[TIME_ZONE] = time_zone
     app[CLOCK] = clock
     app[DEADLINE] = bounds.deadline
-    add_routes(app, ROUTES)
+    add_routes(app, routes(endpoints))
     return app
+
+
+def cached_endpoints(
+    view: View, time_zone: ZoneInfo, timer: Timer, deadline: timedelta
+) -> Sequence[CachedEndpoint[Any]]:
+    """Build the endpoints that answer from a cache."""
+    return (weekly_data(view, time_zone, timer, timeout_seconds=deadline.total_seconds()),)
+
+
+def routes(endpoints: Iterable[CachedEndpoint[Any]]) -> Sequence[Route]:
+    """Return every route of the API."""
+    cached = (Route(each.path, each.handle, Access.TOKEN, Limit.BY_TOKEN) for each in endpoints)
+    return (*cached, *PUBLIC_ROUTES)

@@ -61,9 +61,9 @@ async def get_readyz(request: web.Request) -> web.Response:
     """
     app = request.app
     # Half the request's deadline: what hangs is to be named before the deadline takes the answer away.
-    retry = app[DEADLINE].total_seconds() / 2
+    seconds = app[DEADLINE].total_seconds() / 2
     (as_of, counters), (_, tokens) = await asyncio.gather(
-        _ask(app[VIEW].as_of(), retry), _ask(app[TOKENS].ping(), retry)
+        _ask(app[VIEW].as_of(), seconds), _ask(app[TOKENS].ping(), seconds)
     )
     body = readiness(counters=counters, tokens=tokens, as_of=as_of, now=app[CLOCK]())
     return json_response(body, status=HTTPStatus.OK if body["ready"] else HTTPStatus.SERVICE_UNAVAILABLE)
@@ -85,9 +85,9 @@ def problem(error: Exception) -> str:
     return next(words for kind, words in _PROBLEMS.items() if isinstance(error, kind))
 
 
-async def _ask(check: Awaitable[T], retry: float) -> tuple[T | None, str]:
+async def _ask(check: Awaitable[T], seconds: float) -> tuple[T | None, str]:
     try:
-        async with asyncio.timeout(retry):
+        async with asyncio.timeout(seconds):
             return await check, OK
     except tuple(_PROBLEMS) as error:
         return None, problem(error)

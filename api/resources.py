@@ -9,13 +9,9 @@ from aiohttp import web
 
 from api.auth.admission import Admission
 from api.auth.authentication import TokenStore
-from api.cache.fast_path import CachedResponder
-from api.endpoints.weekly_data.cache import WeeklyDataCache
 from projector.views.daily import View
 
 ADMISSION: Final[web.AppKey[Admission]] = web.AppKey("admission")
-ANSWERS: Final[web.AppKey[WeeklyDataCache]] = web.AppKey("answers")
-FAST_PATH: Final[web.AppKey[CachedResponder]] = web.AppKey("prompt")
 VIEW: Final[web.AppKey[View]] = web.AppKey("view")
 TOKENS: Final[web.AppKey[TokenStore]] = web.AppKey("tokens")
 TIME_ZONE: Final[web.AppKey[ZoneInfo]] = web.AppKey("time_zone")

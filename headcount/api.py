@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from api.app import create_app
 from api.auth.admission import Bounds
+from api.cache.fast_path import FAST_PATH
 from api.limits.redis_rate_limiter import RedisRateLimiter
-from api.resources import FAST_PATH
 from api.store.tokens import RedisTokenStore
 from headcount.clients import api_redis
 from headcount.preflight.redis import check_entry, check_rights

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.resources import FAST_PATH
+from api.cache.fast_path import FAST_PATH
 from headcount.telemetry.api import ApiMetrics
 
 UNKNOWN_ROUTE: Final = "unknown"

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from api.app import create_app
 from api.auth.admission import Bounds
-from api.resources import FAST_PATH
+from api.cache.fast_path import FAST_PATH
 from httpd.server_log import server_logger
 from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
 from tests.waiting import scaled

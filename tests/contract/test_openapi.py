@@ -2,6 +2,8 @@
 
 import gzip
 import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -11,15 +13,17 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 from openapi_spec_validator import validate
 
-from api.app import ROUTES
+from api.app import cached_endpoints, routes
 from api.endpoints.weekly_data.contract import parse_start
 from api.errors import StartMalformedError
 from api.openapi.document import openapi_document
 from api.openapi.start import START_PATTERN
 from api.routing import Access, Limit, Route
 from tests.contract.conftest import Client
+from tests.fakes_api import FakeTimer, FakeView
 
 PATHS = openapi_document()["paths"]
+ROUTES = routes(cached_endpoints(FakeView(), ZoneInfo("UTC"), FakeTimer(), timedelta(seconds=1)))
 
 
 async def test_the_document_is_served_to_anybody_and_may_be_kept(client: Client) -> None:

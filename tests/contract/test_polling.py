@@ -7,8 +7,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from api.cache.fast_path import FAST_PATH
 from api.errors import RateLimitUnavailableError, TokensUnavailableError
-from api.resources import ADMISSION, FAST_PATH
+from api.resources import ADMISSION
 from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, enter, limits, told
