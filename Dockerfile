@@ -9,7 +9,7 @@ COPY requirements/server.txt requirements/
 # Wheels only: nothing is compiled, and no package's own build script runs.
 RUN python -m pip --python /opt/headcount/bin/python install \
     --no-deps --only-binary :all: --require-hashes --requirement requirements/server.txt
-COPY pyproject.toml README.md ./
+COPY LICENSE README.md pyproject.toml ./
 COPY api api
 COPY embedded embedded
 COPY headcount headcount

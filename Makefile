@@ -11,13 +11,17 @@ $(foreach environment,$(VENV) $(PEERS),$(shell [ -x $(environment)/bin/python ] 
 	|| rm -f $(environment)/.runtime $(environment)/.dev $(environment)/.installed))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test monitoring soak lint format lock clean peers bench bench-quick
+.PHONY: help run check test monitoring soak lint docs format lock clean peers bench bench-quick
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.runtime ## Start everything here and replay a week of real activity
 	@$(BIN)/headcount run
+
+check: lint ## Lint, unit and contract tests and a hundred simulated schedules: a minute and a half
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile tests/unit tests/contract
+	@$(BIN)/python -m tests.simulation --schedules 100 --seconds 600
 
 # Several files at a time: most tests wait for a server, and each process has servers of its own. The faults come
 # after the rest: they say more about a worker that is not short of a core.
@@ -59,6 +63,9 @@ lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/mypy tests benchmarks requirements
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+docs: $(VENV)/.dev ## Build the documentation into .site, with strict links
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 format: $(VENV)/.dev ## Rewrite the code in the house's style
 	@$(BIN)/ruff format .

@@ -1,7 +1,7 @@
 """The table of targets: what every benchmark was to reach, and what was seen of it in its recorded run.
 
 python -m benchmarks.targets            # prints it
-python -m benchmarks.targets --write    # and writes it into docs/performance.md, between its marks
+python -m benchmarks.targets --write    # also writes it into docs/explanation/performance.md
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from benchmarks.reporting import RESULTS
 from benchmarks.target import Target
 from headcount.cli.output import print_table
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
+PAGE: Final = Path(__file__).parent.parent / "docs" / "explanation" / "performance.md"
 BEGINNING: Final = "<!-- targets: written by python -m benchmarks.targets --write -->"
 END: Final = "<!-- end of targets -->"
 COLUMNS: Final = ("target", "bound", "seen", "holds")
@@ -77,7 +77,7 @@ def print_targets(targets: Iterable[Target]) -> None:
 
 def main(
     *,
-    write: Annotated[bool, typer.Option("--write", help="Write the table into docs/performance.md.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the table into the docs.")] = False,
 ) -> None:
     """Print the table of targets, of the recorded results."""
     table = markdown(read_results(RESULTS))

@@ -25,7 +25,7 @@ from headcount.cli import (
 app = typer.Typer(
     name="headcount",
     help="Live counts of the distinct people active in a chat workspace, from a Kafka log into Redis.",
-    epilog="Settings are read from the environment, like KAFKA_BOOTSTRAP_SERVERS; see docs/settings.md.",
+    epilog="Settings are environment variables like KAFKA_BOOTSTRAP_SERVERS: docs/reference/settings.md.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",

@@ -23,7 +23,7 @@ _match_place = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII).fullmatch
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List, show and redrive dead letters: the records that are no events, see docs/dead-letters.md.\n\n"
+    help="List, show and redrive records that are not events; see docs/how-to/dead-letters.md.\n\n"
     "Example: headcount dead-letters list --reason not-json",
 )
 

@@ -42,7 +42,7 @@ async def admin_client(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
         yield admin
     except _LACKS_RIGHT as error:
         raise OperatorError(
-            f"Kafka refuses a right: {error!r}. Which are needed is listed in docs/security.md."
+            f"Kafka refuses a right: {error!r}. Which are needed is listed in docs/explanation/security.md."
         ) from error
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(

@@ -1,4 +1,4 @@
-"""Every metric there is: its name, kind, meaning and labels. `docs/metrics-reference.md` lists the same."""
+"""Every metric there is: its name, kind, meaning and labels. `docs/reference/metrics.md` lists the same."""
 
 from dataclasses import dataclass
 from typing import Final, Literal

@@ -1,4 +1,4 @@
-"""The examples of docs/events.md: what each publishes is counted."""
+"""The examples of docs/how-to/publish-events.md: what each publishes is counted."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from headcount.ops.status import read_status
 from ingest.ports import Headers
 from tests.deployment import Deployment, deployed
 
-TEXT = Path("docs/events.md").read_text()
+TEXT = Path("docs/how-to/publish-events.md").read_text()
 PROGRAMS: list[str] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS: list[str] = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 PLAIN: list[str] = re.findall(r"^    (\{.*\})$", TEXT, re.MULTILINE)

@@ -182,7 +182,7 @@ def settings(kafka: SecuredKafka, topic: str) -> Config:
     return load_config({**kafka.environment("CLIENT"), "KAFKA_TOPIC": topic, "KAFKA_GROUP_ID": topic})
 
 
-# As docs/security.md lists them.
+# As docs/explanation/security.md lists them.
 WORKER: Final = ((TOPIC, "", READ), (TOPIC, ".dlq", WRITE), (GROUP, "", READ))
 
 
@@ -241,4 +241,4 @@ async def test_a_command_without_a_right_says_so(deployment: Deployment) -> None
     ended = await deployment.headcount("status")
     assert (ended.exit_code, ended.stdout) == (1, b"")
     assert ended.stderr.startswith("headcount: Kafka refuses a right: GroupAuthorizationFailedError(")
-    assert ended.stderr.endswith("Which are needed is listed in docs/security.md.\n")
+    assert ended.stderr.endswith("Which are needed is listed in docs/explanation/security.md.\n")

@@ -62,11 +62,11 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on(rules: list[dict[st
     for alert in (rule for rule in rules if "alert" in rule):
         assert alert["labels"]["severity"] in {"warning", "critical"}
         assert alert["annotations"]["summary"].endswith(".")
-        assert alert["annotations"]["runbook"] == f"docs/operations.md#alert-{alert['alert'].lower()}"
+        assert alert["annotations"]["runbook"] == f"docs/how-to/operate.md#alert-{alert['alert'].lower()}"
 
 
 def test_the_runbook_has_a_section_for_each_alert_and_no_more(rules: list[dict[str, Any]]) -> None:
-    runbook = (ROOT / "docs/operations.md").read_text()
+    runbook = (ROOT / "docs/how-to/operate.md").read_text()
     sections = re.findall(r"^### alert: (\w+)$", runbook, re.MULTILINE)
     assert sections == [rule["alert"] for rule in rules if "alert" in rule]
 

@@ -67,7 +67,7 @@ def taken_port() -> Iterator[int]:
 def test_without_a_command_it_shows_what_there_is() -> None:
     shown = call("--help").output
     assert all(f"│ {command} " in shown for command in COMMANDS)
-    assert "docs/settings.md" in shown
+    assert "docs/reference/settings.md" in shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,7 +18,7 @@ from ingest.kafka.dead_letters import abridged, fitting
 from ingest.ports import DeadLetter, Headers
 from tests.fakes_log import FakeRecord
 
-FOLDER = Path("docs/descriptions")
+FOLDER = Path("docs/reference/descriptions")
 FILES = {"event": "event.schema.json", "asyncapi": "asyncapi.json", "openapi": "openapi.json"}
 ASYNCAPI = asyncapi_document("user-activity")
 MESSAGES = ASYNCAPI["components"]["messages"]
@@ -38,7 +38,7 @@ def described(subject: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("subject", FILES)
 def test_the_committed_description_is_the_generated_one(subject: str) -> None:
-    """Where it is not: `headcount describe event > docs/descriptions/event.schema.json`."""
+    """Where it is not: `headcount describe event > docs/reference/descriptions/event.schema.json`."""
     assert described(subject) == (FOLDER / FILES[subject]).read_text()
 
 

@@ -21,7 +21,7 @@ from projector.stats import Stats as Counted
 from tests.fakes_api import NOW
 from tests.scrapes import assert_shows, scrape
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics-reference.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 CONFIG_ = load_config(
     {"REDIS_URL": "redis://127.0.0.1:1/0", "WORKER_METRICS_PORT": "0", "API_METRICS_PORT": "0"}
 )

@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 from headcount.settings import Settings, load_settings
 from ingest.errors import OperatorError
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "settings.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 
 SASL = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
