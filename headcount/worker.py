@@ -7,6 +7,7 @@ import structlog
 
 from headcount.cancellation import cancel_on_stop
 from headcount.clients import kafka_options, worker_redis
+from headcount.log.erasures import complete, erasure_log
 from headcount.log.topics import create_topics
 from headcount.preflight.redis import check_entry
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
@@ -52,6 +53,7 @@ async def _start_worker(
     config: Config, parts: AsyncExitStack, retry: Retry, stats: Stats, counted: Counted
 ) -> Worker:
     redis = await parts.enter_async_context(worker_redis(config))
+    erasures = erasure_log(config)
     projection = RedisProjection(
         redis,
         calendar(config),
@@ -60,9 +62,13 @@ async def _start_worker(
         clock=utc_now,
         stats=counted,
     )
+    projection.restore_from(erasures)
     await check_entry(redis, config)
     await retry.retry_until_stopped(projection.claim)
     await retry.retry_until_stopped(create_topics, config)
+    await retry.retry_until_stopped(erasures.start)
+    parts.push_async_callback(erasures.stop)
+    await retry.retry_until_stopped(complete, erasures, redis)
     dead_letters = KafkaDeadLetters(config.kafka.topic, kafka_options(config))
     await retry.retry_until_stopped(dead_letters.start)
     parts.push_async_callback(dead_letters.stop)

@@ -1,6 +1,6 @@
 """What the worker loop asks of the world: a log to read, a projection to write, a place for dead letters."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -80,6 +80,30 @@ class DeadLetter:
     error: str
 
 
+ErasureAction = Literal["forgotten", "remembered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was done last about a person, at which offset, and under which key user ids were hashed then."""
+
+    action: ErasureAction
+    offset: Offset
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """What the erasure log holds: the newest entry of each person, named `workspace_id:pseudonym`.
+
+    `log_id` changes when the log is recreated; `end` is the offset up to which it was read.
+    """
+
+    log_id: str
+    end: Offset
+    entries: Mapping[str, Erasure]
+
+
 class Source(Protocol):
     """The log, as one member of a consumer group sees it.
 
@@ -140,6 +164,10 @@ class Projection(Protocol):
         """Return how far each partition is counted."""
         ...
 
+    async def is_current(self) -> bool:
+        """Tell whether nobody was forgotten or remembered since the checkpoints were read."""
+        ...
+
     async def begin(self, log: LogState) -> None:
         """Give each partition without a checkpoint one at its beginning; it is then catching up."""
         ...
@@ -177,4 +205,20 @@ class DeadLetters(Protocol):
 
     async def publish(self, letters: Sequence[DeadLetter]) -> None:
         """Return when every letter is acknowledged; raises `UnavailableError`."""
+        ...
+
+
+class ErasureLog(Protocol):
+    """Where it is recorded who was forgotten. Every method raises `UnavailableError`."""
+
+    async def read(self) -> Erasures:
+        """Return all there is at this moment."""
+        ...
+
+    async def has_grown(self) -> bool:
+        """Tell whether there is more than was read last."""
+        ...
+
+    async def append(self, people: Collection[str], action: ErasureAction) -> None:
+        """Return when every replica has it; raises `OperatorError` where we may not write."""
         ...

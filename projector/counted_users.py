@@ -71,3 +71,13 @@ async def record_forgotten(redis: Redis, pseudonym: str, *, workspace_id: str) -
             pipeline.hincrby(keys.DEPLOYMENT, REVISION, 1)
             added, _ = await pipeline.execute()
     return bool(added)
+
+
+async def record_remembered(redis: Redis, pseudonym: str, *, workspace_id: str) -> bool:
+    """Record that a user is counted again, from the next event on. Returns whether the user was forgotten."""
+    with errors_named():
+        async with redis.pipeline(transaction=True) as pipeline:
+            pipeline.srem(keys.FORGOTTEN, f"{workspace_id}:{pseudonym}")
+            pipeline.hincrby(keys.DEPLOYMENT, REVISION, 1)
+            removed, _ = await pipeline.execute()
+    return bool(removed)

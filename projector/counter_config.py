@@ -8,10 +8,16 @@ import msgspec
 
 from projector.activity_filter import COUNT_ALL
 from projector.calendar import Calendar
+from projector.counted_users import REVISION
 from projector.deployment import Deployment
 
 FORGOTTEN: Final = "without"
 """The field of the deployment that says by which list of forgotten people the live generation was counted."""
+
+
+def is_list_outdated(recorded: Mapping[str, str]) -> bool:
+    """Tell whether the live counters may hold forgotten people, or lack remembered ones, until a rebuild."""
+    return recorded.get(REVISION, "0") != recorded.get(FORGOTTEN, "0")
 
 
 @dataclass(frozen=True, slots=True)

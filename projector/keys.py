@@ -17,7 +17,8 @@ DEPLOYMENT: Final = f"{_PREFIX}:deployment"
 Beside it the id of the topic counted; the number of the live generation, and how often somebody was to be
 forgotten until it was counted; how often until now; and while the log is counted anew, what the next
 generation means, and until when, in ms of the epoch, the live counters stand still. How many generations
-there were so far, so that no two have the same number."""
+there were so far, so that no two have the same number. Up to which offset of the erasure log everybody
+forgotten is out of the counters."""
 
 GAPS: Final = f"{_PREFIX}:gaps"
 """List: the newest gaps found in the log that no operator has acknowledged, as JSON."""
@@ -132,6 +133,14 @@ EVERY_LIVE: Final = f"{_PREFIX}:live-*"
 def every_counter_of(workspace_id: str) -> str:
     """Return the pattern of a workspace's counters in all projections; no workspace id has a wildcard."""
     return f"{_PREFIX}:*:*:{workspace_id}:*"
+
+
+def workspace_of(key: str) -> str | None:
+    """Return the workspace of a counter of any projection; None for any other key."""
+    match key.removeprefix(f"{_PREFIX}:").split(":"):
+        case [_, "day" | "bucket", workspace_id, _]:
+            return workspace_id
+    return None
 
 
 def requests(token_id: str, minute: int) -> str:

@@ -5,24 +5,28 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import PartitionStoppedError, SupersededError, UnavailableError
-from ingest.ports import Checkpoints, Gap, LogState, Step
+from ingest.ports import Checkpoints, ErasureLog, Gap, LogState, Step
 from projector import keys, scripts
 from projector.calendar import Calendar
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.dedup_cache import DedupCache
 from projector.deployment import Deployment
+from projector.erasures import restore_erasures
 from projector.expiry import pack_causes
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.redis.errors import errors_named, refusing_without_rights
 from projector.redis.server import check_server
 from projector.stats import Stats
+
+log = structlog.get_logger(__name__)
 
 
 class RedisProjection:
@@ -39,6 +43,7 @@ class RedisProjection:
         stats: Stats | None = None,
     ) -> None:
         self._redis = redis
+        self._erasures: ErasureLog | None = None
         self._calendar = calendar
         self._deployment = deployment
         self._clock = clock
@@ -51,6 +56,10 @@ class RedisProjection:
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
+
+    def restore_from(self, erasures: ErasureLog) -> None:
+        """Have the erasure log say who is forgotten; without one, Redis alone does."""
+        self._erasures = erasures
 
     async def claim(self) -> None:
         """Make this Redis the deployment's own; raises `OperatorError` where it is another's, or won't do."""
@@ -65,6 +74,7 @@ class RedisProjection:
 
     async def checkpoints(self) -> Checkpoints:
         self._recent.forget()  # whoever asks is not sure of its place, and the counters may be others
+        await self._restore_erasures()  # before anything is counted: Redis may have lost them
         progress = await read_progress(self._redis)
         with errors_named():
             await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
@@ -72,6 +82,9 @@ class RedisProjection:
         self._generation = progress.generation
         self._known = (progress.topic_id or "", len(progress.checkpoints), self._counted_users.revision)
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
+
+    async def is_current(self) -> bool:
+        return self._erasures is None or not await self._erasures.has_grown()
 
     async def begin(self, log: LogState) -> None:
         with errors_named():
@@ -154,6 +167,26 @@ class RedisProjection:
         if checkpoint == batch.end:
             self._note(folded, len(batch.events))
         return checkpoint
+
+    async def _restore_erasures(self) -> None:
+        if self._erasures is None:
+            return
+        with errors_named():
+            await self._deployment.check(self._redis)
+        # Not kept from an earlier time: what was appended since may be lost in Redis.
+        restored = await restore_erasures(self._redis, await self._erasures.read(), clock=self._clock)
+        if restored.added or restored.dropped:
+            log.warning(
+                "Redis had lost who is forgotten: restored from the erasure log",
+                forgotten=restored.added,
+                remembered=restored.dropped,
+                removed=restored.erasure.removed,
+            )
+        if restored.added and restored.erasure.estimates:
+            log.warning(
+                "estimates may hold forgotten people: run headcount rebuild",
+                estimates=restored.erasure.estimates,
+            )
 
     @property
     def _keyspace(self) -> keys.Keyspace:

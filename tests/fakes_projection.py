@@ -74,6 +74,9 @@ class FakeProjection:
         await self._steps.take("checkpoints done")
         return found
 
+    async def is_current(self) -> bool:
+        return True
+
     async def begin(self, log: LogState) -> None:
         await self._steps.take("begin")
         self._stored.topic_id = self._stored.topic_id or log.topic_id

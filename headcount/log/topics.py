@@ -1,6 +1,6 @@
-"""The two topics: made at the first start where they are missing, left alone where they are not."""
+"""The topics: made at the first start where they are missing, left alone where they are not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,6 +19,7 @@ from headcount.preflight.kafka import check_entry
 from headcount.wiring import Config
 from ingest.errors import OperatorError, UnavailableError
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.kafka.erasure_log import ERASURES_SUFFIX
 
 PARTITIONS: Final = 4
 REPLICAS: Final = 3
@@ -60,18 +61,27 @@ async def _start(admin: AIOKafkaAdminClient, config: Config) -> None:
         raise
 
 
-async def create_topics(config: Config) -> None:
-    """Make the topic and its dead-letter topic, keeping records as long as their days are kept."""
-    wanted = {config.kafka.topic: PARTITIONS, config.kafka.topic + DEAD_LETTER_SUFFIX: 1}
+async def create_topics(config: Config, *, only: Collection[str] = ()) -> None:
+    """Make the topic and its dead-letter topic, keeping records as long as their days are kept.
+
+    And that of the erasures, which is compacted and keeps the newest record of each person for ever. If
+    `only` names some of them, the others are not made.
+    """
+    wanted = {
+        config.kafka.topic: PARTITIONS,
+        config.kafka.topic + DEAD_LETTER_SUFFIX: 1,
+        config.kafka.topic + ERASURES_SUFFIX: 1,
+    }
     days = config.counting.retention_days
     retention = {"retention.ms": str(days * MILLISECONDS_A_DAY if days else -1)}
     configs = {
         # The broker's stamp: what is ahead of the clock is then told the same way at every reading.
         config.kafka.topic: retention | {"message.timestamp.type": "LogAppendTime"},
+        config.kafka.topic + ERASURES_SUFFIX: {"cleanup.policy": "compact", "retention.ms": "-1"},
         config.kafka.topic + DEAD_LETTER_SUFFIX: retention,  # a letter keeps its record's timestamp
     }
     async with admin_client(config) as admin:
-        missing = wanted.keys() - set(await admin.list_topics())
+        missing = (wanted.keys() & only if only else wanted.keys()) - set(await admin.list_topics())
         if not missing:
             return
         brokers = (await admin.describe_cluster())["brokers"]

@@ -33,8 +33,8 @@ class KafkaSettings(BaseModel):
     )
     kafka_topic: Annotated[str, AfterValidator(_check_topic)] = Field(
         default="user-activity",
-        pattern=r"^[A-Za-z0-9._-]{1,245}$",  # Kafka takes 249; the dead letters' topic adds ".dlq"
-        description="1 to 245 of A-Z a-z 0-9 . _ -",
+        pattern=r"^[A-Za-z0-9._-]{1,240}$",  # Kafka takes 249; the erasures' topic adds ".erasures"
+        description="1 to 240 of A-Z a-z 0-9 . _ -",
     )
     kafka_group_id: str = Field(default="headcount", max_length=255, description="1 to 255 characters")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(

@@ -26,7 +26,8 @@ class WatermarkMonitor:
         state: WorkerState,
     ) -> None:
         self.has_log_changed = False
-        """Whether the places are of another topic, or not of all its partitions. Who acts on it clears it."""
+        """Whether the places are of another topic or not of all its partitions, or others are forgotten. Who
+        acts on it clears it."""
         self._source = source
         self._projection = projection
         self._assignment = assignment
@@ -65,3 +66,6 @@ class WatermarkMonitor:
         for partition, position in self._assignment.placed.items():
             if partition in state.extents:
                 position.watermarks.add(state.extents[partition].end, instant)
+        # Not Redis' word alone: one that was put back to before a person was forgotten does not know it.
+        if not await self._projection.is_current():
+            self.has_log_changed = True

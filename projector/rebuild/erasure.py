@@ -1,6 +1,8 @@
-"""The erasure: a user who is to be forgotten is taken out of every counter that knows who is in it."""
+"""The erasure: people who are to be forgotten are taken out of every counter that tells who is in it."""
 
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -8,9 +10,12 @@ from projector import keys, scripts
 from projector.redis.errors import errors_named
 from projector.redis.scan import pages
 
+AT_ONCE: Final = 5_000
+"""So many users does a script take."""
+
 
 class Erasure(NamedTuple):
-    """From how many exact counters of a workspace a user was removed, and how many are estimates."""
+    """How often a user was removed from an exact counter, and how many counters are estimates."""
 
     removed: int
     estimates: int
@@ -18,11 +23,52 @@ class Erasure(NamedTuple):
 
 async def erase(redis: Redis, pseudonym: str, *, workspace_id: str) -> Erasure:
     """Go through a workspace's counters, live or not; raises `UnavailableError`."""
+    return await _count(redis, scripts.ERASE, pseudonym, workspace_id)
+
+
+async def find(redis: Redis, pseudonym: str, *, workspace_id: str) -> Erasure:
+    """Return what `erase` would do; raises `UnavailableError`."""
+    return await _count(redis, scripts.FIND, pseudonym, workspace_id)
+
+
+async def erase_all(redis: Redis, people: Iterable[str]) -> Erasure:
+    """Go through the counters of every generation; people are named `workspace_id:pseudonym`.
+
+    Raises `UnavailableError`.
+    """
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for person in people:
+        workspace_id, _, pseudonym = person.partition(":")
+        users[workspace_id].append(pseudonym)
     script = redis.register_script(scripts.source(scripts.ERASE))
     removed = estimates = 0
+    if not users:
+        return Erasure(removed, estimates)
+    async for page in pages(redis, keys.EVERY_LIVE):
+        for workspace_id, names in _by_workspace(page).items():
+            found = (0, 0)
+            for start in range(0, len(users.get(workspace_id, ())), AT_ONCE):
+                with errors_named():
+                    found = await script(keys=names, args=users[workspace_id][start : start + AT_ONCE])
+                removed += found[0]
+            estimates += found[1]
+    return Erasure(removed, estimates)
+
+
+async def _count(redis: Redis, name: str, pseudonym: str, workspace_id: str) -> Erasure:
+    script = redis.register_script(scripts.source(name))
+    users = estimates = 0
     async for page in pages(redis, keys.every_counter_of(workspace_id)):
         with errors_named():
             found = await script(keys=page, args=[pseudonym])
-        removed += found[0]
+        users += found[0]
         estimates += found[1]
-    return Erasure(removed, estimates)
+    return Erasure(users, estimates)
+
+
+def _by_workspace(page: Sequence[str]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for key in page:
+        if (workspace_id := keys.workspace_of(key)) is not None:
+            found[workspace_id].append(key)
+    return found

@@ -1,11 +1,11 @@
--- Removes a user from exact counters. An estimate does not tell who is in it: it can only be counted anew.
--- KEYS: counters. ARGV: the user.
--- Returns from how many the user was removed, and how many are estimates.
+-- Removes users from exact counters. An estimate does not tell who is in it: it can only be counted anew.
+-- KEYS: counters. ARGV: the users, at most 5,000.
+-- Returns how often a user was removed from a counter, and how many counters are estimates.
 local removed, estimates = 0, 0
 for _, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
   if kind == 'set' then
-    removed = removed + redis.call('SREM', key, ARGV[1])
+    removed = removed + redis.call('SREM', key, unpack(ARGV))
   elseif kind == 'string' then
     estimates = estimates + 1
   end

@@ -58,7 +58,7 @@ async def test_a_user_is_out_of_every_exact_counter_at_once(
     await count_people(deployment, "acme", 3)
     await count_people(deployment, "other", 3)
     before = await counters(redis_client)
-    ended = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--json")
+    ended = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes", "--json")
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert ended.json == {
         "forgotten": {"workspace_id": "acme", "known": False, "removed": 2, "estimates": 0},
@@ -79,7 +79,7 @@ async def test_nothing_brings_a_forgotten_user_back(deployment: Deployment, redi
     await count_people(deployment, "acme", 3)
     async with deployment.worker():
         await wait_until(deployment.is_caught_up, deadline_seconds=20)
-        ended = await deployment.program("forget", "--workspace", "acme", "--user", "user-1")
+        ended = await deployment.program("forget", "--workspace", "acme", "--user", "user-1", "--yes")
         assert ended.exit_code == 0
         await deployment.publish(event("user-1", NOON), event("user-9", NOON))
         await wait_until(deployment.is_caught_up, deadline_seconds=20)
@@ -100,7 +100,7 @@ async def test_an_estimate_is_counted_anew(deployment: Deployment, redis_client:
     await count_people(deployment, "acme", LARGE)
     await count_people(deployment, "other", 3)
     before = await counters(redis_client)
-    ended = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1")
+    ended = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert "It has 2 estimates too" in ended.text
     assert ended.text.endswith("Records read: 516. The new counters are live.\n")
@@ -114,7 +114,7 @@ async def test_an_estimate_is_counted_anew(deployment: Deployment, redis_client:
 
 async def test_an_estimate_may_be_left_for_later(deployment: Deployment, redis_client: Redis) -> None:
     await count_people(deployment, "acme", LARGE)
-    forget = ("forget", "--workspace", "acme", "--user", "user-1", "--json")
+    forget = ("forget", "--workspace", "acme", "--user", "user-1", "--yes", "--json")
     ended = await deployment.headcount(*forget, "--no-rebuild")
     assert (ended.exit_code, ended.json["rebuild"]) == (0, None)
     assert (await read_progress(redis_client)).generation == 0
@@ -128,7 +128,7 @@ async def test_a_log_that_no_longer_reaches_back_is_not_counted_instead(
 ) -> None:
     await count_people(deployment, "acme", LARGE)
     await deployment.drop_records(up_to=10)
-    refused = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1")
+    refused = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert refused.exit_code == 1
     assert "The log no longer holds everybody" in refused.stderr
     assert await count(redis_client, keys.FIRST.day("acme", DAY)) > 500
@@ -138,7 +138,7 @@ async def test_under_another_key_nobody_is_forgotten(deployment: Deployment, red
     """Their pseudonym would be another's, and they would be counted on."""
     await count_people(deployment, "acme", 3)
     other = deployment.with_settings(USER_ID_HASH_KEY="another key for tests, as long as it has to be")
-    refused = await other.headcount("forget", "--workspace", "acme", "--user", "user-1")
+    refused = await other.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert (refused.exit_code, "USER_ID_HASH_KEY" in refused.stderr) == (1, True)
     assert not await redis_client.exists(keys.FORGOTTEN)
 
@@ -147,7 +147,7 @@ async def test_a_lost_key_brings_forgotten_users_back_only_on_demand(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     await count_people(deployment, "acme", 3)
-    forget = ("forget", "--workspace", "acme", "--user", "user-1")
+    forget = ("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert (await deployment.headcount(*forget)).exit_code == 0
     rekeyed = deployment.with_settings(USER_ID_HASH_KEY="another key for tests, as long as it has to be")
     refused = await rekeyed.headcount("rebuild")
@@ -166,7 +166,9 @@ async def test_what_is_answered_afterwards_is_verified(deployment: Deployment) -
     verify = ("verify", "--workspace", "acme", "--days", "2", "--json")
     before = await deployment.headcount(*verify)
     assert [(day["exact"], day["answered"]) for day in before.json["days"]] == [(3, 3), (0, 0)]
-    assert (await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1")).exit_code == 0
+    assert (
+        await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
+    ).exit_code == 0
     after = await deployment.headcount(*verify)
     assert (after.exit_code, after.stderr) == (0, "")
     assert [(day["exact"], day["answered"]) for day in after.json["days"]] == [(2, 2), (0, 0)]

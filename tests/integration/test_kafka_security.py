@@ -15,6 +15,7 @@ from headcount import tls
 from headcount.log.topics import admin_client, create_topics
 from headcount.wiring import Config, load_config
 from ingest.errors import OperatorError
+from projector import keys
 from tests.deployment import Deployment, event
 from tests.faults.proxy import Proxy
 from tests.secured_kafka import USER, SecuredKafka
@@ -23,7 +24,7 @@ from tests.waiting import wait_until
 
 TOPIC, GROUP = 2, 3
 READ, WRITE = 3, 4
-LITERAL, ALLOW = 3, 3
+LITERAL, ALLOW, DENY = 3, 3, 2
 
 
 @pytest.fixture(scope="module")
@@ -183,14 +184,15 @@ def settings(kafka: SecuredKafka, topic: str) -> Config:
 
 
 # As docs/explanation/security.md lists them.
-WORKER: Final = ((TOPIC, "", READ), (TOPIC, ".dlq", WRITE), (GROUP, "", READ))
+WORKER: Final = ((TOPIC, "", READ), (TOPIC, ".dlq", WRITE), (TOPIC, ".erasures", READ), (GROUP, "", READ))
 
 
-async def grant(config: Config, *rights: tuple[int, str, int]) -> None:
+async def grant(config: Config, *rights: tuple[int, str, int], allow: bool = True) -> None:
     async with admin_client(config) as admin:
         for resource, suffix, operation in rights:
             name = config.kafka.topic + suffix
-            request = CreateAclsRequest(resource, name, LITERAL, f"User:{USER}", "*", operation, ALLOW)
+            permission = ALLOW if allow else DENY
+            request = CreateAclsRequest(resource, name, LITERAL, f"User:{USER}", "*", operation, permission)
             response = await admin._send_request(request)
             assert [code for code, _message in response.creation_responses] == [0]
 
@@ -228,6 +230,26 @@ async def test_a_worker_without_one_of_them_waits_and_says_once_for_which(
     (waiting, stopped) = [line for line in lines if line["log_level"] == "warning"]
     assert (waiting["event"], stopped["event"]) == ("waiting", "stopped while waiting")
     assert "GroupAuthorizationFailedError" in waiting["cause"]
+
+
+async def test_a_worker_that_may_not_read_who_is_forgotten_counts_nobody(
+    deployment: Deployment, config: Config, redis_client: Redis
+) -> None:
+    await grant(config, *WORKER)
+    await grant(config, (TOPIC, ".erasures", READ), allow=False)
+    administrator = deployment.with_settings(
+        KAFKA_SECURITY_PROTOCOL="PLAINTEXT", KAFKA_BOOTSTRAP_SERVERS=config.kafka.bootstrap_servers
+    )
+    await administrator.publish(b"{}", topic=f"{config.kafka.topic}.erasures", key=b"acme:1")
+    with capture_logs() as lines:
+        async with deployment.worker():
+            await wait_until(
+                lambda: any(line["event"] == "waiting" for line in lines),
+                message="the worker had said what it waits for",
+            )
+    (waiting,) = [line for line in lines if line["event"] == "waiting"]
+    assert f"{config.kafka.topic}.erasures can't be read: TopicAuthorizationFailedError" in waiting["cause"]
+    assert not await redis_client.exists(keys.FIRST.checkpoints)
 
 
 async def test_topics_that_may_neither_be_seen_nor_made_are_told(deployment: Deployment) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
+from headcount.log.erasures import open_erasure_log
 from headcount.ops.rebuild.counting import Counting
 from headcount.ops.rebuild.report import Report, Terms, day_of, make_report
 from headcount.ops.verify.loss import lost_until
@@ -22,6 +23,7 @@ from ingest.kafka.log_reader import LogReader
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.counter_config import Change, CounterConfig
+from projector.erasures import restore_erasures
 from projector.gaps import read_acknowledged
 from projector.keys import Counter
 from projector.rebuild.finding import Finding
@@ -127,6 +129,11 @@ async def open_rebuild(config: Config) -> AsyncIterator[Rebuild]:
     Raises `OperatorError` where there is nothing to rebuild, or somebody else does; `UnavailableError`.
     """
     async with worker_redis(config) as redis, rebuild_lock(redis) as lock:
+        progress = await read_progress(redis)
+        if progress.topic_id is not None and progress.deployment.get("topic") == config.kafka.topic:
+            async with open_erasure_log(config) as log:
+                # Before the list is read: people whom Redis lost from it would be counted anew.
+                await restore_erasures(redis, await log.read(), clock=utc_now)
         counted = await read_counted_users(redis, counted_users(config))
         counter_config = CounterConfig(
             deployment=deployment(config), calendar=calendar(config), revision=counted.revision
