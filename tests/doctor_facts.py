@@ -127,6 +127,7 @@ def kafka_facts(**changes: Any) -> KafkaFacts:  # noqa: ANN401 - any field
         partitions=[partition(0), partition(1)],
         topic=topic(),
         letters_topic=topic(name="user-activity.dlq"),
+        erasures_topic=topic(name="user-activity.erasures", cleanup_policy="compact"),
         workers=2,
         extents={each: Extent(Offset(0), Offset(10)) for each in (FIRST, SECOND)},
         newest=NOW - timedelta(seconds=2),

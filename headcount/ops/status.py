@@ -15,6 +15,7 @@ from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
 from projector.activity_filter import read_audience
 from projector.checkpoints import Progress, read_progress
+from projector.counter_config import is_list_outdated
 from projector.expiry import ExpiryCause, harmful
 from projector.gaps import GapReport
 
@@ -109,6 +110,11 @@ def _concerns(workers: int, age: float | None, progress: Progress) -> Iterator[s
     if progress.gaps:
         places = f"in {len(progress.gaps)} places of the log"
         yield f"Records were never counted, {places}: see headcount gaps list"
+    if is_list_outdated(progress.deployment):
+        yield (
+            "People were forgotten or remembered since the log was counted: estimates may hold forgotten "
+            "ones, and remembered ones may be missing. Run headcount rebuild."
+        )
     if causes := harmful(progress.expired, utc_now()):
         yield (
             f"Events arrive that are older than the retention ({', '.join(causes)}): they are in no counter. "

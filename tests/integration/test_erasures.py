@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from headcount.log.erasures import open_erasure_log
+from headcount.ops.status import read_status
 from projector import keys
 from projector.checkpoints import read_progress
 from tests.deployment import Deployment, deployed, event
@@ -184,6 +185,33 @@ async def test_who_is_remembered_is_counted_again_and_stays_so(
     assert not await redis_client.exists(keys.FORGOTTEN)
     again = await deployment.headcount(*REMEMBER, "--json")
     assert again.json == {"remembered": {"workspace_id": "acme", "known": False}, "rebuild": None}
+
+
+async def test_estimates_of_an_older_copy_are_warned_of_until_a_rebuild(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    await deployment.publish(*people(LARGE))
+    await deployment.count()
+    copy = await copy_of(redis_client)
+    assert (await deployment.headcount(*FORGET, "--no-rebuild")).exit_code == 0
+    assert await rebuild_is_due(deployment)
+    assert (await deployment.headcount("rebuild")).exit_code == 0
+    assert not await rebuild_is_due(deployment)
+    await put_back(redis_client, copy)
+    assert not await rebuild_is_due(deployment)
+    with capture_logs() as lines:
+        async with deployment.worker():
+            await wait_until(lambda: rebuild_is_due(deployment), deadline_seconds=20)
+            await wait_until(deployment.is_caught_up, deadline_seconds=20)
+    (warned,) = [line for line in lines if line["event"].startswith("estimates may hold forgotten people")]
+    assert (warned["log_level"], warned["estimates"]) == ("warning", 2)
+    assert (await deployment.headcount("rebuild")).exit_code == 0
+    assert not await rebuild_is_due(deployment)
+
+
+async def rebuild_is_due(deployment: Deployment) -> bool:
+    status = await read_status(deployment.config)
+    return any(each.endswith("Run headcount rebuild.") for each in status.concerns)
 
 
 async def test_forget_asks_and_can_only_look(deployment: Deployment, redis_client: Redis) -> None:

@@ -19,6 +19,7 @@ from headcount.ops.doctor.kafka_facts import KafkaFacts, PartitionFacts, Topic
 from headcount.ops.status import count_workers
 from headcount.wiring import Config
 from ingest.errors import UnavailableError
+from ingest.kafka.erasure_log import ERASURES_SUFFIX
 
 METADATA: Final = 3
 """The number of the request for metadata in Kafka's protocol."""
@@ -31,7 +32,8 @@ async def ask_kafka(config: Config, inquiry: Inquiry) -> KafkaFacts:
     if isinstance(cluster, Unknown):
         return KafkaFacts.out_of_reach(cluster)
     topics = {each["topic"]: each for each in cluster["topics"]}
-    wanted = (config.kafka.topic, dead_letter_topic(config))
+    erasures = config.kafka.topic + ERASURES_SUFFIX
+    wanted = (config.kafka.topic, dead_letter_topic(config), erasures)
     return KafkaFacts(
         reached=None,
         metadata_version=await inquiry.ask(_metadata_version(config)),
@@ -40,6 +42,7 @@ async def ask_kafka(config: Config, inquiry: Inquiry) -> KafkaFacts:
         partitions=_partitions(topics, config.kafka.topic),
         topic=await inquiry.ask(_topic(config, topics, config.kafka.topic)),
         letters_topic=await inquiry.ask(_topic(config, topics, dead_letter_topic(config))),
+        erasures_topic=await inquiry.ask(_topic(config, topics, erasures)),
         workers=await inquiry.ask(_workers(config)),
         extents=await inquiry.ask(extents(config)),
         letters=await inquiry.ask(waiting_letters(config)),

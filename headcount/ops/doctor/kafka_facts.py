@@ -53,6 +53,7 @@ class KafkaFacts:
     partitions: Sequence[PartitionFacts] | Unknown
     topic: Topic | Unknown
     letters_topic: Topic | Unknown
+    erasures_topic: Topic | Unknown
     workers: int | Unknown
     extents: Mapping[Partition, Extent] | Unknown
     newest: datetime | Unknown | None
@@ -70,6 +71,7 @@ class KafkaFacts:
             partitions=silent,
             topic=silent,
             letters_topic=silent,
+            erasures_topic=silent,
             workers=silent,
             extents=silent,
             newest=silent,

@@ -8,6 +8,7 @@ from headcount.ops.doctor.facts import Facts
 from headcount.ops.doctor.finding import Finding, judged, part_of, reached, together
 from headcount.ops.doctor.topic_checks import (
     check_compaction,
+    check_erasures_kept,
     check_kafka_version,
     check_partition_health,
     check_replication_factor,
@@ -45,6 +46,7 @@ def kafka_findings(facts: Facts) -> Sequence[Finding]:
         judged("topic retention size", kafka.topic, check_retention_size),
         judged("topic clean-up", kafka.topic, check_compaction),
         judged("dead letters' clean-up", kafka.letters_topic, check_compaction),
+        judged("erasures' clean-up", kafka.erasures_topic, check_erasures_kept),
         judged("Kafka clock", together(together(stamped_by, kafka.newest), facts.now), check_kafka_clock),
         judged("Kafka encryption", config, check_kafka_transport),
     ]

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from headcount.ops.doctor.finding import Judgement, ok, problem, unknown
+from headcount.ops.doctor.finding import Judgement, ok, problem, unknown, warning
 from projector.activity_filter import read_audience
+from projector.counter_config import is_list_outdated
 
 KEY_FIELD: Final = "user_id_hash_key"
 
@@ -19,6 +20,17 @@ def check_deployment(mismatch: str | None) -> Judgement:
 def check_audience(recorded: Mapping[str, str]) -> Judgement:
     """Show who counts: a number that leaves some out is well, as long as everybody knows."""
     return ok(str(read_audience(recorded)))
+
+
+def check_forgotten(recorded: Mapping[str, str]) -> Judgement:
+    """Look whether the counters were counted by the list of forgotten people as it is."""
+    if is_list_outdated(recorded):
+        return warning(
+            "People were forgotten or remembered since the log was counted: estimates may hold forgotten "
+            "ones, and remembered ones may be missing.",
+            "Run headcount rebuild.",
+        )
+    return ok("The counters hold nobody who is to be forgotten.")
 
 
 def check_key(facts: tuple[Mapping[str, str], str | None]) -> Judgement:

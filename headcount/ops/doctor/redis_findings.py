@@ -6,7 +6,12 @@ from headcount.ops.doctor.clock_checks import check_redis_clock
 from headcount.ops.doctor.exposure_checks import check_redis_transport
 from headcount.ops.doctor.facts import Facts
 from headcount.ops.doctor.finding import Finding, judged, part_of, reached, together
-from headcount.ops.doctor.meaning_checks import check_audience, check_deployment, check_key
+from headcount.ops.doctor.meaning_checks import (
+    check_audience,
+    check_deployment,
+    check_forgotten,
+    check_key,
+)
 from headcount.ops.doctor.persistence_checks import check_fragmentation, check_memory, check_persistence
 from headcount.ops.doctor.redis_checks import (
     check_eviction,
@@ -51,6 +56,7 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
         judged("Redis encryption", config, check_redis_transport),
         judged("deployment", redis.mismatch, check_deployment),
         judged("who counts", recorded, check_audience),
+        judged("forgotten people", recorded, check_forgotten),
         judged("key for user ids", together(recorded, given), check_key),
         judged("tokens", together(redis.tokens, facts.now), check_tokens),
     ]

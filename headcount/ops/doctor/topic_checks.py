@@ -25,14 +25,14 @@ def check_kafka_version(metadata_version: int) -> Judgement:
 
 
 def check_topics(missing: Sequence[str]) -> Judgement:
-    """Look for both topics."""
+    """Look for all topics."""
     if missing:
         return problem(
             f"Missing, or hidden from us: {', '.join(missing)}.",
             "Start a worker, which makes them; or make them, and give our Kafka user the right to describe "
             "them.",
         )
-    return ok("Both topics are there.")
+    return ok("All three topics are there.")
 
 
 def check_timestamps(topic: Topic) -> Judgement:
@@ -85,6 +85,17 @@ def check_compaction(topic: Topic) -> Judgement:
             f"cleanup.policy of {topic.name} is {policy}: of all records with one key, Kafka removes all "
             "but the newest.",
             "Set cleanup.policy of the topic to delete; what was compacted already is gone from the log.",
+        )
+    return ok(f"cleanup.policy of {topic.name} is {policy}.")
+
+
+def check_erasures_kept(topic: Topic) -> Judgement:
+    """Deletion by age or size would end erasures: the newest record of each person is to stay for ever."""
+    policy = topic.options.get("cleanup.policy", "delete")
+    if policy != "compact":
+        return problem(
+            f"cleanup.policy of {topic.name} is {policy}: Kafka removes records of who is to be forgotten.",
+            "Set cleanup.policy of the topic to compact, then start a worker: it adds what Redis still has.",
         )
     return ok(f"cleanup.policy of {topic.name} is {policy}.")
 

@@ -3,7 +3,12 @@
 import pytest
 
 from headcount.ops.doctor.finding import Verdict
-from headcount.ops.doctor.meaning_checks import check_audience, check_deployment, check_key
+from headcount.ops.doctor.meaning_checks import (
+    check_audience,
+    check_deployment,
+    check_forgotten,
+    check_key,
+)
 
 
 def test_another_deployment_in_redis_is_a_problem() -> None:
@@ -44,3 +49,18 @@ def test_the_key_is_held_against_the_recorded_one(
     found = check_key(({} if recorded is None else {"user_id_hash_key": recorded}, given))
     assert found.verdict == verdict
     assert bool(found.advice) == (verdict != "ok")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "verdict"),
+    [
+        ({}, "ok"),
+        ({"forgotten": "2", "without": "2"}, "ok"),
+        ({"forgotten": "1"}, "warning"),
+        ({"forgotten": "3", "without": "2"}, "warning"),
+    ],
+)
+def test_estimates_that_may_hold_forgotten_people_are_warned_of(
+    recorded: dict[str, str], verdict: Verdict
+) -> None:
+    assert check_forgotten(recorded).verdict == verdict
