@@ -183,6 +183,8 @@ def deployment(config: Config) -> Deployment:
         time_zone=config.counting.time_zone.key,
         user_id_hash_key=pseudonyms(config).fingerprint if config.counting.user_id_hash_key else None,
         activity_filter=activity_filter(config),
+        retention_days=config.counting.retention_days,
+        bucket_retention_days=config.counting.bucket_retention_days,
     )
 
 

@@ -18,7 +18,9 @@ from ingest.kafka.source import KafkaSource
 from ingest.worker.loop import Worker
 from ingest.worker.retry import Retry
 from ingest.worker.stats import Stats
+from projector.deployment import OtherDeploymentError
 from projector.projection import RedisProjection
+from projector.redis.errors import errors_named
 from projector.stats import Stats as Counted
 
 log = structlog.get_logger(__name__)
@@ -34,19 +36,38 @@ async def serve_worker(
     """Project the log until the stop is asked for; `tally` and `counted` are counted up as it goes.
 
     Waits for a Kafka or a Redis that is away, also at the start; raises `OperatorError` for one that
-    can't be used.
+    can't be used. Where a rebuild changes what the counters mean, it waits until they mean the same again.
     """
-    stats = stats or Stats()
+    stats, counted, worker = stats or Stats(), counted or Counted(), None
     retry = Retry(stopping, asyncio.sleep, stats.state)
     try:
-        async with AsyncExitStack() as parts:
-            starting = _start_worker(config, parts, retry, stats, counted or Counted())
-            worker = await cancel_on_stop(stopping, starting)
-            await worker.run(stopping)
+        while True:
+            try:
+                async with AsyncExitStack() as parts:
+                    starting = _start_worker(config, parts, retry, stats, counted)
+                    worker = await cancel_on_stop(stopping, starting)
+                    return await worker.run(stopping)
+            except OtherDeploymentError:
+                if worker is None:  # settings that never counted here are a mistake of this start
+                    raise
+            # Out of the group: its partitions belong to the workers that have the new settings.
+            stats.state.leave()
+            await cancel_on_stop(stopping, _await_return(config, retry))
     except UnavailableError as error:
         if not stopping.is_set():
             raise
         log.warning("stopped while waiting", cause=str(error))
+
+
+async def _await_return(config: Config, retry: Retry) -> None:
+    """Wait until the counters mean what these settings do; says once in the log what is waited for."""
+    async with worker_redis(config) as redis:
+
+        async def check() -> None:
+            with errors_named():
+                await deployment(config).await_return(redis)
+
+        await retry.retry_until_stopped(check)
 
 
 async def _start_worker(

@@ -77,6 +77,13 @@ class Calendar:
         end = (bucket + 1) * BUCKET_SECONDS
         return end + int(timedelta(days=self.bucket_retention_days).total_seconds())
 
+    def is_past(self, period: date | int, now: datetime) -> bool:
+        """Tell whether the counter of a day or of a bucket has expired at `now`, which is aware."""
+        expires_at = (
+            self.day_expires_at(period) if isinstance(period, date) else self.bucket_expires_at(period)
+        )
+        return 0 < expires_at <= now.timestamp()
+
     def oldest_bucket(self, now: datetime) -> int | None:
         """Return the first bucket whose day is still kept at `now`, None where all are."""
         if self.retention_days == 0:

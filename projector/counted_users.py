@@ -35,6 +35,11 @@ class CountedUsers:
         self._forgotten = frozenset(forgotten)
 
     @property
+    def forgotten(self) -> int:
+        """The number of people who are left out."""
+        return len(self._forgotten)
+
+    @property
     def activity_filter(self) -> ActivityFilter:
         return self._activity_filter
 

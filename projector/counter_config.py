@@ -9,7 +9,7 @@ import msgspec
 from projector.activity_filter import COUNT_ALL
 from projector.calendar import Calendar
 from projector.counted_users import REVISION
-from projector.deployment import Deployment
+from projector.deployment import Change, Deployment, retention_fields
 
 FORGOTTEN: Final = "without"
 """The field of the deployment that says by which list of forgotten people the live generation was counted."""
@@ -18,15 +18,6 @@ FORGOTTEN: Final = "without"
 def is_list_outdated(recorded: Mapping[str, str]) -> bool:
     """Tell whether the live counters may hold forgotten people, or lack remembered ones, until a rebuild."""
     return recorded.get(REVISION, "0") != recorded.get(FORGOTTEN, "0")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a field of the deployment was, and what it is to be; `was` is None where nothing is recorded."""
-
-    field: str
-    was: str | None
-    now: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +30,12 @@ class CounterConfig:
 
     def fields(self) -> dict[str, str]:
         """Return what is recorded of it beside the counters."""
-        return {**self.deployment.fields(), FORGOTTEN: str(self.revision)}
+        return {**self.deployment.fields(), **self._retention(), FORGOTTEN: str(self.revision)}
 
     def changes_of(self, recorded: Mapping[str, str]) -> list[Change]:
         """Return what is not as it was for the counters whose record is given."""
-        before = {**COUNT_ALL.fields(), FORGOTTEN: "0", **recorded}
+        # Older versions did not record the retention: what is not known is no difference.
+        before = {**COUNT_ALL.fields(), **self._retention(), FORGOTTEN: "0", **recorded}
         return [
             Change(field, before.get(field), value)
             for field, value in self.fields().items()
@@ -52,12 +44,7 @@ class CounterConfig:
 
     def of_generation(self, number: int, topic_id: str | None) -> bytes:
         """Return what tells a count that was interrupted from one of anything else."""
-        return msgspec.json.encode(
-            {
-                **self.fields(),
-                "generation": number,
-                "topic_id": topic_id,
-                "retention_days": self.calendar.retention_days,
-                "bucket_retention_days": self.calendar.bucket_retention_days,
-            }
-        )
+        return msgspec.json.encode({**self.fields(), "generation": number, "topic_id": topic_id})
+
+    def _retention(self) -> dict[str, str]:
+        return retention_fields(self.calendar.retention_days, self.calendar.bucket_retention_days)

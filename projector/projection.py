@@ -77,7 +77,7 @@ class RedisProjection:
         await self._restore_erasures()  # before anything is counted: Redis may have lost them
         progress = await read_progress(self._redis)
         with errors_named():
-            await self._deployment.check(self._redis)  # it may have been counted anew with another meaning
+            await self._deployment.check_counters(self._redis)  # a rebuild may have changed their meaning
         self._counted_users = await read_counted_users(self._redis, self._counted_users)
         self._generation = progress.generation
         self._known = (progress.topic_id or "", len(progress.checkpoints), self._counted_users.revision)

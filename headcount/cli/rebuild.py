@@ -1,31 +1,53 @@
 """`headcount rebuild`: the counters computed anew from the log, while the live ones go on answering."""
 
+import sys
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
 
+from headcount.cli.confirmation import confirm
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.cli.progress import shown
 from headcount.ops.audit.report import Damage
-from headcount.ops.rebuild.rebuild import Judge, open_rebuild
-from headcount.ops.rebuild.report import Report, accept_loss, refuse_loss
+from headcount.ops.rebuild.rebuild import NO_CHANGES, Judge, open_rebuild, read_changes
+from headcount.ops.rebuild.report import (
+    Report,
+    accept_changes,
+    accept_loss,
+    accept_only,
+    changes_of_settings,
+    refuse_loss,
+)
 from headcount.wiring import Config
-from projector.counter_config import Change
+from projector.counter_config import FORGOTTEN
+from projector.deployment import CHANGEABLE, Change, show_value
+from projector.rebuild.next_generation import Consent
 
 Yes = Annotated[
     bool, typer.Option("--yes", help="Replace the counters also where the log no longer holds all people.")
 ]
 MOST_ROWS: Final = 20
-_FIELDS: Final = {
-    "time_zone": "TIME_ZONE",
-    "user_id_hash_key": "USER_ID_HASH_KEY",
-    "without": "people to be forgotten",
-}
+
+
+def parse_setting(text: str) -> str:
+    """Read the name of a setting that a rebuild can change."""
+    if text not in CHANGEABLE:
+        raise typer.BadParameter(f"expected one of {', '.join(CHANGEABLE)}")
+    return text
 
 
 def rebuild(
     *,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            parser=parse_setting,
+            metavar="NAME",
+            help="A setting that differs from the recorded value, and is to replace it; may be repeated.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only report what differs, and discard what was counted.")
     ] = False,
@@ -34,20 +56,38 @@ def rebuild(
 ) -> None:
     """Count the log anew beside the live counters, report what differs, and switch over in one step.
 
-    With the settings of the command: a new TIME_ZONE or USER_ID_HASH_KEY is what the counters mean from then
-    on, and workers and API have to be started with it. Meanwhile both go on, and Redis needs the memory of
-    the counters twice. Interrupted, it goes on where it was. Where the log no longer holds everybody who is
-    counted, nothing is replaced without --yes.
+    Workers and API continue meanwhile, and Redis needs the memory of the counters twice. An interrupted
+    rebuild continues where it was. Where the log no longer holds everybody who is counted, nothing is
+    replaced without --yes.
 
-    Example: `TIME_ZONE=Europe/Vienna headcount rebuild`
+    A setting that differs from the recorded one changes what all workers and APIs count. That needs --change
+    with its name, or a yes to the question at a terminal. Those that run with the old value then wait.
+
+    Example: `TIME_ZONE=Europe/Vienna headcount rebuild --change TIME_ZONE`
     """
-    judge = accept_loss if yes else refuse_loss
-    show_report(ask(examine if dry_run else lambda config: replace(config, judge)), json=json)
+    if dry_run:
+        report = ask(examine)
+    else:
+        judge, wanted = accept_loss if yes else refuse_loss, set(change or ())
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            wanted |= _confirmed(ask(read_changes), wanted)
+        report = ask(lambda config: replace(config, judge, accept_only(wanted)))
+    show_report(report, json=json)
 
 
-async def replace(config: Config, judge: Judge) -> Report:
+def _confirmed(changes: Sequence[Change], wanted: set[str]) -> set[str]:
+    """Show the changes that were not asked for, and return their settings; aborts where the answer is no."""
+    unexpected = [change for change in changes if change.setting not in wanted]
+    for change in unexpected:
+        typer.echo(f"{_describe(change)}.", err=True)
+    if unexpected:
+        confirm("Change this for all workers and APIs?")
+    return {change.setting for change in unexpected if change.setting}
+
+
+async def replace(config: Config, judge: Judge, consent: Consent = NO_CHANGES) -> Report:
     """Run a rebuild that switches over."""
-    async with open_rebuild(config) as rebuild:
+    async with open_rebuild(config, consent) as rebuild:
         counting = rebuild.counting
         async with shown(lambda: counting.done, counting.total, unit="records"):
             return await rebuild.replace(judge)
@@ -55,7 +95,7 @@ async def replace(config: Config, judge: Judge) -> Report:
 
 async def examine(config: Config) -> Report:
     """Run a rebuild that only reports."""
-    async with open_rebuild(config) as rebuild:
+    async with open_rebuild(config, accept_changes) as rebuild:
         counting = rebuild.counting
         async with shown(lambda: counting.done, counting.total, unit="records"):
             return await rebuild.examine()
@@ -80,7 +120,9 @@ def _row(damage: Damage) -> tuple[str, str, str]:
 
 
 def _sentences(report: Report) -> list[str]:
-    found = [f"Changed: {_describe(change)}." for change in report.changes]
+    found = [f"Changed: {_describe(change)}." for change in changes_of_settings(report.changes)]
+    if any(change.field == FORGOTTEN for change in report.changes):
+        found.append(f"Forgotten people who are left out: {report.forgotten:,}.")
     differences = report.differences
     if differences.damaged:
         found.append(f"Counters that lacked people, or held others: {len(differences.damaged):,}.")
@@ -98,4 +140,4 @@ def _sentences(report: Report) -> list[str]:
 
 
 def _describe(change: Change) -> str:
-    return f"{_FIELDS.get(change.field, change.field)}, from {change.was or 'nothing'} to {change.now}"
+    return f"{change.setting}, from {show_value(change, change.was)} to {show_value(change, change.now)}"

@@ -76,6 +76,10 @@ class WorkerState:
         """Note which partitions are owned from now on."""
         self.partitions = {partition: PartitionState(_now()) for partition in partitions}
 
+    def leave(self) -> None:
+        """Note that the group was left, and that the log's ends are not watched any more."""
+        self.partitions = self.away = self.watched_at = None
+
     def place(self, partition: Partition, position: Offset, as_of: datetime | None) -> None:
         """Note where a partition goes on, and what is known of how fresh it is."""
         if state := self.owned.get(partition):

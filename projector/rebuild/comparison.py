@@ -1,7 +1,7 @@
 """The comparison: the counters of two projections of the same log, held against each other."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
 from redis.asyncio import Redis
@@ -61,10 +61,4 @@ class Comparison:
 
     def _is_past(self, finding: Finding) -> bool:
         """Tell whether a missing counter was right to go: its time ran out while the log was read."""
-        period = finding.counter.period
-        expires_at = (
-            self._calendar.day_expires_at(period)
-            if isinstance(period, date)
-            else self._calendar.bucket_expires_at(period)
-        )
-        return finding.state == "missing" and 0 < expires_at <= self._clock().timestamp()
+        return finding.state == "missing" and self._calendar.is_past(finding.counter.period, self._clock())

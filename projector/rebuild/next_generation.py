@@ -16,8 +16,9 @@ from ingest.errors import OperatorError, UnavailableError
 from projector import keys, scripts
 from projector.checkpoints import read_checkpoints, read_progress
 from projector.counted_users import CountedUsers
-from projector.counter_config import Change, CounterConfig
+from projector.counter_config import CounterConfig
 from projector.dedup_cache import DedupCache
+from projector.deployment import Change
 from projector.fold import fold, pack
 from projector.rebuild.comparison import Comparison
 from projector.rebuild.generations import number_generation, remove_generations_but
@@ -28,6 +29,9 @@ NEXT: Final = "next"
 """The field of the deployment that says what is being counted anew."""
 
 Switch = Literal["DONE", "BEHIND", "LOST"]
+
+Consent = Callable[[Sequence[Change]], None]
+"""Raises `OperatorError` where the counters are not to be changed in these ways."""
 
 
 class NextGeneration:
@@ -59,22 +63,30 @@ class NextGeneration:
         self._apply = redis.register_script(scripts.source(scripts.APPLY))
         self._switch = redis.register_script(scripts.source(scripts.SWITCH))
 
-    async def begin(self) -> Sequence[Change]:
-        """Begin, or go on where a count of the same meaning was interrupted; return what changes by it.
+    async def changes(self) -> Sequence[Change]:
+        """Return what would change.
 
         Raises `OperatorError` where nothing was counted yet, or another topic.
+        """
+        return self._changes_of(await self._recorded(), (await read_progress(self._redis)).topic_id)
+
+    async def begin(self, consent: Consent) -> Sequence[Change]:
+        """Begin, or continue where a count of the same meaning was interrupted; return what changes by it.
+
+        Raises as `changes` does, and what `consent` raises: nothing is written then.
         """
         progress = await read_progress(self._redis)
         recorded = await self._recorded()
         self.topic_id = progress.topic_id
-        self._check(recorded)
+        changes = self._changes_of(recorded, progress.topic_id)
+        consent(changes)
         self._live = progress.generation
         self._next = self._interrupted(recorded) or await number_generation(self._redis)
         self.live, self.next = keys.generation(self._live), keys.generation(self._next)
         await self._remove_all_but(self._live, self._next)
         with errors_named():
             await self._redis.hset(keys.DEPLOYMENT, NEXT, self._next_counter_config())
-        return self._counter_config.changes_of(recorded)
+        return changes
 
     async def place(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts, of those that have no checkpoint yet."""
@@ -159,8 +171,8 @@ class NextGeneration:
             found: dict[Any, Any] = await self._redis.hgetall(keys.DEPLOYMENT)
         return {field.decode(): value.decode() for field, value in found.items()}
 
-    def _check(self, recorded: Mapping[str, str]) -> None:
-        if self.topic_id is None or "topic" not in recorded:
+    def _changes_of(self, recorded: Mapping[str, str], topic_id: str | None) -> Sequence[Change]:
+        if topic_id is None or "topic" not in recorded:
             raise OperatorError("Redis holds no counters yet: start a worker, it counts the whole log.")
         if recorded["topic"] != self._counter_config.deployment.topic:
             raise OperatorError(
@@ -168,6 +180,7 @@ class NextGeneration:
                 f"{self._counter_config.deployment.topic!r}: "
                 "another log can't be counted in its place. Give it a Redis database of its own."
             )
+        return self._counter_config.changes_of(recorded)
 
     def _next_counter_config(self) -> bytes:
         return self._counter_config.of_generation(self._next, self.topic_id)

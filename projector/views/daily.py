@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol
 
+import structlog
 from msgspec import Struct, msgpack
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from projector import keys, scripts
 from projector.redis.errors import words
+
+log = structlog.get_logger(__name__)
 
 TRIES: Final = 3
 ESTIMATE_STANDARD_ERROR: Final = 1.04 / math.sqrt(16_384)
@@ -83,6 +86,7 @@ class RedisView:
         self._redis = redis
         self._time_zone = time_zone
         self._generation: int | None = None
+        self._is_waiting = False
         self._window = redis.register_script(scripts.source(scripts.WINDOW))
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
@@ -127,7 +131,14 @@ class RedisView:
         found: Any = await self._redis.hmget(keys.DEPLOYMENT, ["generation", "time_zone"])
         generation, time_zone = found
         if time_zone is not None and time_zone.decode() != self._time_zone:
-            raise OtherTimeZoneError(
+            error = OtherTimeZoneError(
                 f"the days that are counted are those of {time_zone.decode()}, and not of {self._time_zone}"
             )
+            if not self._is_waiting:
+                self._is_waiting = True
+                log.warning("waiting", cause=f"{error}; every request is answered 503 until they are")
+            raise error
+        if self._is_waiting:
+            self._is_waiting = False
+            log.info("resumed")
         return int(generation or 0)

@@ -17,10 +17,11 @@ async def test_a_worker_that_would_count_wrongly_is_refused(drill: Drill) -> Non
             _refusal(exercise.plant, KAFKA_TOPIC="another"),
             _refusal(exercise.plant, TIME_ZONE="Europe/Vienna"),
         )
-        assert topic.startswith("headcount: Redis counts for KAFKA_TOPIC")
-        assert "this start is for 'another'" in topic
+        assert topic.startswith("headcount: Redis holds counters for KAFKA_TOPIC=")
+        assert "but this process is configured with KAFKA_TOPIC='another'" in topic
         assert zone.startswith(
-            "headcount: Redis counts for TIME_ZONE 'UTC', this start is for 'Europe/Vienna'"
+            "headcount: Redis holds counters for TIME_ZONE='UTC', but this process is configured with "
+            "TIME_ZONE='Europe/Vienna'"
         )
         await redis.config_set("maxmemory-policy", "allkeys-lru")
         policy = await _refusal(exercise.plant)

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from embedded import EmbeddedValkey
 from ingest.batch import Offset, Partition
-from ingest.errors import OperatorError
+from ingest.errors import OperatorError, UnavailableError
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.activity_filter import ActivityFilter
@@ -33,13 +33,13 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
     [
         (
             Deployment(topic="another", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint),
-            "KAFKA_TOPIC 'user-activity'",
+            "KAFKA_TOPIC='user-activity', but .* KAFKA_TOPIC='another'.*use another Redis database",
         ),
         (
             Deployment(
                 topic="user-activity", time_zone="Europe/Berlin", user_id_hash_key=PSEUDONYMS.fingerprint
             ),
-            "TIME_ZONE 'UTC'.*headcount rebuild",
+            "TIME_ZONE='UTC', but .* TIME_ZONE='Europe/Berlin'.*headcount rebuild --change TIME_ZONE",
         ),
         (
             Deployment(
@@ -47,15 +47,15 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
                 time_zone="UTC",
                 user_id_hash_key=Pseudonyms("another key, as long as it has to be").fingerprint,
             ),
-            "USER_ID_HASH_KEY with the fingerprint.*headcount rebuild",
+            "USER_ID_HASH_KEY=the key with the fingerprint.*headcount rebuild --change USER_ID_HASH_KEY",
         ),
         (
             replace(OURS, activity_filter=ActivityFilter(ignored_user_types=frozenset({"bot", "app"}))),
-            "IGNORED_USER_TYPES '', this start is for 'app,bot'.*headcount rebuild",
+            "IGNORED_USER_TYPES='', but .*'app,bot'.*headcount rebuild --change IGNORED_USER_TYPES",
         ),
         (
             replace(OURS, activity_filter=ActivityFilter(ignored_event_types=frozenset({"typing"}))),
-            "IGNORED_EVENT_TYPES '', this start is for 'typing'.*headcount rebuild",
+            "IGNORED_EVENT_TYPES='', but .*'typing'.*headcount rebuild --change IGNORED_EVENT_TYPES",
         ),
     ],
 )
@@ -110,3 +110,35 @@ async def test_somebody_who_asks_without_the_key_is_not_refused(redis_client: Re
     """Who only reads needs no key."""
     await OURS.claim(redis_client)
     await replace(OURS, user_id_hash_key=None).check(redis_client)
+
+
+async def test_commands_go_by_the_retention_of_the_worker_that_started_last(redis_client: Redis) -> None:
+    """Workers take over from each other with another retention; a command would drop or keep other days."""
+    short, long = (replace(OURS, retention_days=days, bucket_retention_days=45) for days in (30, 400))
+    await short.claim(redis_client)
+    await long.claim(redis_client)
+    await long.check(redis_client)
+    await short.check_counters(redis_client)
+    await OURS.check(redis_client)
+    with pytest.raises(OperatorError, match=r"RETENTION_DAYS='400', but .*RETENTION_DAYS='30'"):
+        await short.check(redis_client)
+
+
+async def test_whoever_is_refused_changes_no_retention(redis_client: Redis) -> None:
+    await replace(OURS, retention_days=400, bucket_retention_days=45).claim(redis_client)
+    with pytest.raises(OperatorError):
+        await replace(OURS, time_zone="Asia/Tokyo", retention_days=1, bucket_retention_days=1).claim(
+            redis_client
+        )
+    assert await redis_client.hget(keys.DEPLOYMENT, "retention_days") == b"400"
+
+
+async def test_a_process_that_waits_does_not_take_an_empty_redis(redis_client: Redis) -> None:
+    with pytest.raises(UnavailableError, match="Redis lost its counters"):
+        await OURS.await_return(redis_client)
+    await replace(OURS, time_zone="Asia/Tokyo").claim(redis_client)
+    with pytest.raises(UnavailableError, match="TIME_ZONE='Asia/Tokyo'"):
+        await OURS.await_return(redis_client)
+    await redis_client.delete(keys.DEPLOYMENT)
+    await OURS.claim(redis_client)
+    await OURS.await_return(redis_client)

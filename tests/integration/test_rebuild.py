@@ -9,10 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from headcount.ops.rebuild.rebuild import open_rebuild
-from headcount.ops.rebuild.report import accept_loss
+from headcount.ops.rebuild.report import accept_changes, accept_loss
 from headcount.worker import serve_worker
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError, UnavailableError
+from ingest.worker.health import is_ready
+from ingest.worker.stats import Stats
 from projector import keys
 from projector.checkpoints import read_progress
 from projector.rebuild.rebuild_lock import rebuild_lock
@@ -117,26 +119,111 @@ async def test_counts_that_the_log_no_longer_holds_are_not_given_up_unasked(
     assert await users_of(redis_client, "acme") == 10
 
 
-async def test_a_new_time_zone_ends_what_has_the_old_one(deployment: Deployment, redis_client: Redis) -> None:
-    """A worker says so and ends; a view of the old zone's days has no answer; those of the new one go on."""
+async def test_a_new_time_zone_has_the_worker_of_the_old_one_wait(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    """It leaves its partitions to workers with the new one, and continues once the old one is back."""
     await deployment.publish(event("night-owl", NOON.replace(hour=22), workspace_id="night"))
     tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
-    worker = asyncio.create_task(serve_worker(deployment.worker_settings, asyncio.Event()))
+    stats, stopping = Stats(), asyncio.Event()
+    worker = asyncio.create_task(serve_worker(deployment.worker_settings, stopping, stats=stats))
     await wait_until(deployment.is_caught_up, deadline_seconds=20)
     old_view = RedisView(redis_client)
     assert (await old_view.daily_counts("night", [DAY])).users == [1]
-    ended = await tokyo.program("rebuild", "--json")
+    ended = await tokyo.program("rebuild", "--change", "TIME_ZONE", "--json")
     assert (ended.exit_code, ended.json["losses"]) == (0, [])
     assert ended.json["changes"] == [{"field": "time_zone", "was": "UTC", "now": "Asia/Tokyo"}]
-    with pytest.raises(OperatorError, match="counts for TIME_ZONE 'Asia/Tokyo', this start is for 'UTC'"):
-        async with within(20):
-            await worker
+    await wait_until(lambda: stats.state.waiting_for is not None, message="the worker waited")
+    assert "TIME_ZONE='Asia/Tokyo', but this process is" in (stats.state.waiting_for or "")
+    assert (stats.state.partitions, is_ready(stats.state)) == (None, False)
     with pytest.raises(OtherTimeZoneError, match="those of Asia/Tokyo, and not of UTC"):
         await old_view.as_of()
     new_view = RedisView(redis_client, time_zone="Asia/Tokyo")
     days = [DAY, DAY + timedelta(days=1)]
     assert (await new_view.daily_counts("night", days)).users == [0, 1]
+    await tokyo.publish(event("early-bird", NOON.replace(hour=22), workspace_id="night"))
     await tokyo.count()
+    assert (await new_view.daily_counts("night", days)).users == [0, 2]
+    assert not worker.done()
+    back = await deployment.program("rebuild", "--change", "TIME_ZONE")
+    assert back.exit_code == 0
+    await wait_until(lambda: is_ready(stats.state), deadline_seconds=20, message="the worker was ready again")
+    assert (await old_view.daily_counts("night", [DAY])).users == [2]
+    stopping.set()
+    await worker
+
+
+async def test_a_worker_that_waits_for_its_time_zone_can_be_stopped(
+    deployment: Deployment, redis_client: Redis
+) -> None:
+    stats, stopping = Stats(), asyncio.Event()
+    worker = asyncio.create_task(serve_worker(deployment.worker_settings, stopping, stats=stats))
+    await wait_until(lambda: is_ready(stats.state), deadline_seconds=20)
+    tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
+    assert (await tokyo.program("rebuild", "--change", "TIME_ZONE")).exit_code == 0
+    await wait_until(lambda: stats.state.waiting_for is not None)
+    stopping.set()
+    async with within(10):
+        await worker
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"TIME_ZONE": "Asia/Tokyo"}, ["TIME_ZONE"]),
+        ({"USER_ID_HASH_KEY": ANOTHER_KEY}, ["USER_ID_HASH_KEY"]),
+        ({"IGNORED_USER_TYPES": "bot", "RETENTION_DAYS": "30"}, ["IGNORED_USER_TYPES", "RETENTION_DAYS"]),
+        ({"BUCKET_RETENTION_DAYS": "0"}, ["BUCKET_RETENTION_DAYS"]),
+    ],
+)
+async def test_a_setting_that_differs_is_not_changed_unasked(
+    deployment: Deployment, redis_client: Redis, settings: dict[str, str], named: list[str]
+) -> None:
+    """Also not by any other command that computes counters; `rebuild` then begins nothing."""
+    other, before = deployment.with_settings(**settings), await everything(redis_client)
+    options = [word for name in named for word in ("--change", name)]
+    commands = [
+        ["rebuild"],
+        ["rebuild", "--yes", *options[:-2]],
+        ["audit"],
+        ["audit", "--repair"],
+        ["verify", "--workspace", "acme"],
+        ["forget", "--workspace", "acme", "--user", "user-1", "--yes"],
+        ["remember", "--workspace", "acme", "--user", "user-1", "--yes"],
+        ["skip", "--partition", "0", "--to", "30", "--yes"],
+    ]
+    for command in commands:
+        refused = await other.headcount(*command)
+        assert (refused.exit_code, refused.stdout) in {(1, b""), (3, b"")}, command
+        assert refused.stderr.startswith("headcount: Redis holds counters for "), command
+        assert named[-1] in refused.stderr
+    refused = await other.headcount("rebuild")
+    assert refused.stderr.endswith(f"headcount rebuild {' '.join(options)}.\n")
+    assert await everything(redis_client) == before
+    ended = await other.headcount("rebuild", *options)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert all(f"Changed: {name}, from " in ended.text for name in named)
+    assert (await other.headcount("rebuild")).exit_code == 0, "it is recorded now"
+
+
+async def test_a_dry_run_shows_a_change_and_makes_none(deployment: Deployment, redis_client: Redis) -> None:
+    before = await redis_client.hgetall(keys.DEPLOYMENT)
+    ended = await deployment.with_settings(TIME_ZONE="Asia/Tokyo").headcount("rebuild", "--dry-run")
+    assert ended.exit_code == 0
+    assert ended.text.startswith("Changed: TIME_ZONE, from 'UTC' to 'Asia/Tokyo'.\n")
+    after = await redis_client.hgetall(keys.DEPLOYMENT)
+    assert {name: value for name, value in after.items() if name != b"generations"} == before
+
+
+async def test_a_setting_that_no_rebuild_can_change_is_no_choice(deployment: Deployment) -> None:
+    ended = await deployment.headcount("rebuild", "--change", "KAFKA_TOPIC")
+    assert (ended.exit_code, "expected one of TIME_ZONE, " in ended.stderr) == (2, True)
+
+
+async def everything(redis: Redis) -> dict[bytes, bytes | None]:
+    """Read whatever Redis holds, but for what expires within seconds."""
+    names = [key async for key in redis.scan_iter() if key != keys.REBUILD_LOCK.encode()]
+    return {name: await redis.dump(name) for name in names}
 
 
 async def test_a_lost_key_is_survived(deployment: Deployment, redis_client: Redis) -> None:
@@ -144,8 +231,8 @@ async def test_a_lost_key_is_survived(deployment: Deployment, redis_client: Redi
     rekeyed = deployment.with_settings(USER_ID_HASH_KEY=ANOTHER_KEY)
     before = await counters(redis_client)
     refused = await rekeyed.headcount("audit")
-    assert "counts for a USER_ID_HASH_KEY with the fingerprint" in refused.stderr
-    ended = await rekeyed.headcount("rebuild")
+    assert "Redis holds counters for USER_ID_HASH_KEY=the key with the fingerprint" in refused.stderr
+    ended = await rekeyed.headcount("rebuild", "--change", "USER_ID_HASH_KEY")
     assert (ended.exit_code, ended.stderr) == (0, "")
     after = await counters(redis_client)
     assert after.keys() == before.keys()
@@ -183,7 +270,7 @@ async def test_what_was_begun_with_another_meaning_is_not_gone_on_with(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
-    async with open_rebuild(tokyo.config) as first:
+    async with open_rebuild(tokyo.config, accept_changes) as first:
         await first.counting.come_near()
     before = await counters(redis_client)
     async with open_rebuild(deployment.config) as second:

@@ -16,6 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
+from headcount.ops.rebuild.report import accept_changes
 from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import Event
 from ingest.ports import Erasure, ErasureAction, Erasures, Extent, Gap, LogState
@@ -201,7 +202,7 @@ async def rebuild(redis: Redis) -> None:
             next_generation = NextGeneration(
                 redis, counter_config, counted_users, lock=token, clock=lambda: NOW
             )
-            await next_generation.begin()
+            await next_generation.begin(accept_changes)
             await next_generation.place({PARTITION: Offset(0)})
             await next_generation.apply(batch if calendar is FOR_EVER else a_batch(None))
             assert [finding async for finding in next_generation.comparison().differences()]

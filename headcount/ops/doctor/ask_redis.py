@@ -78,7 +78,7 @@ async def _clock(redis: Redis) -> Clock:
 
 async def _mismatch(config: Config, redis: Redis) -> str | None:
     try:
-        await deployment(config).check(redis)
+        await deployment(config).check_counters(redis)
     except OperatorError as error:
         return str(error)
     return None

@@ -46,6 +46,6 @@ def check_key(facts: tuple[Mapping[str, str], str | None]) -> Judgement:
     if recorded != given:
         return problem(
             "USER_ID_HASH_KEY is not the one that user ids in Redis are hashed under.",
-            "Give the former key; if it is lost, headcount rebuild counts the log anew under this one.",
+            "Give the former key; if it is lost: headcount rebuild --change USER_ID_HASH_KEY.",
         )
     return ok("USER_ID_HASH_KEY is the one that user ids in Redis are hashed under.")

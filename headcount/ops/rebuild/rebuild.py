@@ -15,25 +15,28 @@ from redis.asyncio import Redis
 from headcount.clients import worker_redis
 from headcount.log.erasures import open_erasure_log
 from headcount.ops.rebuild.counting import Counting
-from headcount.ops.rebuild.report import Report, Terms, day_of, make_report
+from headcount.ops.rebuild.report import Report, Terms, accept_only, changes_of_settings, day_of, make_report
 from headcount.ops.verify.loss import lost_until
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
-from projector.counter_config import Change, CounterConfig
+from projector.counter_config import CounterConfig
+from projector.deployment import Change
 from projector.erasures import restore_erasures
 from projector.gaps import read_acknowledged
 from projector.keys import Counter
 from projector.rebuild.finding import Finding
-from projector.rebuild.next_generation import NextGeneration
+from projector.rebuild.next_generation import Consent, NextGeneration
 from projector.rebuild.rebuild_lock import rebuild_lock
 from projector.rebuild.write_pause import held
 
 TRIES: Final = 20
 MOST_COMPARED: Final = 2_000
 """So many counters are compared once more while the workers wait."""
+
+NO_CHANGES: Final = accept_only(())
 
 Judge = Callable[[Report], None]
 """Raises where the counters are not to be replaced."""
@@ -123,26 +126,42 @@ class Rebuild:
 
 
 @asynccontextmanager
-async def open_rebuild(config: Config) -> AsyncIterator[Rebuild]:
-    """Begin a rebuild, or go on with one that was interrupted.
+async def open_rebuild(config: Config, consent: Consent = NO_CHANGES) -> AsyncIterator[Rebuild]:
+    """Begin a rebuild, or continue one that was interrupted; `consent` raises for unwanted changes.
 
-    Raises `OperatorError` where there is nothing to rebuild, or somebody else does; `UnavailableError`.
+    Raises `OperatorError` where there is nothing to rebuild, or another rebuild is running;
+    `UnavailableError`.
     """
     async with worker_redis(config) as redis, rebuild_lock(redis) as lock:
+        consent(await _changes(config, redis))  # before anything is written
         progress = await read_progress(redis)
         if progress.topic_id is not None and progress.deployment.get("topic") == config.kafka.topic:
             async with open_erasure_log(config) as log:
                 # Before the list is read: people whom Redis lost from it would be counted anew.
                 await restore_erasures(redis, await log.read(), clock=utc_now)
         counted = await read_counted_users(redis, counted_users(config))
-        counter_config = CounterConfig(
-            deployment=deployment(config), calendar=calendar(config), revision=counted.revision
-        )
+        counter_config = _counter_config(config, counted)
         next_generation = NextGeneration(redis, counter_config, counted, lock=lock, clock=utc_now)
-        terms = _terms(counter_config, counted, await next_generation.begin())
+        terms = _terms(counter_config, counted, await next_generation.begin(consent))
         counting = Counting(config, redis, next_generation)
         await counting.survey()
         yield Rebuild(counting, next_generation, redis, config=config, terms=terms)
+
+
+async def read_changes(config: Config) -> list[Change]:
+    """Return which settings a rebuild would change; raises as `open_rebuild` does, and writes nothing."""
+    async with worker_redis(config) as redis:
+        return changes_of_settings(await _changes(config, redis))
+
+
+async def _changes(config: Config, redis: Redis) -> Sequence[Change]:
+    counted = await read_counted_users(redis, counted_users(config))
+    generation = NextGeneration(redis, _counter_config(config, counted), counted, lock=b"", clock=utc_now)
+    return await generation.changes()
+
+
+def _counter_config(config: Config, counted: CountedUsers) -> CounterConfig:
+    return CounterConfig(deployment=deployment(config), calendar=calendar(config), revision=counted.revision)
 
 
 def _terms(counter_config: CounterConfig, counted: CountedUsers, changes: Sequence[Change]) -> Terms:
@@ -152,4 +171,6 @@ def _terms(counter_config: CounterConfig, counted: CountedUsers, changes: Sequen
         changes=changes,
         lost_until=None,
         unknown_forgotten=has_new_key and bool(counted.workspaces),
+        forgotten=counted.forgotten,
+        now=utc_now(),
     )

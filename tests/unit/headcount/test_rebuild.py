@@ -1,6 +1,6 @@
 """What a rebuild reads, and what it judges to be lost, without servers."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,14 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headcount.ops.rebuild.counting import stretch
-from headcount.ops.rebuild.report import Report, Terms, accept_loss, make_report, refuse_loss
+from headcount.ops.rebuild.report import (
+    Report,
+    Terms,
+    accept_loss,
+    accept_only,
+    make_report,
+    refuse_loss,
+)
 from ingest.batch import Offset
 from ingest.errors import OperatorError
 from ingest.ports import Extent
 from projector import keys
-from projector.calendar import Calendar
-from projector.counter_config import Change, CounterConfig
-from projector.deployment import Deployment
+from projector.calendar import Calendar, bucket_of
+from projector.counter_config import CounterConfig
+from projector.deployment import Change, Deployment
 from projector.rebuild.finding import Finding, State
 
 TODAY = date(2026, 3, 4)
@@ -48,8 +55,11 @@ def report_of(
     changes: tuple[Change, ...] = (),
     lost_until: date | None = None,
     unknown: bool = False,
+    now: datetime | None = None,
 ) -> Report:
-    terms = Terms(calendar=CALENDAR, changes=changes, lost_until=lost_until, unknown_forgotten=unknown)
+    terms = Terms(
+        calendar=CALENDAR, changes=changes, lost_until=lost_until, unknown_forgotten=unknown, now=now
+    )
     return make_report(findings, 7, terms)
 
 
@@ -70,6 +80,36 @@ def test_with_another_meaning_only_a_log_that_lost_something_loses_counts() -> N
     assert report_of(*findings, changes=(NEW_ZONE,)).losses == []
     report = report_of(*findings, changes=(NEW_ZONE,), lost_until=TODAY - timedelta(days=1))
     assert report.lost_days == [date(2026, 3, 2), date(2026, 3, 3)]
+
+
+def test_what_a_shorter_retention_ends_is_not_lost() -> None:
+    """Day counters for 400 days, buckets for 45: a newer one that is not in the log is lost all the same."""
+    now = datetime.combine(TODAY, time.min, tzinfo=UTC)
+    bucket = bucket_of(now - timedelta(days=46))
+    old = [finding("surplus", days_ago=401), Finding(keys.Counter("acme", bucket), "surplus")]
+    shorter = Change("retention_days", "800", "400")
+    assert report_of(*old, changes=(shorter,), now=now).losses == []
+    newer = report_of(*old, finding("surplus", days_ago=400), changes=(shorter,), now=now)
+    assert newer.lost_days == [TODAY - timedelta(days=400)]
+
+
+def test_a_setting_changes_only_where_it_is_named() -> None:
+    changes = [NEW_ZONE, Change("ignored_user_types", "bot", ""), Change("without", "0", "3")]
+    accept_only({"TIME_ZONE", "IGNORED_USER_TYPES"})(changes)
+    accept_only(())([Change("without", "0", "3")])
+    with pytest.raises(OperatorError) as refused:
+        accept_only({"TIME_ZONE"})(changes)
+    assert str(refused.value) == (
+        "Redis holds counters for IGNORED_USER_TYPES='bot', but this process is configured with "
+        "IGNORED_USER_TYPES=''. Set the recorded value, or change it for all workers and APIs: "
+        "headcount rebuild --change IGNORED_USER_TYPES."
+    )
+    with pytest.raises(OperatorError) as both:
+        accept_only(())(changes)
+    assert str(both.value).endswith(
+        "configured with TIME_ZONE='Asia/Tokyo', IGNORED_USER_TYPES=''. Set the recorded values, or change "
+        "them for all workers and APIs: headcount rebuild --change TIME_ZONE --change IGNORED_USER_TYPES."
+    )
 
 
 def test_what_live_counters_lacked_is_no_loss() -> None:
@@ -101,6 +141,7 @@ def test_people_who_are_forgotten_under_a_lost_key_are_not_counted_again_unasked
         (DEPLOYMENT.fields(), []),
         ({**DEPLOYMENT.fields(), "time_zone": "Asia/Tokyo"}, [Change("time_zone", "Asia/Tokyo", "UTC")]),
         ({**DEPLOYMENT.fields(), "without": "3"}, [Change("without", "3", "0")]),
+        ({**DEPLOYMENT.fields(), "retention_days": "30"}, [Change("retention_days", "30", "400")]),
         ({"topic": "activity", "time_zone": "UTC"}, [Change("user_id_hash_key", None, "one")]),
         (
             {**DEPLOYMENT.fields(), "ignored_user_types": "bot"},
