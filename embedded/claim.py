@@ -16,6 +16,7 @@ from ingest.errors import OperatorError
 _log = structlog.get_logger(__name__)
 
 _SECONDS_TO_END: Final = 5.0
+_SECONDS_OF_ANOTHER: Final = 1.0
 _RECORD_BYTES: Final = 256
 _CLOCK_SECONDS: Final = 2.0  # a start time is derived from the system clock, which may be set meanwhile
 
@@ -32,6 +33,8 @@ class _Process(msgspec.Struct, frozen=True):
         """Find the process if it still runs, and is not a younger one with the same number."""
         try:
             process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:  # it has ended, and its parent has not taken note
+                return None
             return process if abs(process.create_time() - self.created) < _CLOCK_SECONDS else None
         except psutil.NoSuchProcess:
             return None
@@ -63,6 +66,15 @@ class Claim:
             self.release()
             raise
 
+    async def end_leftover(self) -> None:
+        """End the server of a run that died, without taking the folder; one in use is left alone."""
+        try:
+            # The owner that is ending has closed its files already, and is still a process for a moment.
+            if await becomes_true(self._is_left, _SECONDS_TO_END) and not self._lock():
+                await self._end_leftover()
+        finally:
+            self.release()
+
     @property
     def descriptor(self) -> int:
         """The file descriptor that the server must inherit."""
@@ -79,12 +91,19 @@ class Claim:
     def _lock(self) -> bool:
         return try_lock(self._descriptor)
 
+    def _is_left(self) -> bool:
+        record = self._read()
+        return self._lock() or not (record and record.owner.find())
+
     async def _end_leftover(self) -> None:
         record = self._read()
         if record is None or record.owner.find():
             raise OperatorError(self._in_use(record))
         leftover = record.server.find() if record.server else None
         if leftover is None:
+            # It may be ending now, or its watchdog may look at the folder: neither holds the lock for long.
+            if await becomes_true(self._lock, _SECONDS_OF_ANOTHER):
+                return
             raise OperatorError(self._in_use(None))
         _log.warning("ending a server whose run was killed", folder=str(self._folder), pid=leftover.pid)
         await self._end(leftover)

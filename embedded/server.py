@@ -15,6 +15,7 @@ import structlog
 from embedded.claim import Claim
 from embedded.refusals import DISK_FULL, full, refusing_system_errors
 from embedded.waiting import becomes_true
+from embedded.watchdog import Watchdog
 from ingest.errors import OperatorError
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +43,7 @@ class EmbeddedServer(ABC):
         self._port = port
         self._child: subprocess.Popen[bytes] | None = None
         self._claim: Claim | None = None
+        self._watchdog: Watchdog | None = None
         self._log_start = 0
 
     @property
@@ -72,6 +74,8 @@ class EmbeddedServer(ABC):
             await claim.take()
             self._claim = claim
             try:
+                with self.log_path.open("ab") as log:
+                    self._watchdog = Watchdog(self.folder, log)
                 await self._start_claimed()
             except BaseException:
                 self.kill()
@@ -181,3 +185,6 @@ class EmbeddedServer(ABC):
         if self._claim is not None:
             self._claim.release()
             self._claim = None
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
+            self._watchdog = None

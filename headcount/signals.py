@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 from ingest.errors import UnavailableError
@@ -16,6 +16,7 @@ ECHO_SECONDS: Final = 1.0
 group, and `make` then passes it on to its child once more."""
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""SIGHUP says that the terminal was closed. `nohup` has it ignored, and then it stays so."""
 
 
 @asynccontextmanager
@@ -47,8 +48,9 @@ async def cancelled_by_signals(work: Coroutine[Any, Any, None], announce: Callab
     task = asyncio.create_task(work)
 
     def stop() -> None:
-        announce("Stopping; once more ends it at once.")
-        task.cancel()
+        task.cancel()  # first: what is printed to a terminal that was closed can fail
+        with suppress(OSError):
+            announce("Stopping; once more ends it at once.")
 
     with _first_signal(stop):
         await asyncio.wait({task})
@@ -60,10 +62,15 @@ async def cancelled_by_signals(work: Coroutine[Any, Any, None], announce: Callab
 def _first_signal(act: Callable[[], object]) -> Iterator[None]:
     """For the main thread only: signals reach no other."""
     loop = asyncio.get_running_loop()
+    numbers = [
+        number
+        for number in _STOP_SIGNALS
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    ]
     echo: asyncio.TimerHandle | None = None
 
     def let_go() -> None:
-        for number in _STOP_SIGNALS:
+        for number in numbers:
             loop.remove_signal_handler(number)
 
     def on_signal() -> None:
@@ -72,7 +79,7 @@ def _first_signal(act: Callable[[], object]) -> Iterator[None]:
             echo = loop.call_later(ECHO_SECONDS, let_go)  # from then on a second signal finds its default
             act()
 
-    for number in _STOP_SIGNALS:
+    for number in numbers:
         loop.add_signal_handler(number, on_signal)
     try:
         yield

@@ -21,6 +21,7 @@ from headcount.cli import (
     tokens,
     verify,
 )
+from headcount.cli.terminal import outlive_terminal
 
 app = typer.Typer(
     name="headcount",
@@ -69,4 +70,5 @@ def _headcount(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 with a sentence on stderr, 2 for a wrong usage."""
+    outlive_terminal()
     app(arguments, prog_name="headcount")

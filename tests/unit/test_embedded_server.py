@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,6 +53,45 @@ def server(tmp_path: Path) -> Iterator[Script]:
 async def test_a_started_server_serves_on_its_port(server: Script) -> None:
     await server.start()
     socket.create_connection(("127.0.0.1", server.port)).close()
+
+
+OWNER = """
+import asyncio, sys, time
+from pathlib import Path
+from tests.unit.test_embedded_server import LISTEN, Script
+
+server = Script(Path(sys.argv[1]), LISTEN)
+asyncio.run(server.start())
+print(server.pid, file=sys.stderr, flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_server_ends_by_itself_when_its_owner_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(  # noqa: ASYNC220 - it starts while nothing else runs
+        command, cwd=root, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as owner:
+        assert owner.stderr is not None
+        server = psutil.Process(int(owner.stderr.readline()))
+        assert server.is_running()
+        owner.kill()  # and not waited for: it stays in the process table meanwhile
+        await wait_until(
+            lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE,
+            message="the server had ended",
+        )
+    again = Script(tmp_path, LISTEN)
+    await again.start()
+    again.kill()
+
+
+async def test_no_watchdog_outlives_its_server(server: Script) -> None:
+    await server.start()
+    children = psutil.Process().children()
+    assert len(children) == 2, "the server and its watchdog"
+    await server.stop()
+    assert not any(child.is_running() for child in children)
 
 
 async def test_a_server_is_out_of_reach_of_the_terminals_interrupt(server: Script) -> None:
