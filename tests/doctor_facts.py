@@ -88,6 +88,7 @@ def progress(*ages_seconds: float | None, reached: int = 10) -> Progress:
         checkpoints=dict.fromkeys(ages, Offset(reached)),
         as_of={each: NOW - timedelta(seconds=age) for each, age in ages.items() if age is not None},
         gaps=[],
+        deployment={"topic": "user-activity"},
     )
 
 

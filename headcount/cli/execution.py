@@ -16,6 +16,7 @@ from headcount.gc_tuning import leave_out_start, tune_gc
 from headcount.telemetry.logging import configure_logging
 from headcount.wiring import Config, load_config
 from ingest.errors import HeadcountError
+from projector.redis.errors import RIGHTS, lacks_right
 
 T = TypeVar("T")
 Work = Callable[[Config], Coroutine[Any, Any, T]]
@@ -75,12 +76,19 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(sentence_of, error.exceptions)), None)
     if isinstance(error, HeadcountError | TokensUnavailableError):
-        return str(error)
+        return _with_advice(str(error), error.__cause__)
     if isinstance(error, KafkaError | RedisError):
-        return f"{'Kafka' if isinstance(error, KafkaError) else 'Redis'} reports: {error}"
+        server = "Kafka" if isinstance(error, KafkaError) else "Redis"
+        return _with_advice(f"{server} reports: {error}", error)
     if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
         return f"{error.filename or 'This machine'} can't be used: {error.strerror}"
     return None
+
+
+def _with_advice(sentence: str, cause: BaseException | None) -> str:
+    """Say what to do about a right that Redis refuses, unless the sentence does."""
+    lacks = isinstance(cause, RedisError) and lacks_right(cause)
+    return f"{sentence}. {RIGHTS}" if lacks and RIGHTS not in sentence else sentence
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import typer
 from headcount.cli.execution import ask
 from headcount.cli.output import AsJson, print_json, print_table
 from headcount.clients import worker_redis
+from headcount.ops.log_scope.counted import read_recorded
 from headcount.wiring import Config
 from ingest.ports import GapCause
-from projector.checkpoints import read_progress
 from projector.gaps import GapReport, read_acknowledged
 from projector.gaps import acknowledge as put_aside
 
@@ -73,12 +73,13 @@ def acknowledge(*, json: AsJson = False) -> None:
 
 async def _read(config: Config) -> Gaps:
     async with worker_redis(config) as redis:
-        return Gaps(list((await read_progress(redis)).gaps), await read_acknowledged(redis))
+        progress = await read_recorded(config, redis)
+        return Gaps(list(progress.gaps), await read_acknowledged(redis))
 
 
 async def _acknowledge(config: Config) -> list[GapReport]:
     async with worker_redis(config) as redis:
-        found = list((await read_progress(redis)).gaps)
+        found = list((await read_recorded(config, redis)).gaps)
         await put_aside(redis, len(found))
     return found
 

@@ -86,13 +86,16 @@ def list_(*, json: AsJson = False) -> None:
     Example: `headcount tokens list --json`
     """
     now = utc_now()
-    found = [_describe(token, now) for token in ask(_list)]
+    address, tokens = ask(_list)
+    found = [_describe(token, now) for token in tokens]
     if json:
         print_json(found)
     elif found:
         print_table(tuple(found[0]), [(*row.values(),) for row in found])
     else:
-        typer.echo("There are no tokens; make one with: headcount tokens create --workspace W --user U")
+        typer.echo(
+            f"There are no tokens in {address}; make one with: headcount tokens create --workspace W --user U"
+        )
 
 
 @app.command()
@@ -129,9 +132,9 @@ async def _add(config: Config, token: Token) -> None:
         await store.add(token)
 
 
-async def _list(config: Config) -> list[Token]:
+async def _list(config: Config) -> tuple[str, list[Token]]:
     async with _store(config) as store:
-        return await store.list()
+        return config.redis.url_redacted, await store.list()
 
 
 async def _revoke(config: Config, token_id: str) -> None:

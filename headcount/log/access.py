@@ -21,7 +21,10 @@ from ingest.ports import Extent
 
 
 async def current_topic_id(config: Config, topic: str) -> str:
-    """Return the topic's id, which tells it from one of the same name before; raises `UnavailableError`."""
+    """Return the topic's id, which tells it from one of the same name before.
+
+    Raises `UnavailableError`, also where there is no such topic or it is forbidden.
+    """
     client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(config))
     try:
         await client.bootstrap()
@@ -34,7 +37,10 @@ async def current_topic_id(config: Config, topic: str) -> str:
 
 @asynccontextmanager
 async def open_log(config: Config, topic: str) -> AsyncIterator[LogReader]:
-    """Open a topic for reading; raises `UnavailableError` where Kafka is out of reach."""
+    """Open a topic for reading; what can't be read is never taken for an empty topic.
+
+    Raises `UnavailableError` where Kafka is out of reach, has no such topic or forbids it.
+    """
     async with admin_client(config) as admin:
         # Of all topics: to ask for one by name is what creates it, where a broker is set up so.
         described = await admin.describe_topics()
@@ -44,6 +50,9 @@ async def open_log(config: Config, topic: str) -> AsyncIterator[LogReader]:
         if each["topic"] == topic
         for partition in each["partitions"]
     ]
+    if not numbers:
+        await current_topic_id(config, topic)  # raises why the topic is not listed
+        raise UnavailableError(f"The topic {topic} was created a moment ago: try again.")
     consumer = AIOKafkaConsumer(
         group_id=None,
         auto_offset_reset="none",

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
 
 from api.health import FRESH_FOR
 from headcount.clients import api_redis
 from headcount.log.access import open_log
 from headcount.log.topics import admin_client
+from headcount.ops.log_scope.counted import check_topic
 from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
 from projector.activity_filter import read_audience
@@ -64,25 +65,31 @@ class Status:
 
 
 async def read_status(config: Config) -> Status:
-    """Ask Kafka and Redis once each; raises `UnavailableError`."""
+    """Ask Kafka and Redis once each.
+
+    Raises `UnavailableError`, and `OperatorError` where the topic is forbidden or the counters are another's.
+    """
     async with admin_client(config) as admin:
         workers = await count_workers(admin, config.kafka.group_id)
     async with open_log(config, config.kafka.topic) as log:
         ends = {partition: extent.end for partition, extent in log.extents.items()}
     async with api_redis(config) as redis:
         progress = await read_progress(redis)
+    check_topic(config, progress)
     partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
-    return _sum_up(config.kafka.topic, workers, partitions, progress)
+    return _sum_up(config, workers, partitions, progress)
 
 
-def _sum_up(topic: str, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress) -> Status:
+def _sum_up(
+    config: Config, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress
+) -> Status:
     activity_filter = read_audience(progress.deployment)
     lags = [partition.lag for partition in partitions]
     instants = [partition.as_of for partition in partitions if partition.as_of is not None]
     as_of = min(instants) if instants and len(instants) == len(partitions) else None
     age = None if as_of is None else (utc_now() - as_of).total_seconds()
     return Status(
-        topic=topic,
+        topic=config.kafka.topic,
         workers=workers,
         catching_up=as_of is None,
         lag=None if None in lags else sum(lag for lag in lags if lag is not None),
@@ -96,17 +103,22 @@ def _sum_up(topic: str, workers: int, partitions: tuple[PartitionStatus, ...], p
         ),
         ignored_event_types=tuple(sorted(activity_filter.ignored_event_types)),
         ignored_user_types=tuple(sorted(activity_filter.ignored_user_types)),
-        concerns=tuple(_concerns(workers, age, progress)),
+        concerns=tuple(_concerns(config, workers, age, progress)),
     )
 
 
-def _concerns(workers: int, age: float | None, progress: Progress) -> Iterator[str]:
+def _concerns(config: Config, workers: int, age: float | None, progress: Progress) -> Iterator[str]:
     if workers == 0:
         yield "No worker is running: nothing is counted."
     if age is None:
         yield "The counters don't hold the whole log yet: the API answers 503."
     elif age > FRESH_FOR.total_seconds():
         yield f"The counters are {age:,.0f} s old: some partition is behind, or stopped."
+    if not progress.checkpoints:
+        yield (
+            f"Redis holds no checkpoint at {config.redis.url_redacted}: nothing was counted there yet. "
+            "Correct REDIS_URL, or start a worker."
+        )
     if progress.gaps:
         places = f"in {len(progress.gaps)} places of the log"
         yield f"Records were never counted, {places}: see headcount gaps list"
@@ -134,11 +146,13 @@ def _partition_status(partition: Partition, end: Offset, progress: Progress) -> 
 
 
 async def count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:
-    """Return how many members a consumer group has."""
+    """Return how many members a consumer group has; raises `KafkaError` where Kafka does not say."""
     try:
         (response,) = await admin.describe_consumer_groups([group_id])
     except GroupCoordinatorNotAvailableError:
         return 0  # no group has ever been coordinated there
     (group,) = response.groups
-    *_, members = group[:6]
+    error_code, *_, members = group[:6]
+    if error_code:
+        raise for_code(error_code)(group_id)
     return len(members)

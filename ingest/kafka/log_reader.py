@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from ingest.batch import Offset, Partition
-from ingest.errors import UnavailableError, UnreadableError
+from ingest.errors import OperatorError, UnavailableError, UnreadableError
 from ingest.kafka.aiokafka_patches import install_plain_records
 from ingest.kafka.decompression import install_bounded_decompression, one_poll
 from ingest.kafka.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE, cause_of
@@ -31,7 +31,7 @@ class Portion:
 class LogReader:
     """Reads one partition at a time, so that memory stays flat however many there are.
 
-    `extents` tells what each partition held when the reader was opened; it is empty where there is no topic.
+    `extents` tells what each partition held when the reader was opened.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, extents: Mapping[Partition, Extent]) -> None:
@@ -43,7 +43,8 @@ class LogReader:
     async def read(self, partition: Partition, span: Extent) -> AsyncIterator[Portion]:
         """Read what is between two offsets, as fast as it is taken.
 
-        Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+        Raises `UnavailableError`, `OperatorError` where the topic is forbidden, and `UnreadableError` where
+        records are damaged.
         """
         native = self._turn_to(partition, span.beginning)
         position, most = span.beginning, POLL_RECORDS
@@ -120,6 +121,11 @@ class LogReader:
             place = f"{native.topic}:{native.partition}"
             raise UnreadableError(
                 f"{place} can't be read at {position} or later: {cause_of(error)}"
+            ) from error
+        except TopicAuthorizationFailedError as error:
+            raise OperatorError(
+                f"Kafka does not let this user read the topic {native.topic}: grant the rights that "
+                "docs/security.md lists."
             ) from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error

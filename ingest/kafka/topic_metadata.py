@@ -8,7 +8,12 @@ import uuid
 from typing import Any, Final, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
@@ -25,6 +30,17 @@ from ingest.errors import UnavailableError
 
 _UUID_HALF_BITS: Final = 64
 _UUID: Final = (("id_high", Int64), ("id_low", Int64))
+
+
+_ADVICE: Final = {
+    UnknownTopicOrPartitionError: (
+        ". Kafka has no topic {topic}: correct KAFKA_TOPIC, or start a worker, which creates it"
+    ),
+    TopicAuthorizationFailedError: (
+        ". Kafka does not let this user see the topic {topic}: correct KAFKA_TOPIC, or grant the rights that "
+        "docs/security.md lists"
+    ),
+}
 
 
 class _MetadataResponse(Response):  # type: ignore[misc]  # aiokafka ships no types
@@ -116,6 +132,8 @@ async def read_topic(client: AIOKafkaClient, topic: str) -> Topic:
         raise UnavailableError(f"Kafka tells no topic id: {error!r}") from error
     error_code, _name, high, low, _is_internal, partitions, *_ = response.topics[0]
     if error_code:
-        raise UnavailableError(f"the topic {topic} can't be read: {for_code(error_code).__name__}")
+        cause = for_code(error_code)
+        advice = _ADVICE.get(cause, "").format(topic=topic)
+        raise UnavailableError(f"the topic {topic} can't be read: {cause.__name__}{advice}")
     topic_id = uuid.UUID(int=((high << _UUID_HALF_BITS) | (low % (1 << _UUID_HALF_BITS))) % (1 << 128))
     return Topic(str(topic_id), frozenset(number for _error_code, number, *_ in partitions))

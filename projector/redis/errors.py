@@ -19,7 +19,7 @@ PASSING_TYPES: Final = (
     exceptions.NoPermissionError,
 )
 _FORBIDDEN_TO_SCRIPT: Final = "ACL failure in script"
-_RIGHTS: Final = (
+RIGHTS: Final = (
     "Give the user in REDIS_URL its rights, as in deploy/redis/users.acl; ACL LOG tells which one."
 )
 _has_passing_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPLICAS) ").search
@@ -46,7 +46,7 @@ def refuses_writes(error: exceptions.RedisError) -> bool:
 def words(error: exceptions.RedisError) -> str:
     """Say what happened: redis-py's repr has no message, and its message no kind."""
     said = f"{type(error).__name__}: {error}"
-    return f"{said}. {_RIGHTS}" if lacks_right(error) else said
+    return f"{said}. {RIGHTS}" if lacks_right(error) else said
 
 
 @contextmanager

@@ -156,13 +156,16 @@ async def test_a_record_without_key_and_value_is_redriven_like_any_other(deploym
     assert list(again.headers) == [("null", None), ("headcount-redriven", b"1")]
 
 
-async def test_without_a_topic_there_are_no_letters(deployment: Deployment, topic: str) -> None:
+async def test_a_topic_that_is_not_there_is_not_one_without_letters(
+    deployment: Deployment, topic: str
+) -> None:
     elsewhere = deployment.with_settings(KAFKA_TOPIC=f"{topic}-other")
     assert dead_letter_topic(elsewhere.config) == f"{topic}-other.dlq"
     listed = await elsewhere.headcount("dead-letters", "list")
     redriven = await elsewhere.headcount("dead-letters", "redrive", "--all")
-    assert (listed.exit_code, listed.text) == (0, "There are no dead letters.\n")
-    assert (redriven.exit_code, redriven.text) == (0, "There is none to redrive.\n")
+    assert (listed.exit_code, listed.text) == (redriven.exit_code, redriven.text) == (1, "")
+    assert f"has no topic {topic}-other.dlq: " in listed.stderr
+    assert f"has no topic {topic}-other.dlq: " in redriven.stderr
 
 
 async def test_a_letter_of_somebody_else_is_passed_over(deployment: Deployment) -> None:

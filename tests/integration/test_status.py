@@ -40,7 +40,9 @@ async def test_what_was_never_counted_is_told_and_only_a_check_fails(deployment:
     checked = await deployment.headcount("status", "--check", "--json")
     assert (shown.exit_code, checked.exit_code) == (0, 1)
     assert f"! {NO_WORKER}\n! {NOT_WHOLE}\n" in shown.text
-    assert checked.json["concerns"] == [NO_WORKER, NOT_WHOLE]
+    no_worker, not_whole, nowhere = checked.json["concerns"]
+    assert (no_worker, not_whole) == (NO_WORKER, NOT_WHOLE)
+    assert nowhere.startswith(f"Redis holds no checkpoint at {deployment.config.redis.url_redacted}: ")
 
 
 async def test_events_that_are_too_old_are_shown_by_cause(deployment: Deployment) -> None:

@@ -13,6 +13,7 @@ from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.kafka.log_reader import LogReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +105,21 @@ async def find_letter(config: Config, place: Place) -> Letter:
     """Return the letter at a place; raises `OperatorError` where there is none."""
     partition = Partition(dead_letter_topic(config), place.partition)
     async with open_log(config, partition.topic) as log:
+        check_partition(log, place)
         record = await log.find(partition, Offset(place.offset))
     letter = parse_letter(partition, record) if record else None
     if letter is None:
         raise no_letter(place)
     return letter
+
+
+def check_partition(log: LogReader, place: Place) -> None:
+    """Raise `OperatorError` where the dead-letter topic lacks a place's partition."""
+    if place.partition not in {partition.number for partition in log.extents}:
+        topic = next(iter(log.extents)).topic
+        raise OperatorError(
+            f"{topic} has no partition {place.partition}: its {len(log.extents)} partitions count from 0."
+        )
 
 
 def no_letter(place: Place) -> OperatorError:

@@ -6,7 +6,7 @@ from typing import Final
 from headcount.log.access import open_log
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import Letter, Origin, Place
-from headcount.ops.dead_letters.overview import dead_letter_topic, no_letter
+from headcount.ops.dead_letters.overview import check_partition, dead_letter_topic, no_letter
 from headcount.wiring import Config
 
 MAX_REDRIVES: Final = 5
@@ -51,6 +51,8 @@ async def plan_redrive(config: Config, selection: Selection) -> Plan:
             chosen[letter.origin] = letter.without_value()
 
     async with open_log(config, dead_letter_topic(config)) as log:
+        for place in sorted(selection.places):
+            check_partition(log, place)
         await ledger.read(log, log.extents, take)
     unknown = selection.places - {letter.place for letter in chosen.values()}
     if unknown:

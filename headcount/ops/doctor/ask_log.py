@@ -11,7 +11,6 @@ from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.doctor.kafka_facts import Letters
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
-from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader
 from ingest.ports import Extent, Record
 
@@ -61,6 +60,4 @@ async def waiting_letters(config: Config) -> Letters:
 @asynccontextmanager
 async def _open(config: Config, topic: str) -> AsyncIterator[LogReader]:
     async with open_log(config, topic) as log:
-        if not log.extents:
-            raise UnavailableError(f"the topic {topic} is missing")
         yield log

@@ -10,11 +10,16 @@ from projector.counter_config import is_list_outdated
 KEY_FIELD: Final = "user_id_hash_key"
 
 
-def check_deployment(mismatch: str | None) -> Judgement:
+def check_deployment(facts: tuple[str | None, Mapping[str, str]]) -> Judgement:
     """Tell whether what is counted here is what these settings mean."""
+    mismatch, recorded = facts
     if mismatch is not None:
         return problem(mismatch, "Until then workers refuse to start.")
-    return ok("It counts for this topic and time zone, or for none yet.")
+    if "topic" not in recorded:
+        return warning(
+            "Redis holds no counters: nothing was counted there yet.", "Correct REDIS_URL, or start a worker."
+        )
+    return ok("It counts for this topic and time zone.")
 
 
 def check_audience(recorded: Mapping[str, str]) -> Judgement:

@@ -54,7 +54,7 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
         judged("Redis rights", redis.rights, check_own_rights),
         judged("Redis rights of others", redis.other_rights, check_other_rights),
         judged("Redis encryption", config, check_redis_transport),
-        judged("deployment", redis.mismatch, check_deployment),
+        judged("deployment", together(redis.mismatch, recorded), check_deployment),
         judged("who counts", recorded, check_audience),
         judged("forgotten people", recorded, check_forgotten),
         judged("key for user ids", together(recorded, given), check_key),

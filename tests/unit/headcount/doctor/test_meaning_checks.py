@@ -12,8 +12,10 @@ from headcount.ops.doctor.meaning_checks import (
 
 
 def test_another_deployment_in_redis_is_a_problem() -> None:
-    assert check_deployment(None).verdict == "ok"
-    found = check_deployment("Redis counts for TOPIC 'a', this start is for 'b'.")
+    recorded = {"topic": "a"}
+    assert check_deployment((None, recorded)).verdict == "ok"
+    assert check_deployment((None, {})).verdict == "warning"
+    found = check_deployment(("Redis counts for TOPIC 'a', this start is for 'b'.", recorded))
     assert (found.verdict, found.found) == ("problem", "Redis counts for TOPIC 'a', this start is for 'b'.")
 
 
