@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 
 from embedded import EmbeddedKafka, EmbeddedValkey
 from embedded.server import EmbeddedServer
-from tests import servers
-from tests.leftovers import end_leftovers
-from tests.redis_users import url_as
-from tests.waiting import VARIABLE, scaled, slowness
+from tests.support import servers
+from tests.support.leftovers import end_leftovers
+from tests.support.redis_users import url_as
+from tests.support.waiting import VARIABLE, scaled, slowness
 
 # Without deadlines: how long an example takes says more about the machine's load than about the code.
 hypothesis.settings.register_profile(

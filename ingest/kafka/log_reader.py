@@ -125,7 +125,7 @@ class LogReader:
         except TopicAuthorizationFailedError as error:
             raise OperatorError(
                 f"Kafka does not let this user read the topic {native.topic}: grant the rights that "
-                "docs/security.md lists."
+                "docs/explanation/security.md lists."
             ) from error
         except KafkaError as error:
             raise UnavailableError(f"Kafka's records can't be read: {error!r}") from error

@@ -38,7 +38,7 @@ _ADVICE: Final = {
     ),
     TopicAuthorizationFailedError: (
         ". Kafka does not let this user see the topic {topic}: correct KAFKA_TOPIC, or grant the rights that "
-        "docs/security.md lists"
+        "docs/explanation/security.md lists"
     ),
 }
 

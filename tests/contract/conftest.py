@@ -14,8 +14,17 @@ from api.app import create_app
 from api.auth.admission import Bounds
 from api.cache.fast_path import FAST_PATH
 from httpd.server_log import server_logger
-from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
-from tests.waiting import scaled
+from tests.support.fakes_api import (
+    NOW,
+    FakeClock,
+    FakeLimiter,
+    FakeTimer,
+    FakeTokens,
+    FakeView,
+    login,
+    make_token,
+)
+from tests.support.waiting import scaled
 
 Client = TestClient[web.Request, web.Application]
 Serve = Callable[[web.Application], Awaitable[Client]]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tests.contract.conftest import Client
-from tests.fakes_api import FakeTokens, login, make_token
+from tests.support.fakes_api import FakeTokens, login, make_token
 
 PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
 ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"

@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 
 from api.routing import Access, Limit, Route, UndecidedRouteError, decision_of
 from tests.contract.conftest import Client
-from tests.fakes_api import FakeLimiter
+from tests.support.fakes_api import FakeLimiter
 
 
 async def answer_anyone(_request: web.Request) -> web.Response:

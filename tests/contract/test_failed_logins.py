@@ -10,7 +10,7 @@ from api.errors import TokensUnavailableError
 from api.resources import ADMISSION
 from tests.contract.conftest import Client
 from tests.contract.limits import EMPTY, NOT_LOGGED_IN, enter, limits, told, too_many
-from tests.fakes_api import NOW, FakeClock, FakeTimer, FakeTokens, login, make_token
+from tests.support.fakes_api import NOW, FakeClock, FakeTimer, FakeTokens, login, make_token
 
 pytestmark = pytest.mark.usefixtures("headers")  # a store without any token calls none unknown
 

@@ -7,7 +7,7 @@ from yarl import URL
 from api.errors import NoTokensError, TokensUnavailableError
 from projector.views.daily import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
-from tests.fakes_api import FakeTokens, FakeView
+from tests.support.fakes_api import FakeTokens, FakeView
 
 PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
 ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"

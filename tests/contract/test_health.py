@@ -7,7 +7,7 @@ import pytest
 from api.errors import NoTokensError, TokensUnavailableError
 from projector.views.daily import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 from tests.contract.conftest import Client
-from tests.fakes_api import NOW, FakeTokens, FakeView
+from tests.support.fakes_api import NOW, FakeTokens, FakeView
 
 WELL: dict[str, object] = {
     "ready": True,

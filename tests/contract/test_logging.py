@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from httpd.server_log import server_logger
 from projector.views.daily import CatchingUpError
 from tests.contract.conftest import Client
-from tests.fakes_api import FakeView
+from tests.support.fakes_api import FakeView
 
 PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
 

@@ -20,7 +20,7 @@ from api.openapi.document import openapi_document
 from api.openapi.start import START_PATTERN
 from api.routing import Access, Limit, Route
 from tests.contract.conftest import Client
-from tests.fakes_api import FakeTimer, FakeView
+from tests.support.fakes_api import FakeTimer, FakeView
 
 PATHS = openapi_document()["paths"]
 ROUTES = routes(cached_endpoints(FakeView(), ZoneInfo("UTC"), FakeTimer(), timedelta(seconds=1)))

@@ -13,8 +13,17 @@ from api.resources import ADMISSION
 from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, enter, limits, told
-from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView, login, make_token
-from tests.waiting import wait_until
+from tests.support.fakes_api import (
+    NOW,
+    FakeClock,
+    FakeLimiter,
+    FakeTimer,
+    FakeTokens,
+    FakeView,
+    login,
+    make_token,
+)
+from tests.support.waiting import wait_until
 
 ONE = b'{"month":[{"users":1,"day":19,"month":5,"year":2023}],"success":true}'
 NAMES = ("Cache-Control", "ETag", "Vary", "X-Headcount-As-Of", "X-Headcount-Precision")

@@ -8,7 +8,7 @@ from api.errors import RateLimitUnavailableError
 from projector.views.daily import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, RESET, enter, limits, told, too_many
-from tests.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView
+from tests.support.fakes_api import NOW, FakeClock, FakeLimiter, FakeTimer, FakeTokens, FakeView
 
 NOT_PERMITTED = (
     b'{"success":false,"error":'

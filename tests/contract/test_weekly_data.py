@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from api.app import create_app
 from projector.views.daily import ESTIMATE_STANDARD_ERROR
 from tests.contract.conftest import Client, Serve
-from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
+from tests.support.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 
 PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
 START = "2023-05-19T00:00:00.000Z"

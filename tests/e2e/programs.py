@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tests.waiting import scaled
+from tests.support.waiting import scaled
 
 ROOT: Final = Path(__file__).parents[2]
 STOP_SECONDS: Final = 10.0

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.programs import ROOT, plain_environ
 from tests.e2e.test_run_ends import servers_of
-from tests.waiting import scaled, wait_until
+from tests.support.waiting import scaled, wait_until
 
 HEADCOUNT = (sys.executable, "-m", "headcount")
 LAUNCHER = """

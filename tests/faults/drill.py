@@ -15,7 +15,7 @@ from tests.faults.logged import complaints
 from tests.faults.oracle import Oracle, Verdict
 from tests.faults.plant import Plant
 from tests.faults.table import Row
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 SMALL_WORKSPACES: Final = 6
 
@@ -62,9 +62,7 @@ class Drill:
     async def _prepare(self, seed: int, poison_share: float) -> Load:
         name = f"w{seed}"
         small = [f"{name}-{number}" for number in range(SMALL_WORKSPACES)]
-        load = Load(
-            self.plant.settings(), small=small, big=f"{name}-big", seed=seed, poison_share=poison_share
-        )
+        load = Load(self.plant.config(), small=small, big=f"{name}-big", seed=seed, poison_share=poison_share)
         await self.plant.admit(load.workspaces)
         return load
 
@@ -72,10 +70,10 @@ class Drill:
         plant = self.plant
         await wait_until(self._has_no_lag, deadline_seconds=30, message="the lag was 0")
         async with plant.redis() as redis, Redis.from_url(plant.yardstick.url) as yardstick:
-            return await Oracle(plant.settings(), redis, yardstick, gone=plant.gone).judge()
+            return await Oracle(plant.config(), redis, yardstick, gone=plant.gone).judge()
 
     async def _has_no_lag(self) -> bool:
-        return (await read_status(self.plant.settings())).lag == 0
+        return (await read_status(self.plant.config())).lag == 0
 
 
 def _row(

@@ -9,7 +9,7 @@ from tests.faults.load import Load
 from tests.faults.plant import Plant
 from tests.faults.processes import Process
 from tests.faults.watcher import Watcher
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 STEADY_RECORDS: Final = 100
 

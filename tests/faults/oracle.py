@@ -18,7 +18,7 @@ from ingest.ports import Extent, LogState
 from projector import keys
 from projector.projection import RedisProjection
 from tests.faults.activity import SMALL_USERS, Counter
-from tests.people import as_stored, count
+from tests.support.people import as_stored, count
 
 POLL_MILLISECONDS: Final = 200
 LETTER_PLACE: Final = ("headcount-partition", "headcount-offset")

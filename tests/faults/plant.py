@@ -22,7 +22,7 @@ from ingest.batch import Partition
 from ingest.events.decoding import RecordDecoder
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
-from tests.people import KEY
+from tests.support.people import KEY
 
 USER: Final = "operator"
 WORKERS: Final = 2
@@ -77,7 +77,7 @@ class Plant:
         """The workers, and the API where it was started."""
         return [*self.workers, *([self.api] if hasattr(self, "api") else [])]
 
-    def settings(self, **environment: str) -> Config:
+    def config(self, **environment: str) -> Config:
         """Return the settings of the plant's own processes, some of them as given instead."""
         return load_config(self.environment(**environment))
 
@@ -108,7 +108,7 @@ class Plant:
         """Have Redis lose everything: of what the log has lost too, only the dead letters are left."""
         async with self.redis() as redis:
             await redis.flushall()
-        decoder = RecordDecoder(max_event_bytes=self.settings().counting.max_event_bytes)
+        decoder = RecordDecoder(max_event_bytes=self.config().counting.max_event_bytes)
         for number, records in self.gone.items():
             letters = decoder.sort(Partition(self.topic, number), records, utc_now()).letters
             self.gone[number] = [letter.record for letter in letters]
@@ -128,7 +128,7 @@ class Plant:
 
     async def members(self) -> tuple[str, int]:
         """Ask Kafka for the state of the consumer group, and for the number of its members."""
-        async with admin_client(self.settings()) as admin:
+        async with admin_client(self.config()) as admin:
             try:
                 (response,) = await admin.describe_consumer_groups([self.topic])
             except GroupCoordinatorNotAvailableError:  # just started: it makes the topic for groups first
@@ -186,7 +186,7 @@ class Plant:
         self.topic = f"activity-{uuid4().hex[:8]}"
         self.workers = []
         self._secrets = {}
-        await create_topics(self.settings())
+        await create_topics(self.config())
         for _ in range(WORKERS):
             self.add_worker()
         await self.start_api()

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 class Process:

@@ -13,7 +13,7 @@ from tests.faults.drill import Drill
 from tests.faults.exercise import Exercise
 from tests.faults.plant import Plant
 from tests.faults.topics import publish
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 STOPPED = {"partition stopped", "gap"}
 BEFORE = 3

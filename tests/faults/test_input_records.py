@@ -17,7 +17,7 @@ from tests.faults.drill import Drill
 from tests.faults.load import Load
 from tests.faults.oracle import read_log
 from tests.faults.plant import Plant
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 MEGABYTE = 1 << 20
 LARGE_BYTES = 10 * MEGABYTE
@@ -33,7 +33,7 @@ async def test_one_record_in_a_hundred_is_poison(drill: Drill) -> None:
 async def test_every_record_is_poison_for_a_while(drill: Drill) -> None:
     async with drill("100 % poison", "4000 bad records in a burst, good ones between") as exercise:
         burst = Load(
-            exercise.plant.settings(), small=["w"], big="w", seed=1, poison_share=1.0, records_a_tick=200
+            exercise.plant.config(), small=["w"], big="w", seed=1, poison_share=1.0, records_a_tick=200
         )
         await burst.start()
         await wait_until(lambda: burst.acknowledged >= 4_000, message="the burst was published")
@@ -60,10 +60,10 @@ async def test_events_come_again_in_another_order(drill: Drill) -> None:
     """Days late, and each twice more: a union does not notice."""
     async with drill("duplicates, shuffled and late", "the whole log published again, twice") as exercise:
         plant = exercise.plant
-        log = await read_log(plant.settings(), plant.topic)
+        log = await read_log(plant.config(), plant.topic)
         values = [record.value for records in log.values() for record in records] * 2
         random.Random(exercise.load.big).shuffle(values)
-        again = Load(plant.settings(), small=["w"], big="w", seed=1, records_a_tick=0)
+        again = Load(plant.config(), small=["w"], big="w", seed=1, records_a_tick=0)
         await again.start()
         for value in values:
             await again._send(Draft(value), None)
@@ -85,10 +85,10 @@ async def test_a_record_is_10_mb_large(drill: Drill) -> None:
 
 async def _publish_large(plant: Plant, value: bytes) -> int:
     """Publish a large record to partition 0, and return its offset."""
-    async with admin_client(plant.settings()) as admin:
+    async with admin_client(plant.config()) as admin:
         limit = {"max.message.bytes": str(len(value) + MEGABYTE), "message.timestamp.type": "LogAppendTime"}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, plant.topic, limit)])
-    producer = AIOKafkaProducer(max_request_size=2 * len(value), **kafka_options(plant.settings()))
+    producer = AIOKafkaProducer(max_request_size=2 * len(value), **kafka_options(plant.config()))
     await producer.start()
     try:
         metadata = await producer.send_and_wait(plant.topic, value, partition=0)
@@ -103,7 +103,7 @@ async def _letter(plant: Plant, *, partition: int, offset: int) -> Any:  # noqa:
     found: list[Any] = []
 
     async def look() -> bool:
-        log = await read_log(plant.settings(), plant.topic + DEAD_LETTER_SUFFIX)
+        log = await read_log(plant.config(), plant.topic + DEAD_LETTER_SUFFIX)
         wanted = {"headcount-partition": partition, "headcount-offset": offset}
         for letter in (letter for letters in log.values() for letter in letters):
             headers = dict(letter.headers)

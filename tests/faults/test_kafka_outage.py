@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.faults.drill import Drill
 from tests.faults.watcher import Watcher
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 KILLS = 1
 LONG = timedelta(seconds=25)

@@ -16,7 +16,7 @@ from tests.faults.topics import (
     recreate,
     remember,
 )
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 KAFKA_CHANGED = {"gap", "topic recreated"}
 UNCOUNTED = 6

@@ -17,7 +17,7 @@ from tests.faults.load import Load
 from tests.faults.oracle import Oracle, Verdict
 from tests.faults.plant import Plant, Plants
 from tests.faults.watcher import Answer, judge
-from tests.waiting import scaled
+from tests.support.waiting import scaled
 
 Damage = Callable[[Redis], Awaitable[object]]
 
@@ -55,7 +55,7 @@ async def test_the_oracle_misses_a_dead_letter(plants: Plants) -> None:
     plant = await plants.get()
     for worker in plant.workers:
         await worker.stop()
-    load = Load(plant.settings(), small=["w"], big="big", seed=0, records_a_tick=0)
+    load = Load(plant.config(), small=["w"], big="big", seed=0, records_a_tick=0)
     await load.start()
     await load.publish(activity.poison(b"no event"))
     await load.stop()
@@ -97,7 +97,7 @@ def test_the_watcher_knows_a_wrong_answer(answer: dict[str, object], words: str 
 async def _judge(plant: Plant, damage: Damage) -> Verdict:
     async with _copy(plant) as copy, Redis.from_url(plant.yardstick.url) as yardstick:
         await damage(copy)
-        return await Oracle(plant.settings(), copy, yardstick).judge()
+        return await Oracle(plant.config(), copy, yardstick).judge()
 
 
 @asynccontextmanager

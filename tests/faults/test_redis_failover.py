@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
 from tests.faults.proxy import Proxy
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 NOBODY_LISTENS = 1
 PAUSE_SECONDS = 60

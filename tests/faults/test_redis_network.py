@@ -4,7 +4,7 @@ import hashlib
 
 from projector import scripts
 from tests.faults.drill import Drill
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 async def test_replies_are_lost_after_the_script_ran(drill: Drill) -> None:

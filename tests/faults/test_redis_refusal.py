@@ -15,7 +15,7 @@ from projector import keys
 from tests.faults import activity
 from tests.faults.disks import bytes_under, fill_disk, may_mount, small_disk
 from tests.faults.drill import Drill
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 FREE_MEGABYTES = 8
 MEGABYTE = 1 << 20

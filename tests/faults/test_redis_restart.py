@@ -13,7 +13,7 @@ from redis.exceptions import BusyLoadingError, ConnectionError  # noqa: A004 - R
 from embedded import EmbeddedValkey
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LONGER_THAN_A_SESSION = 12.0
 LOAD_SECONDS = 3

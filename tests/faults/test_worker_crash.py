@@ -9,7 +9,7 @@ from tests.faults.drill import Drill
 from tests.faults.plant import Plant
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 KILLS = 8
 """What a worker sends that is in the group no longer, or not again yet."""

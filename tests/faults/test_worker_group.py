@@ -8,7 +8,7 @@ from headcount.log.topics import PARTITIONS
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
 from tests.faults.processes import Process
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 TURNS = 6
 """A commit that a rebalance overtook: nothing hangs on it."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from tests.faults.drill import Drill
 from tests.faults.exercise import Exercise
 from tests.faults.processes import Process
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 PATIENCE_SECONDS = 10.0
 """How long supervisors tend to wait before they kill."""

@@ -12,19 +12,19 @@ from tests.faults.activity import Draft
 from tests.faults.load import Load
 from tests.faults.oracle import read_log
 from tests.faults.plant import Plant
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 async def remember(plant: Plant) -> None:
     """Keep what the topic holds, for the oracle: it is counted, and about to be lost."""
-    log = await read_log(plant.settings(), plant.topic)
+    log = await read_log(plant.config(), plant.topic)
     for partition, records in log.items():
         plant.gone[partition.number] += records
 
 
 async def publish(plant: Plant, drafts: Iterable[Draft], *, partition: int | None = None) -> None:
     """Publish records one by one, each in a batch of its own, while the load rests."""
-    load = Load(plant.settings(), small=["none"], big="none", seed=0, records_a_tick=0)
+    load = Load(plant.config(), small=["none"], big="none", seed=0, records_a_tick=0)
     await load.start()
     try:
         for draft in drafts:
@@ -34,32 +34,32 @@ async def publish(plant: Plant, drafts: Iterable[Draft], *, partition: int | Non
 
 
 async def add_partitions(plant: Plant, total: int) -> None:
-    async with admin_client(plant.settings()) as admin:
+    async with admin_client(plant.config()) as admin:
         await admin.create_partitions({plant.topic: NewPartitions(total)})
 
 
 async def recreate(plant: Plant) -> None:
     """Delete the topic, and make it again under the same name."""
-    async with admin_client(plant.settings()) as admin:
+    async with admin_client(plant.config()) as admin:
         await admin.delete_topics([plant.topic])
     await wait_until(lambda: _is_made(plant), message="the topic was made again")
 
 
 async def delete_records(plant: Plant, partition: Partition, *, before: int) -> None:
     """Remove the oldest records, as retention does."""
-    async with admin_client(plant.settings()) as admin:
+    async with admin_client(plant.config()) as admin:
         await admin.delete_records({TopicPartition(*partition): RecordsToDelete(before)})
 
 
 async def _is_made(plant: Plant) -> bool:
-    async with admin_client(plant.settings()) as admin:
+    async with admin_client(plant.config()) as admin:
         try:
             topics = await admin.list_topics()
         except KafkaError:
             return False
     if plant.topic in topics:
         return False
-    await create_topics(plant.settings())
+    await create_topics(plant.config())
     return True
 
 

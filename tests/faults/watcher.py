@@ -16,7 +16,7 @@ from headcount.wiring import utc_now
 from tests.faults.activity import WINDOW_DAYS
 from tests.faults.load import Load
 from tests.faults.plant import Plant
-from tests.waiting import scaled, wait_until
+from tests.support.waiting import scaled, wait_until
 
 PAUSE_SECONDS: Final = 0.05
 HANGING_SECONDS: Final = 4.0

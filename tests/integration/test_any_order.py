@@ -24,7 +24,7 @@ from projector import keys
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
-from tests.people import PEOPLE, PSEUDONYMS, as_stored, content, count, is_exact
+from tests.support.people import PEOPLE, PSEUDONYMS, as_stored, content, count, is_exact
 
 NOW = datetime(2024, 5, 17, 12, tzinfo=UTC)
 CALENDAR = Calendar(time_zone=ZoneInfo("America/St_Johns"), retention_days=0, bucket_retention_days=0)

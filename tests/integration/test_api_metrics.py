@@ -12,8 +12,8 @@ from aiohttp import ClientSession
 
 from headcount.telemetry.names import API
 from tests.e2e.programs import ROOT, Program, plain_environ, started
-from tests.scrapes import Scrape, scrape
-from tests.waiting import wait_until
+from tests.support.scrapes import Scrape, scrape
+from tests.support.waiting import wait_until
 
 START_SECONDS = 30.0
 COUNT = "headcount_http_request_seconds_count"

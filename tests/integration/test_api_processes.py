@@ -13,9 +13,9 @@ import pytest
 
 from tests.faults.processes import Process
 from tests.faults.proxy import Proxy
-from tests.scrapes import Scrape, scrape
-from tests.waiting import wait_until
-from tests.wire import Wire
+from tests.support.scrapes import Scrape, scrape
+from tests.support.waiting import wait_until
+from tests.support.wire import Wire
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
 READYZ = b"GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n"

@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from projector import keys
-from tests.deployment import Deployment, deployed, event
-from tests.people import PSEUDONYMS
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import PSEUDONYMS
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = NOON.date()

@@ -16,10 +16,10 @@ from redis.asyncio import Redis
 
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from projector.checkpoints import read_progress
-from tests.deployment import Deployment, deployed, event
 from tests.faults.processes import Process
-from tests.redis_users import url_as
-from tests.waiting import wait_until, within
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.redis_users import url_as
+from tests.support.waiting import wait_until, within
 
 LATE: Final = datetime.now(UTC).replace(hour=22, minute=0, second=0, microsecond=0) - timedelta(days=2)
 """Of this day in UTC, and of the next one in Tokyo."""

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from embedded import EmbeddedValkey
 from headcount.clients import api_redis, worker_redis
 from headcount.wiring import Config, load_config
-from tests.servers import Servers
-from tests.waiting import wait_until
+from tests.support.servers import Servers
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("make", [api_redis, worker_redis])

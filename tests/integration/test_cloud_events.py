@@ -9,8 +9,8 @@ from cloudevents.core.v1.event import CloudEvent
 from redis.asyncio import Redis
 
 from projector import keys
-from tests.deployment import Deployment, deployed, event
-from tests.people import count
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import count
 
 Write = Callable[[CloudEvent], KafkaMessage]
 TOO_STRICT = {"MAX_EVENT_BYTES": "256"}

@@ -12,8 +12,8 @@ from ingest.batch import Partition
 from ingest.kafka.decompression import BATCH_BYTES, POLL_BYTES
 from projector.checkpoints import read_progress
 from projector.views.daily import RedisView
-from tests.deployment import Deployment, deployed, event
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.waiting import wait_until
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 PEOPLE_A_BATCH = 50

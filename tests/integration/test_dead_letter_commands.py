@@ -13,9 +13,9 @@ from ingest.batch import Partition
 from ingest.kafka.dead_letters import KafkaDeadLetters
 from ingest.ports import DeadLetter
 from projector import keys
-from tests.deployment import Deployment, deployed, event
-from tests.fakes_log import FakeRecord
-from tests.people import count
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.fakes_log import FakeRecord
+from tests.support.people import count
 
 TOO_STRICT = {"MAX_EVENT_BYTES": "256"}
 

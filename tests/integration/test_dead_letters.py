@@ -14,12 +14,12 @@ from ingest.batch import Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX, KafkaDeadLetters
 from ingest.ports import DeadLetter
-from tests.fakes_log import FakeRecord
 from tests.suites.letters import read_topic
+from tests.support.fakes_log import FakeRecord
 
 
 @pytest.fixture
-def settings(kafka_bootstrap_servers: str, topic: str) -> Config:
+def config(kafka_bootstrap_servers: str, topic: str) -> Config:
     return configure(Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic))
 
 

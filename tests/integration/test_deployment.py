@@ -13,9 +13,9 @@ from projector import keys
 from projector.activity_filter import ActivityFilter
 from projector.deployment import Deployment
 from projector.pseudonyms import Pseudonyms
-from tests.people import PSEUDONYMS
-from tests.servers import Servers
 from tests.suites.projections import redis_projection
+from tests.support.people import PSEUDONYMS
+from tests.support.servers import Servers
 
 OURS = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
 LOG = LogState("one", {Partition("user-activity", 0): Extent(Offset(0), Offset(0))})

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from headcount.ops.status import read_status
 from ingest.ports import Headers
-from tests.deployment import Deployment, deployed
+from tests.support.deployment import Deployment, deployed
 
 TEXT = Path("docs/how-to/publish-events.md").read_text()
 PROGRAMS: list[str] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

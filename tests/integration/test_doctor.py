@@ -20,11 +20,11 @@ from headcount.ops.doctor.rights_facts import COMMANDS
 from headcount.ops.status import read_status
 from headcount.wiring import Config, load_config, utc_now
 from projector import keys
-from tests.deployment import Deployment, deployed, event
-from tests.fakes_api import make_token
-from tests.redis_users import administrator_url, make_users, url_as
-from tests.servers import Servers
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.fakes_api import make_token
+from tests.support.redis_users import administrator_url, make_users, url_as
+from tests.support.servers import Servers
+from tests.support.waiting import wait_until
 
 HOUR = str(3_600_000)
 
@@ -163,7 +163,7 @@ async def test_a_replica_is_refused_and_a_master_tells_of_its_replicas(
 ) -> None:
     master, replica = await embedded_valkey.start(), await embedded_valkey.start()
 
-    def settings(server: EmbeddedValkey) -> Config:
+    def config(server: EmbeddedValkey) -> Config:
         return load_config({"REDIS_URL": server.url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
 
     async with Redis.from_url(replica.url) as redis, Redis.from_url(master.url) as other:
@@ -174,8 +174,8 @@ async def test_a_replica_is_refused_and_a_master_tells_of_its_replicas(
             return isinstance(said.get("slave0"), dict) and said["slave0"]["state"] == "online"
 
         await wait_until(is_online, message="the replica follows")
-    assert (await examined(settings(replica)))["Redis role"].verdict == "problem"
-    found = await examined(settings(master))
+    assert (await examined(config(replica)))["Redis role"].verdict == "problem"
+    found = await examined(config(master))
     assert (found["Redis role"].verdict, found["Redis replicas"].verdict) == ("ok", "ok")
     assert "1 replicas" in found["Redis replicas"].found
 

@@ -20,9 +20,9 @@ from redis.exceptions import AuthenticationError
 from embedded import EmbeddedKafka, EmbeddedValkey
 from embedded.ports import find_free_port
 from ingest.errors import OperatorError
-from tests.leftovers import end_leftovers
-from tests.servers import Servers
-from tests.waiting import scaled, wait_until
+from tests.support.leftovers import end_leftovers
+from tests.support.servers import Servers
+from tests.support.waiting import scaled, wait_until
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 RUN = """

@@ -12,9 +12,9 @@ from headcount.log.erasures import open_erasure_log
 from headcount.ops.status import read_status
 from projector import keys
 from projector.checkpoints import read_progress
-from tests.deployment import Deployment, deployed, event
-from tests.people import PSEUDONYMS, count
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import PSEUDONYMS, count
+from tests.support.waiting import wait_until
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = keys.FIRST.day("acme", NOON.date())

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from projector import keys
 from projector.checkpoints import read_progress
-from tests.deployment import Deployment, deployed, event
-from tests.people import PSEUDONYMS, as_stored, count
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import PSEUDONYMS, as_stored, count
+from tests.support.waiting import wait_until
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = NOON.date()

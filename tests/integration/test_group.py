@@ -13,7 +13,7 @@ from headcount.log.topics import PARTITIONS, create_topics
 from headcount.settings import Settings
 from headcount.wiring import configure
 from ingest.kafka.source import KafkaSource
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 DEADLINE_SECONDS = 60.0
 _MEMBER = """

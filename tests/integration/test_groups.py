@@ -13,8 +13,8 @@ from headcount.wiring import utc_now
 from headcount.worker import serve_worker
 from ingest.worker.stats import Stats
 from projector import keys
-from tests.deployment import Deployment, deployed, event
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.waiting import wait_until
 
 SECONDS = 45.0
 PARTITIONS = 4

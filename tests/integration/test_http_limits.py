@@ -14,8 +14,8 @@ from headcount.settings import Settings
 from headcount.wiring import configure
 from httpd.server import listening
 from httpd.stats import Cause, ConnectionStats
-from tests.waiting import scaled, wait_until
-from tests.wire import Wire
+from tests.support.waiting import scaled, wait_until
+from tests.support.wire import Wire
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 GET_SLOW = b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from headcount.worker import serve_worker
-from tests.deployment import Deployment
-from tests.mute import address_of, mute_server
-from tests.waiting import wait_until, within
+from tests.support.deployment import Deployment
+from tests.support.mute import address_of, mute_server
+from tests.support.waiting import wait_until, within
 
 SENTENCE_SECONDS = 15.0
 """What the command itself may take, 5 s of waiting, and the start of a process on a busy machine."""

@@ -16,11 +16,11 @@ from headcount.log.topics import admin_client, create_topics
 from headcount.wiring import Config, load_config
 from ingest.errors import OperatorError
 from projector import keys
-from tests.deployment import Deployment, event
 from tests.faults.proxy import Proxy
-from tests.secured_kafka import USER, SecuredKafka
-from tests.servers import running
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, event
+from tests.support.secured_kafka import USER, SecuredKafka
+from tests.support.servers import running
+from tests.support.waiting import wait_until
 
 TOPIC, GROUP = 2, 3
 READ, WRITE = 3, 4
@@ -178,7 +178,7 @@ async def test_a_start_that_is_not_let_in_ends_after_a_few_tries(
 
 
 @pytest.fixture
-def settings(kafka: SecuredKafka, topic: str) -> Config:
+def config(kafka: SecuredKafka, topic: str) -> Config:
     """Return those of the broker's administrator."""
     return load_config({**kafka.environment("CLIENT"), "KAFKA_TOPIC": topic, "KAFKA_GROUP_ID": topic})
 

@@ -10,9 +10,9 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import Event
 from ingest.ports import Extent, LogState
 from projector import keys
-from tests.fakes_log import NOW
-from tests.people import KEY, PSEUDONYMS
 from tests.suites.projections import redis_projection
+from tests.support.fakes_log import NOW
+from tests.support.people import KEY, PSEUDONYMS
 
 PARTITION = Partition("user-activity", 0)
 PEOPLE = [f"person-{number}@example.org" for number in range(600)]

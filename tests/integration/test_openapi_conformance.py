@@ -19,10 +19,10 @@ from headcount.api import serve_api
 from headcount.wiring import Config, load_config
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
-from tests.fakes_api import make_token
-from tests.redis_users import url_as
 from tests.suites.projections import an_event, redis_projection
-from tests.waiting import scaled
+from tests.support.fakes_api import make_token
+from tests.support.redis_users import url_as
+from tests.support.waiting import scaled
 
 PARTITION = Partition("user-activity", 0)
 MANY = "1000000"

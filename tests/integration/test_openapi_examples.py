@@ -27,10 +27,10 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
 from projector import keys
 from projector.views.daily import RedisView
-from tests.fakes_api import login, make_token
-from tests.mute import address_of, mute_server
 from tests.suites.projections import an_event, redis_projection
-from tests.waiting import scaled
+from tests.support.fakes_api import login, make_token
+from tests.support.mute import address_of, mute_server
+from tests.support.waiting import scaled
 
 PARTITION = Partition("user-activity", 0)
 

@@ -22,8 +22,8 @@ from projector.checkpoints import read_progress
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.stats import Stats
-from tests.people import PEOPLE, PSEUDONYMS, content, count, is_exact
-from tests.servers import Servers
+from tests.support.people import PEOPLE, PSEUDONYMS, content, count, is_exact
+from tests.support.servers import Servers
 
 PARTITION = Partition("user-activity", 0)
 NOW = datetime.now(UTC).replace(microsecond=0)

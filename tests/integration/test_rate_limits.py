@@ -24,9 +24,9 @@ from embedded import EmbeddedValkey
 from headcount.api import bounds
 from headcount.wiring import load_config
 from projector import keys
-from tests.fakes_api import NOW, FakeTimer, FakeView, login, make_token
-from tests.servers import Servers
-from tests.waiting import scaled
+from tests.support.fakes_api import NOW, FakeTimer, FakeView, login, make_token
+from tests.support.servers import Servers
+from tests.support.waiting import scaled
 
 CONFIG_ = load_config({"HTTP_REQUESTS_PER_MINUTE": "5", "HTTP_FAILED_LOGINS_PER_MINUTE": "3"})
 

@@ -19,9 +19,9 @@ from projector import keys
 from projector.checkpoints import read_progress
 from projector.rebuild.rebuild_lock import rebuild_lock
 from projector.views.daily import OtherTimeZoneError, RedisView
-from tests.deployment import Deployment, deployed, event
-from tests.people import as_stored, count
-from tests.waiting import wait_until, within
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import as_stored, count
+from tests.support.waiting import wait_until, within
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 DAY = NOON.date()

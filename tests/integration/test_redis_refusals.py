@@ -15,9 +15,9 @@ from ingest.ports import Extent, LogState
 from projector.calendar import Calendar
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
-from tests.people import PEOPLE
-from tests.servers import Servers
-from tests.waiting import wait_until
+from tests.support.people import PEOPLE
+from tests.support.servers import Servers
+from tests.support.waiting import wait_until
 
 Refusal = Callable[[EmbeddedValkey, Redis], Awaitable[None]]
 

@@ -14,13 +14,13 @@ from headcount.clients import worker_redis
 from headcount.preflight.redis import check_entry
 from headcount.wiring import load_config
 from ingest.errors import OperatorError
-from tests.deployment import Deployment, deployed, event
-from tests.people import KEY
-from tests.redis_users import administrator_url, make_users, password_of
-from tests.secured_kafka import Certificates, make_certificates
-from tests.servers import Servers
-from tests.tls_proxy import TlsProxy, tls_before
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import KEY
+from tests.support.redis_users import administrator_url, make_users, password_of
+from tests.support.secured_kafka import Certificates, make_certificates
+from tests.support.servers import Servers
+from tests.support.tls_proxy import TlsProxy, tls_before
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,12 @@ from headcount.ops.replay.week import SAMPLE
 from headcount.settings import Settings
 from headcount.wiring import Config, configure
 from ingest.errors import UnavailableError
-from tests.servers import Servers
-from tests.waiting import within
+from tests.support.servers import Servers
+from tests.support.waiting import within
 
 
 @pytest.fixture
-async def settings(kafka_bootstrap_servers: str, topic: str) -> Config:
+async def config(kafka_bootstrap_servers: str, topic: str) -> Config:
     """A topic of the test's own."""
     config = configure(Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic))
     await create_topics(config)

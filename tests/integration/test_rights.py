@@ -36,10 +36,10 @@ from projector.rebuild.repair import Repair
 from projector.rebuild.shadow import ShadowProjection
 from projector.rebuild.write_pause import held
 from projector.views.daily import RedisView
-from tests.fakes_api import make_token
-from tests.people import PEOPLE
-from tests.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
-from tests.servers import Servers
+from tests.support.fakes_api import make_token
+from tests.support.people import PEOPLE
+from tests.support.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
+from tests.support.servers import Servers
 
 NOW: Final = datetime.now(UTC)
 TODAY: Final = keys.FIRST.day("acme", NOW.date())

@@ -9,10 +9,10 @@ from embedded import EmbeddedKafka
 from headcount.wiring import utc_now
 from projector import keys
 from projector.checkpoints import read_progress
-from tests.deployment import Deployment, deployed, event
-from tests.people import count
-from tests.servers import Servers
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.people import count
+from tests.support.servers import Servers
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from headcount.wiring import Config, configure
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.source import KafkaSource
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def settings(kafka_bootstrap_servers: str, topic: str) -> Config:
+def config(kafka_bootstrap_servers: str, topic: str) -> Config:
     return configure(
         Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, kafka_topic=topic, kafka_group_id=topic)
     )

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from headcount.ops.status import read_status
 from headcount.wiring import utc_now
 from projector import keys
-from tests.deployment import Deployment, deployed, event
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.waiting import wait_until
 
 NO_WORKER = "No worker is running: nothing is counted."
 NOT_WHOLE = "The counters don't hold the whole log yet: the API answers 503."

@@ -18,8 +18,8 @@ from api.auth.authentication import authenticate
 from api.errors import NotLoggedInError, NoTokensError, TokensUnavailableError
 from api.store.tokens import RedisTokenStore
 from projector import keys
-from tests.fakes_api import NOW, FakeTokens, login, make_token
-from tests.waiting import within
+from tests.support.fakes_api import NOW, FakeTokens, login, make_token
+from tests.support.waiting import within
 
 UNKNOWN = "0" * 64
 

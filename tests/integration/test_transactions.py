@@ -11,8 +11,8 @@ from headcount.wiring import utc_now
 from ingest.batch import Partition
 from projector.checkpoints import read_progress
 from projector.views.daily import RedisView
-from tests.deployment import Deployment, deployed, event
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

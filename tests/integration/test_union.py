@@ -17,8 +17,8 @@ from projector.calendar import bucket_of, buckets_of
 from projector.keys import Counter
 from projector.views.daily import ESTIMATE_STANDARD_ERROR
 from projector.views.unions import UnionCount, Unions
-from tests.people import PSEUDONYMS
 from tests.suites.projections import redis_projection
+from tests.support.people import PSEUDONYMS
 
 PARTITION = Partition("user-activity", 0)
 MONDAY = datetime(2024, 5, 13, 12, tzinfo=UTC)

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from headcount.log.topics import create_topics
 from headcount.wiring import load_config
-from tests.deployment import Deployment, deployed, event
 from tests.integration.test_kafka_security import GROUP, READ, TOPIC, WRITE, grant
-from tests.secured_kafka import SecuredKafka
-from tests.servers import running
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.secured_kafka import SecuredKafka
+from tests.support.servers import running
 
 CHECKS: Final = {"audit", "verify"}
 """For these 1 is a verdict, and 3 says that there is none."""
@@ -155,7 +155,7 @@ async def test_a_forbidden_topic_is_not_a_missing_or_empty_one(
     await grant(administrator, (GROUP, "", READ))
     sentence = await refusal(secured, command)
     assert "Kafka does not let this user see the topic " in sentence
-    assert "docs/security.md" in sentence
+    assert "docs/explanation/security.md" in sentence
 
 
 @pytest.mark.parametrize("command", OF_LETTERS)
@@ -165,7 +165,7 @@ async def test_letters_that_may_be_written_and_not_read_are_not_none(
     """The rights of a worker, which are enough to see that the topic is there."""
     administrator = load_config({**secured.environment, **kafka.environment("CLIENT")})
     await grant(administrator, (TOPIC, "", READ), (TOPIC, ".dlq", WRITE))
-    assert "docs/security.md" in await refusal(secured, command)
+    assert "docs/explanation/security.md" in await refusal(secured, command)
 
 
 async def test_a_forbidden_group_is_not_one_without_workers(kafka: SecuredKafka, secured: Deployment) -> None:

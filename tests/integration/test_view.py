@@ -17,9 +17,9 @@ from projector import keys
 from projector.projection import RedisProjection
 from projector.redis.auto_pipelining import AutoPipeliningRedis
 from projector.views.daily import CatchingUpError, DailyCounts, RedisView, ViewUnavailableError
-from tests.fakes_log import NOW
-from tests.servers import Servers
 from tests.suites.projections import an_event, redis_projection
+from tests.support.fakes_log import NOW
+from tests.support.servers import Servers
 
 PARTITIONS = [Partition("user-activity", number) for number in range(2)]
 WINDOW = [NOW.date() - timedelta(days=age) for age in range(8)]

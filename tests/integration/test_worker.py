@@ -16,8 +16,8 @@ from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import Record
 from projector.checkpoints import read_progress
 from projector.views.daily import CatchingUpError, RedisView
-from tests.deployment import Deployment, deployed, event
-from tests.waiting import wait_until
+from tests.support.deployment import Deployment, deployed, event
+from tests.support.waiting import wait_until
 
 CRC_AT: Final = 17
 BODY_AT: Final = 21

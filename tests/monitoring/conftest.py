@@ -16,7 +16,6 @@ from embedded import EmbeddedValkey
 from headcount.ops.status import read_status
 from headcount.wiring import Config, load_config
 from ingest.errors import UnavailableError
-from tests.fakes_api import login, make_token
 from tests.monitoring.surroundings import (
     Prometheus,
     Watched,
@@ -24,8 +23,9 @@ from tests.monitoring.surroundings import (
     running_headcount,
     running_prometheus,
 )
-from tests.people import KEY
-from tests.waiting import wait_until
+from tests.support.fakes_api import login, make_token
+from tests.support.people import KEY
+from tests.support.waiting import wait_until
 
 WARM_UP_SECONDS = 30.0
 

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from embedded.ports import LOOPBACK, find_free_port
 from headcount.wiring import Config
-from tests.deployment import event
 from tests.e2e.programs import ROOT, Program, plain_environ, started
+from tests.support.deployment import event
 
 MONITORING: Final = ROOT / "monitoring"
 START_SECONDS: Final = 60.0

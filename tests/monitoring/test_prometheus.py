@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from tests.monitoring.conftest import promtool
 from tests.monitoring.surroundings import MONITORING, Prometheus, Watched
-from tests.scrapes import scrape
+from tests.support.scrapes import scrape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

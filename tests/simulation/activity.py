@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from projector import keys
 from projector.calendar import BUCKET_SECONDS, Calendar
-from tests.fakes_log import FakeRecord
 from tests.simulation.log import Entry
+from tests.support.fakes_log import FakeRecord
 
 START: Final = datetime(2026, 3, 4, 12, tzinfo=UTC)
 WORKSPACES: Final = ("acme", "globex", "acme", "globex", "acme", "globex", "initech")

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from ingest.batch import Partition
-from tests.fakes_log import FakeRecord
+from tests.support.fakes_log import FakeRecord
 
 ROUNDING_SECONDS: Final = 1e-5
 

@@ -12,11 +12,11 @@ from redis.exceptions import ResponseError
 
 from projector import keys, scripts
 from projector.fold import Addition, pack
-from tests.people import PLAIN_PEOPLE, count
 from tests.simulation.activity import START
 from tests.simulation.redis_client import FakeRedis
 from tests.simulation.redis_server import RedisServer
 from tests.simulation.stored import AS_OF, CHECKPOINTS, DEPLOYMENT, GAPS
+from tests.support.people import PLAIN_PEOPLE, count
 
 STEPS: Final = 300
 FAR: Final = 4_000_000_000

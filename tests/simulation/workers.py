@@ -17,11 +17,11 @@ from ingest.worker.retry import Retry
 from ingest.worker.stats import Stats
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
-from tests.people import PLAIN_IDS, PLAIN_PEOPLE
 from tests.simulation.activity import CALENDAR, MAX_EVENT_BYTES
 from tests.simulation.broker import GROUP, TOPIC, Broker
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.processes import Process
+from tests.support.people import PLAIN_IDS, PLAIN_PEOPLE
 
 DEPLOYMENT: Final = Deployment(topic=TOPIC, time_zone="UTC", user_id_hash_key=PLAIN_IDS.fingerprint)
 

@@ -11,10 +11,10 @@ from headcount.log.topics import create_topics
 from headcount.settings import Settings
 from headcount.wiring import configure
 from ingest.kafka.dead_letters import KafkaDeadLetters
-from tests.fakes_projection import Projected
 from tests.suites.letters import ObservedFakeLetters, ObservedLetters, ObservedTopic
 from tests.suites.logs import WritableFake, WritableLog, WritableTopic
 from tests.suites.projections import ObservedFake, ObservedProjection, ObservedRedis
+from tests.support.fakes_projection import Projected
 
 Make = Callable[[], ObservedProjection]
 

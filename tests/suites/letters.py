@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.ports import DeadLetters, Record
-from tests.fakes_log import FakeRecord
-from tests.fakes_projection import FakeDeadLetters
+from tests.support.fakes_log import FakeRecord
+from tests.support.fakes_projection import FakeDeadLetters
 
 OUR_HEADERS = 5
 

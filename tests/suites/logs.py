@@ -14,7 +14,7 @@ from headcount.wiring import configure
 from ingest.batch import Partition
 from ingest.kafka.source import KafkaSource
 from ingest.ports import Source
-from tests.fakes_log import FakeLog, FakeRecord, FakeSource
+from tests.support.fakes_log import FakeLog, FakeRecord, FakeSource
 
 
 class WritableLog(Protocol):

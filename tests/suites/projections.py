@@ -14,9 +14,9 @@ from projector.checkpoints import read_progress
 from projector.deployment import Deployment
 from projector.projection import RedisProjection
 from projector.stats import Stats
-from tests.fakes_log import NOW
-from tests.fakes_projection import FOR_EVER, FakeProjection, Projected
-from tests.people import PEOPLE, PSEUDONYMS, count
+from tests.support.fakes_log import NOW
+from tests.support.fakes_projection import FOR_EVER, FakeProjection, Projected
+from tests.support.people import PEOPLE, PSEUDONYMS, count
 
 DEPLOYMENT = Deployment(topic="user-activity", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
 

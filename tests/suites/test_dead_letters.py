@@ -4,8 +4,8 @@ import pytest
 
 from ingest.batch import Partition
 from ingest.ports import DeadLetter
-from tests.fakes_log import FakeRecord
 from tests.suites.letters import ObservedLetters
+from tests.support.fakes_log import FakeRecord
 
 SOURCE = Partition("user-activity", 3)
 

@@ -7,8 +7,8 @@ import pytest
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Checkpoints, Extent, Gap, GapCause, LogState
 from projector import keys
-from tests.fakes_log import NOW
 from tests.suites.projections import ObservedProjection, an_event
+from tests.support.fakes_log import NOW
 
 FIRST, SECOND, THIRD = (Partition("user-activity", number) for number in range(3))
 TODAY = keys.FIRST.day("acme", NOW.date())

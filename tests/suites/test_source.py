@@ -8,9 +8,9 @@ import pytest
 from ingest.batch import Offset, Partition
 from ingest.errors import OutOfRangeError, UnavailableError
 from ingest.ports import Record, Source
-from tests.fakes_log import FakeRecord
 from tests.suites.logs import WritableLog
-from tests.waiting import wait_until
+from tests.support.fakes_log import FakeRecord
+from tests.support.waiting import wait_until
 
 SECONDS = 30.0
 HISTORY = [FakeRecord(value=str(number).encode()) for number in range(4)]

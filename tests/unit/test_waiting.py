@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from embedded.server import EmbeddedServer
-from tests.waiting import VARIABLE, factor_of, measured, scaled, slowness, wait_until, within
+from tests.support.waiting import VARIABLE, factor_of, measured, scaled, slowness, wait_until, within
 
 TESTS = Path(__file__).parents[1]
-EXEMPT = ("waiting.py", "simulation/")
+EXEMPT = ("support/waiting.py", "simulation/")
 """Where the factor is applied; and where time is virtual, so that no machine is too slow for it."""
 TIMEOUTS = {"asyncio.timeout", "asyncio.timeout_at", "asyncio.wait_for", "asyncio.wait"}
 

@@ -7,10 +7,10 @@ from ingest.batch import Partition
 from ingest.kafka.dead_letters import KafkaDeadLetters
 from ingest.kafka.source import KafkaSource
 from ingest.ports import Record, Source
-from tests.fakes_log import FakeRecord
 from tests.simulation.broker import GROUP, TOPIC, Broker
 from tests.simulation.log import Entry
 from tests.suites.letters import OUR_HEADERS
+from tests.support.fakes_log import FakeRecord
 
 
 class WritableBroker:

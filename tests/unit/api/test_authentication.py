@@ -12,7 +12,7 @@ from api.auth import authentication
 from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD, Permission, authenticate, authorise
 from api.auth.tokens import Token
 from api.errors import NotLoggedInError, NotPermittedError, TokensUnavailableError
-from tests.fakes_api import NOW, FakeTokens, login, make_token
+from tests.support.fakes_api import NOW, FakeTokens, login, make_token
 
 Step = tuple[str, int] | tuple[str, int, int]
 

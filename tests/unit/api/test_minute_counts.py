@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.limits.minute_counts import MinuteCounts
-from tests.fakes_api import NOW
+from tests.support.fakes_api import NOW
 
 names = st.lists(st.text(min_size=1, max_size=3))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.auth.tokens import digest_of, mint
-from tests.fakes_api import make_token
+from tests.support.fakes_api import make_token
 
 CREATED = datetime(2023, 1, 1, tzinfo=UTC)
 

@@ -21,8 +21,8 @@ from headcount.cli import app
 from headcount.cli.execution import sentence_of
 from headcount.cli.tokens import parse_duration
 from ingest.errors import OperatorError, UnavailableError
-from tests.people import KEY
-from tests.waiting import scaled
+from tests.support.people import KEY
+from tests.support.waiting import scaled
 
 COMMANDS = [
     "doctor",

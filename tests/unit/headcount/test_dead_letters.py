@@ -26,7 +26,7 @@ from ingest.batch import Partition
 from ingest.events.event import DeadLetterReason
 from ingest.kafka.dead_letters import Message, abridged, fitting
 from ingest.ports import DeadLetter
-from tests.fakes_log import NOW, FakeRecord
+from tests.support.fakes_log import NOW, FakeRecord
 
 DLQ = Partition("user-activity.dlq", 0)
 SOURCE = Partition("user-activity", 2)

@@ -16,7 +16,7 @@ from ingest.batch import Partition
 from ingest.events.decoding import RecordDecoder
 from ingest.kafka.dead_letters import abridged, fitting
 from ingest.ports import DeadLetter, Headers
-from tests.fakes_log import FakeRecord
+from tests.support.fakes_log import FakeRecord
 
 FOLDER = Path("docs/reference/descriptions")
 FILES = {"event": "event.schema.json", "asyncapi": "asyncapi.json", "openapi": "openapi.json"}

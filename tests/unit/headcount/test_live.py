@@ -13,8 +13,8 @@ from headcount.ops.replay.live import Bookmark, LiveReplay, starting_point
 from headcount.ops.replay.recording import encode, read
 from headcount.ops.replay.week import SAMPLE, Week, midnight, spread
 from ingest.errors import UnavailableError
-from tests.fakes_replay import NOW, FakeClock, FakeSink
-from tests.waiting import wait_until, within
+from tests.support.fakes_replay import NOW, FakeClock, FakeSink
+from tests.support.waiting import wait_until, within
 
 WEEK = Week(tuple(spread(read(SAMPLE)))[::100])  # thinned out: each test publishes it whole
 FIRST_DAY = midnight(NOW.date()) - timedelta(days=6)

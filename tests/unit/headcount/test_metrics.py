@@ -18,8 +18,8 @@ from ingest.events.event import Event
 from ingest.ports import Extent
 from ingest.worker.stats import Stats
 from projector.stats import Stats as Counted
-from tests.fakes_api import NOW
-from tests.scrapes import assert_shows, scrape
+from tests.support.fakes_api import NOW
+from tests.support.scrapes import assert_shows, scrape
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 CONFIG_ = load_config(

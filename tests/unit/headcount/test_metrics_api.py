@@ -16,8 +16,8 @@ from headcount.telemetry import names
 from headcount.telemetry.api_port import api_port
 from headcount.wiring import load_config
 from httpd.stats import Cause, ConnectionStats
-from tests.fakes_api import NOW, FakeTokens, FakeView, login, make_token
-from tests.scrapes import assert_shows, scrape
+from tests.support.fakes_api import NOW, FakeTokens, FakeView, login, make_token
+from tests.support.scrapes import assert_shows, scrape
 
 CONFIG_ = load_config({"API_METRICS_PORT": "0"})
 

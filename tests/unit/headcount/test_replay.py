@@ -12,8 +12,8 @@ from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
 from headcount.ops.replay.recording import Activity, encode
 from headcount.ops.replay.replay import Outcome, Replay, wait
 from ingest.errors import UnavailableError
-from tests.fakes_replay import NOW, FakeClock, FakeSink
-from tests.waiting import within
+from tests.support.fakes_replay import NOW, FakeClock, FakeSink
+from tests.support.waiting import within
 
 
 def at(*minutes: float) -> list[Activity]:

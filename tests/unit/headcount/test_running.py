@@ -7,7 +7,7 @@ import pytest
 
 from headcount.demo import running as running_module
 from headcount.demo.running import running
-from tests.waiting import within
+from tests.support.waiting import within
 
 
 async def serve(stopping: asyncio.Event) -> None:

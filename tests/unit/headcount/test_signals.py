@@ -9,7 +9,7 @@ import pytest
 from headcount import signals
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from ingest.errors import UnavailableError
-from tests.waiting import wait_until, within
+from tests.support.waiting import wait_until, within
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

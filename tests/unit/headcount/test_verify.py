@@ -28,9 +28,9 @@ from projector.counted_users import CountedUsers
 from projector.gaps import GapReport
 from projector.pseudonyms import Pseudonyms
 from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
-from tests.fakes_api import FakeView
-from tests.fakes_log import FakeRecord
-from tests.people import KEY, PEOPLE
+from tests.support.fakes_api import FakeView
+from tests.support.fakes_log import FakeRecord
+from tests.support.people import KEY, PEOPLE
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TODAY = NOW.date()

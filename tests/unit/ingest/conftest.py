@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from tests.virtual_time import virtual_time
+from tests.support.virtual_time import virtual_time
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, type[asyncio.AbstractEventLoop]]:

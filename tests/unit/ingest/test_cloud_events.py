@@ -23,7 +23,7 @@ from ingest.events.decoding import RecordDecoder
 from ingest.events.event import DeadLetterReason, Event, NotAnEventError, decode
 from ingest.kafka.dead_letters import Message, fitting
 from ingest.ports import DeadLetter, Headers
-from tests.fakes_log import NOW, FakeRecord
+from tests.support.fakes_log import NOW, FakeRecord
 from tests.unit.ingest.event_strategies import JSON, SpelledEvent, instants, spelled_events
 
 PARTITION = Partition("user-activity", 3)

@@ -7,7 +7,7 @@ import pytest
 from ingest.batch import Partition
 from ingest.kafka.dead_letters import ABRIDGED_BYTES, ERROR_MAX_CHARACTERS, WHOLE_MAX_BYTES, abridged, fitting
 from ingest.ports import DeadLetter
-from tests.fakes_log import FakeRecord
+from tests.support.fakes_log import FakeRecord
 
 
 def letter(record: FakeRecord, error: str = "it is not JSON") -> DeadLetter:

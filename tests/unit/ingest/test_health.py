@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from ingest.batch import Partition
 from ingest.errors import PartitionStoppedError
 from ingest.worker.health import is_ready, stalls, standings
-from tests.fakes_log import FakeRecord
-from tests.pipeline import Pipeline, event
-from tests.steps import away
-from tests.virtual_time import wait_until
+from tests.support.fakes_log import FakeRecord
+from tests.support.pipeline import Pipeline, event
+from tests.support.steps import away
+from tests.support.virtual_time import wait_until
 
 PATIENCE = 60.0
 

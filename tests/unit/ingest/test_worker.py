@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.fakes_log import NOW, FakeRecord
-from tests.pipeline import Pipeline, event, no_event, now
-from tests.virtual_time import wait_until
+from tests.support.fakes_log import NOW, FakeRecord
+from tests.support.pipeline import Pipeline, event, no_event, now
+from tests.support.virtual_time import wait_until
 
 
 async def test_events_are_counted_and_the_rest_are_letters() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ingest.batch import Offset
-from tests.pipeline import Pipeline, RunningWorker, event, no_event
-from tests.steps import Steps, away
+from tests.support.pipeline import Pipeline, RunningWorker, event, no_event
+from tests.support.steps import Steps, away
 
 Scenario = Callable[[Pipeline], None]
 

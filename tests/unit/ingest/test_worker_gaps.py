@@ -6,9 +6,9 @@ import pytest
 
 from ingest.errors import PartitionStoppedError
 from ingest.worker.partition_backoff import FIRST_SECONDS
-from tests.pipeline import Pipeline, event, now
-from tests.steps import away
-from tests.virtual_time import wait_until
+from tests.support.pipeline import Pipeline, event, now
+from tests.support.steps import away
+from tests.support.virtual_time import wait_until
 
 
 async def test_records_that_retention_took_uncounted_are_a_gap() -> None:

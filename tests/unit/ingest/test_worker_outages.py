@@ -4,9 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest.errors import OperatorError
-from tests.pipeline import Pipeline, event, no_event
-from tests.steps import away
-from tests.virtual_time import wait_until
+from tests.support.pipeline import Pipeline, event, no_event
+from tests.support.steps import away
+from tests.support.virtual_time import wait_until
 
 
 async def test_the_reply_to_a_batch_may_be_lost() -> None:

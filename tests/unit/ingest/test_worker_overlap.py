@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.pipeline import Pipeline, event, no_event
-from tests.steps import away
-from tests.virtual_time import wait_until
+from tests.support.pipeline import Pipeline, event, no_event
+from tests.support.steps import away
+from tests.support.virtual_time import wait_until
 
 MANY = [event(str(number)) for number in range(5)]
 

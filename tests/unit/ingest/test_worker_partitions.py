@@ -1,8 +1,8 @@
 """Partitions whose log grows in odd ways: they are added, or lose their end and get another one."""
 
 from ingest.batch import Offset
-from tests.pipeline import Pipeline, event
-from tests.virtual_time import wait_until
+from tests.support.pipeline import Pipeline, event
+from tests.support.virtual_time import wait_until
 
 
 async def test_as_of_waits_for_an_added_partition_before_anyone_owns_it() -> None:

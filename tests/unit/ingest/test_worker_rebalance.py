@@ -7,9 +7,9 @@ import pytest
 
 from ingest.batch import Batch, Offset
 from ingest.events.event import decode
-from tests.fakes_projection import FakeProjection
-from tests.pipeline import Pipeline, event
-from tests.virtual_time import wait_until
+from tests.support.fakes_projection import FakeProjection
+from tests.support.pipeline import Pipeline, event
+from tests.support.virtual_time import wait_until
 
 MOMENTS = ["checkpoints", "checkpoints done", "state", "state done"]
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from ingest.batch import Offset
-from tests.pipeline import Pipeline, event, no_event, now
-from tests.steps import away
-from tests.virtual_time import wait_until
+from tests.support.pipeline import Pipeline, event, no_event, now
+from tests.support.steps import away
+from tests.support.virtual_time import wait_until
 
 
 @pytest.mark.parametrize("step", ["checkpoints", "state", "publish", "apply", "poll"])

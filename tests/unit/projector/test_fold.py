@@ -14,7 +14,7 @@ from projector import keys
 from projector.activity_filter import COUNT_ALL, ActivityFilter
 from projector.calendar import BUCKET_SECONDS, Calendar
 from projector.fold import fold
-from tests.fakes_log import NOW
+from tests.support.fakes_log import NOW
 
 ZONES = ["UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"]
 FOR_EVER = 0

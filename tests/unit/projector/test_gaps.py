@@ -7,7 +7,7 @@ from ingest.batch import Offset, Partition
 from ingest.ports import Extent, Gap
 from projector.calendar import Calendar
 from projector.gaps import report
-from tests.fakes_log import NOW
+from tests.support.fakes_log import NOW
 
 GAP = Gap(
     partition=Partition("user-activity", 3),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.pseudonyms import KEY_MIN_CHARACTERS, Pseudonyms
-from tests.people import KEY, PSEUDONYMS
+from tests.support.people import KEY, PSEUDONYMS
 
 OTHERS = Pseudonyms(f"{KEY}!")
 WORKSPACE_IDS = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)

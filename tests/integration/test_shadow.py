@@ -1,0 +1,259 @@
+"""The scratch projection and the repair on a real Redis: what they find, and what they leave behind."""
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+from redis.asyncio import Redis
+
+from ingest.batch import Batch, Offset, Partition
+from ingest.errors import UnavailableError
+from ingest.events.event import Event
+from ingest.ports import Extent, LogState
+from projector import keys
+from projector.calendar import Calendar, bucket_of
+from projector.counted_users import record_forgotten
+from projector.deployment import Deployment
+from projector.projection import RedisProjection
+from projector.rebuild.erasure import erase
+from projector.rebuild.finding import Finding
+from projector.rebuild.repair import Repair
+from projector.rebuild.shadow import ShadowProjection
+from projector.redis import memory_guard as room
+from tests.support.people import PEOPLE, PSEUDONYMS
+
+PARTITION = Partition("t", 0)
+NOW = datetime.now(UTC)
+"""Redis' own clock is the real one, and lets keys expire by it."""
+DAY = keys.Counter("acme", NOW.date())
+BUCKET = keys.Counter("acme", bucket_of(NOW))
+DAY_KEY = keys.FIRST.day("acme", NOW.date())
+BUCKET_KEY = keys.FIRST.bucket("acme", bucket_of(NOW))
+FOR_EVER = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
+
+
+def now() -> datetime:
+    return NOW
+
+
+def batch_of(users: Iterable[int], *, start: int = 0, end: int = 9) -> Batch:
+    events = [Event("acme", NOW, "message", f"user-{number}") for number in users]
+    return Batch(partition=PARTITION, start=Offset(start), end=Offset(end), events=events)
+
+
+async def count(redis: Redis, batch: Batch, calendar: Calendar = FOR_EVER) -> None:
+    """Count a batch into the live counters of a Redis that holds nothing yet."""
+    deployment = Deployment(topic="t", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
+    projection = RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=now)
+    await projection.begin(LogState("id", {PARTITION: Extent(batch.start, batch.end)}))
+    assert await projection.apply(batch) == batch.end
+
+
+async def begun(redis: Redis, calendar: Calendar = FOR_EVER) -> ShadowProjection:
+    shadow = ShadowProjection(redis, calendar, PEOPLE, clock=now)
+    await shadow.begin({PARTITION: Offset(0)})
+    return shadow
+
+
+async def found_by(shadow: ShadowProjection) -> set[Finding]:
+    found = [finding async for finding in shadow.compare()]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+@pytest.mark.parametrize("users", [1, 300, 5_000])
+async def test_the_same_events_in_another_order_and_other_batches_are_whole(
+    redis_client: Redis, users: int
+) -> None:
+    """Also where one of the two became dense on another way."""
+    numbers = list(range(users))
+    await count(redis_client, batch_of(numbers))
+    random.Random(7).shuffle(numbers)
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(numbers[: users // 3], end=4))
+    await shadow.apply(batch_of(numbers, start=4))
+    assert await found_by(shadow) == set()
+
+
+@pytest.mark.parametrize(("counted", "users"), [(1, 2), (200, 300), (300, 5_000), (4_900, 5_000)])
+async def test_who_is_missing_is_found_whatever_the_form_of_the_counter(
+    redis_client: Redis, counted: int, users: int
+) -> None:
+    await count(redis_client, batch_of(range(counted)))
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(users)))
+    assert await found_by(shadow) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
+
+
+@pytest.mark.parametrize(("counted", "users"), [(2, 1), (5_000, 200), (5_000, 4_900)])
+async def test_who_came_since_is_surplus(redis_client: Redis, counted: int, users: int) -> None:
+    await count(redis_client, batch_of(range(counted)))
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(users)))
+    assert await found_by(shadow) == {Finding(DAY, "surplus"), Finding(BUCKET, "surplus")}
+
+
+async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
+    await count(redis_client, batch_of(range(9)))
+    await redis_client.delete(DAY_KEY)
+    await redis_client.set(BUCKET_KEY, "no counter")
+    others = {day: keys.Counter("acme", date(2021, 3, day)) for day in (1, 2, 3)}
+    await redis_client.rpush(keys.FIRST.day("acme", date(2021, 3, 1)), "x")
+    await redis_client.set(keys.FIRST.day("acme", date(2021, 3, 2)), "no counter")
+    await redis_client.pfadd(keys.FIRST.day("acme", date(2021, 3, 3)), "x")
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(9)))
+    assert await found_by(shadow) == {
+        Finding(DAY, "missing"),
+        Finding(BUCKET, "not-a-counter"),
+        Finding(others[1], "not-a-counter"),
+        Finding(others[2], "not-a-counter"),
+        Finding(others[3], "surplus"),
+    }
+
+
+async def test_more_counters_than_a_page_are_all_looked_at(redis_client: Redis) -> None:
+    days = [date(2021, 1, 1) + timedelta(days=each) for each in range(500)]
+    for day in days:
+        await redis_client.pfadd(keys.FIRST.day("acme", day), "x")
+    assert {finding.counter.period for finding in await found_by(await begun(redis_client))} == set(days)
+
+
+async def test_a_counter_whose_time_ran_out_meanwhile_is_not_missing(redis_client: Redis) -> None:
+    clock = NOW
+    calendar = Calendar(time_zone=ZoneInfo("UTC"), retention_days=1, bucket_retention_days=1)
+    shadow = ShadowProjection(redis_client, calendar, PEOPLE, clock=lambda: clock)
+    await shadow.begin({PARTITION: Offset(0)})
+    await shadow.apply(batch_of([1]))
+    assert await found_by(shadow) == {Finding(DAY, "missing"), Finding(BUCKET, "missing")}
+    clock = NOW + timedelta(days=3)
+    assert await found_by(shadow) == set()
+
+
+async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) -> None:
+    await count(redis_client, batch_of(range(9)))
+    before = set(await redis_client.keys())
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(20)))
+    assert await found_by(shadow) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
+    added = {key for key in await redis_client.keys(keys.shadow("*").every) if key not in before}
+    assert len(added) == 3
+    assert all([await redis_client.expiretime(cast("str", key)) > NOW.timestamp() for key in added])
+    await shadow.remove()
+    assert set(await redis_client.keys()) == before
+
+
+async def test_two_scratches_do_not_meet(redis_client: Redis) -> None:
+    await count(redis_client, batch_of(range(9)))
+    one, other = await begun(redis_client), await begun(redis_client)
+    await one.apply(batch_of(range(9)))
+    await other.apply(batch_of(range(20)))
+    assert await found_by(one) == set()
+    await one.remove()
+    assert await found_by(other) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
+
+
+async def test_a_redis_that_forgot_the_scratch_finds_nothing_whole(redis_client: Redis) -> None:
+    shadow = await begun(redis_client)
+    await shadow.apply(batch_of(range(9)))
+    await redis_client.flushdb()
+    with pytest.raises(UnavailableError, match="start again"):
+        await found_by(shadow)
+    with pytest.raises(UnavailableError, match="start again"):
+        await shadow.apply(batch_of(range(9), start=9, end=12))
+
+
+async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow = await begun(redis_client)
+    monkeypatch.setattr(room, "FULLEST", 1e-6)
+    limit = (await redis_client.config_get("maxmemory"))["maxmemory"] or "0"
+    await redis_client.config_set("maxmemory", "1gb")
+    try:
+        with pytest.raises(UnavailableError, match="maxmemory"):
+            await shadow.apply(batch_of(range(9)))
+    finally:
+        await redis_client.config_set("maxmemory", limit)
+
+
+async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -> None:
+    """Byte for byte: nothing has asked for a count, so that none is cached."""
+    await count(redis_client, batch_of(range(5_000)))
+    clean = {key: await redis_client.get(key) for key in (DAY_KEY, BUCKET_KEY)}
+    checkpoint = await redis_client.dump(keys.FIRST.checkpoints)
+    await redis_client.delete(*clean)
+    await redis_client.pfadd(BUCKET_KEY, *PSEUDONYMS.of("acme", (f"user-{number}" for number in range(100))))
+    repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
+    batch = batch_of(range(5_000))
+    assert await repair.add(batch.events) == [Finding(DAY, "missing"), Finding(BUCKET, "incomplete")]
+    assert await repair.add(batch.events) == []
+    assert {key: await redis_client.get(key) for key in clean} == clean
+    assert await redis_client.dump(keys.FIRST.checkpoints) == checkpoint
+
+
+class Interrupted(Redis):
+    """Has something happen in Redis right before the first script runs."""
+
+    @classmethod
+    def of(cls, url: str) -> "Interrupted":
+        client = cls.from_url(url)
+        assert isinstance(client, cls)
+        return client
+
+    def interrupt(self, happening: Callable[[], Awaitable[object]]) -> None:
+        self._happening: Callable[[], Awaitable[object]] | None = happening
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's signature
+        if args[0] == "EVALSHA" and self._happening is not None:
+            happening, self._happening = self._happening, None
+            await happening()
+        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+async def test_a_repair_brings_nobody_back_who_is_forgotten_meanwhile(
+    redis_client: Redis, redis_url: str
+) -> None:
+    await count(redis_client, batch_of(range(3)))
+    (pseudonym,) = PSEUDONYMS.of("acme", ["user-1"])
+
+    async def forget() -> None:
+        await record_forgotten(redis_client, pseudonym, workspace_id="acme")
+        assert (await erase(redis_client, pseudonym, workspace_id="acme")).removed == 2
+
+    client = Interrupted.of(redis_url)
+    async with client:
+        client.interrupt(forget)
+        repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
+        assert await repair.add(batch_of(range(4)).events) == [
+            Finding(DAY, "incomplete"),
+            Finding(BUCKET, "incomplete"),
+        ]
+    expected = {each.encode() for each in PSEUDONYMS.of("acme", ["user-0", "user-2", "user-3"])}
+    assert await redis_client.smembers(DAY_KEY) == await redis_client.smembers(BUCKET_KEY) == expected
+
+
+async def test_a_repair_adds_to_the_generation_that_went_live_meanwhile(
+    redis_client: Redis, redis_url: str
+) -> None:
+    await count(redis_client, batch_of(range(3)))
+    client = Interrupted.of(redis_url)
+    async with client:
+        client.interrupt(lambda: redis_client.hset(keys.DEPLOYMENT, "generation", "1"))
+        repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
+        assert await repair.add(batch_of([7]).events) == [Finding(DAY, "missing"), Finding(BUCKET, "missing")]
+    assert await redis_client.scard(DAY_KEY) == 3
+    assert await redis_client.scard(keys.generation(1).day("acme", NOW.date())) == 1
+
+
+async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:
+    await redis_client.rpush(DAY_KEY, "x")
+    repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
+    assert await repair.add(batch_of([1]).events) == [
+        Finding(DAY, "not-a-counter"),
+        Finding(BUCKET, "missing"),
+    ]
+    assert await redis_client.lrange(DAY_KEY, 0, -1) == [b"x"]
