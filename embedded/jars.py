@@ -76,8 +76,13 @@ class JarStore:
     @classmethod
     def of_user(cls) -> Self:
         """Take the user's cache folder, and the mirrors that the user has named to `jgo`, if any."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+        try:
+            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+        except (RuntimeError, PermissionError) as error:  # no home folder, or that of another user
+            raise OperatorError(
+                f"The home folder can't be used: {error}. Set HOME to a folder of this user."
+            ) from error
         folder = cache / "headcount" / f"kafka-{KAFKA_VERSION}"
         return cls(folder, repositories=repositories, jars=read_locked_jars())
 
@@ -86,8 +91,8 @@ class JarStore:
 
         Raises `OperatorError` when they can't be had.
         """
-        if self._missing():
-            with refusing_system_errors(self._folder):
+        with refusing_system_errors(self._folder, setting="XDG_CACHE_HOME"):
+            if self._missing():
                 self._folder.mkdir(parents=True, exist_ok=True)
                 async with self._alone(announce):
                     await self._download(self._missing(), announce)

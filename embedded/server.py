@@ -1,26 +1,23 @@
 """A server as a child process: its start, its end, and nothing of it left behind."""
 
 import re
-import shutil
 import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import psutil
 import structlog
 
 from embedded.claim import Claim
-from embedded.refusals import DISK_FULL, full, refusing_system_errors
+from embedded.refusals import DISK_FULL, full, is_full, refusing_system_errors
 from embedded.waiting import becomes_true
 from embedded.watchdog import Watchdog
 from ingest.errors import OperatorError
 
 _log = structlog.get_logger(__name__)
-
-_ROOM_BYTES: Final = 65536
 
 
 class EmbeddedServer(ABC):
@@ -165,7 +162,7 @@ class EmbeddedServer(ABC):
     def _death(self) -> OperatorError:
         lines = self._log_lines()
         # On a full disk the log may have had no room for the reason either.
-        if any(DISK_FULL in line for line in lines) or shutil.disk_usage(self.folder).free < _ROOM_BYTES:
+        if any(DISK_FULL in line for line in lines) or is_full(self.folder):
             return OperatorError(full(self.folder))
         telling = [line for line in lines if self._telling_line.search(line)] or lines or ["it wrote nothing"]
         return OperatorError(f"{self.name} ended while starting: {telling[-1]}. Its log: {self.log_path}")

@@ -1,12 +1,13 @@
 """The home folder: one Headcount at a time, and files that only their owner may read."""
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ingest.errors import OperatorError
 
@@ -14,8 +15,7 @@ from ingest.errors import OperatorError
 @contextmanager
 def occupied(home: Path) -> Iterator[Path]:
     """Make the folder where it is missing, and hold it; raises `OperatorError` if another Headcount does."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (home / "lock").open("a") as lock:
+    with _open_lock(home) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -23,6 +23,21 @@ def occupied(home: Path) -> Iterator[Path]:
                 f"Another Headcount is running in {home}. Stop it first, or set another HEADCOUNT_HOME."
             ) from error
         yield home
+
+
+def _open_lock(home: Path) -> IO[str]:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return (home / "lock").open("a")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OperatorError(
+                f"The disk that holds {home} is full. Free some room, then start again."
+            ) from error
+        raise OperatorError(
+            f"{error.filename or home}: {error.strerror}. "
+            f"The folder {home} must be one that this user can write to; HEADCOUNT_HOME chooses another."
+        ) from error
 
 
 def write_private(path: Path, document: Mapping[str, Any]) -> None:

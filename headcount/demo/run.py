@@ -35,9 +35,9 @@ RUN_FILE: Final = "run.json"
 
 async def run(config: Config, screen: Screen) -> None:
     """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
-    await check_port(config)  # now, and not when the servers are up
-    await check_ports(config)
-    with occupied(config.home) as home:
+    with occupied(config.home) as home:  # before the ports: another Headcount here has them too
+        await check_port(config)  # now, and not when the servers are up
+        await check_ports(config)
         (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
         screen.say("Starting Kafka and Valkey ...")
         async with embedded_servers(config, screen.say) as ours:

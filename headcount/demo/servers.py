@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from embedded.kafka import EmbeddedKafka
+from embedded.refusals import refuse_full_disk
 from embedded.valkey import EmbeddedValkey
 from headcount.demo.key_file import key_file, read_key
+from headcount.demo.running import running
 from headcount.wiring import Config
 
 STOP_SECONDS: Final = 4.0
@@ -19,17 +22,18 @@ async def embedded_servers(config: Config, announce: Callable[[str], None]) -> A
     """Start both servers, and yield the settings with their addresses and the home's key.
 
     The home folder must be occupied by this process. `announce` is told of a download. Raises `RefusedError`
-    with what stands against the start.
+    with what stands against the start, and also later, once the disk is full.
     """
     kafka = EmbeddedKafka(home=config.home, announce=announce)
     valkey = EmbeddedValkey(home=config.home)
-    try:
-        async with asyncio.TaskGroup() as starting:
-            starting.create_task(kafka.start())
-            starting.create_task(valkey.start())
-        yield _pointing_at(config, kafka, valkey)
-    finally:
-        await asyncio.gather(kafka.stop(STOP_SECONDS), valkey.stop(STOP_SECONDS))
+    async with running(partial(refuse_full_disk, config.home)):
+        try:
+            async with asyncio.TaskGroup() as starting:
+                starting.create_task(kafka.start())
+                starting.create_task(valkey.start())
+            yield _pointing_at(config, kafka, valkey)
+        finally:
+            await asyncio.gather(kafka.stop(STOP_SECONDS), valkey.stop(STOP_SECONDS))
 
 
 def _pointing_at(config: Config, kafka: EmbeddedKafka, valkey: EmbeddedValkey) -> Config:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from tests.e2e.programs import ROOT
 
-SAMPLE = ROOT / "headcount" / "replay" / "sample" / "week.tsv.gz"
+SAMPLE = ROOT / "headcount" / "ops" / "replay" / "sample" / "week.tsv.gz"
 LAST_DAY = date(2012, 10, 27)
 
 

@@ -27,8 +27,8 @@ START_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a newcomer gets of this project: what is committed, and nothing else."""
-    clone = tmp_path_factory.mktemp("newcomer") / "headcount"
+    """What a newcomer gets of this project: what is committed, and nothing else; in a folder of any name."""
+    clone = tmp_path_factory.mktemp("newcomer") / "Bücher und Hefte"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     return clone
 
@@ -63,9 +63,8 @@ class MakeRun:
         line = next(line for line in self.program.read().splitlines() if line.startswith("  export "))
         environ = dict(assignment.split("=", 1) for assignment in shlex.split(line)[1:])
         command = [str(self._clone / ".venv" / "bin" / "headcount"), *arguments]
-        done = subprocess.run(
-            command, env=plain_environ(**environ), cwd="/", capture_output=True, text=True, check=False
-        )
+        settings = plain_environ(**environ, LC_ALL="POSIX")
+        done = subprocess.run(command, env=settings, cwd="/", capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -85,7 +84,7 @@ def make_run(clone: Path, *, deadline_seconds: float) -> Iterator[MakeRun]:
     home.mkdir(exist_ok=True)
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     # An empty home, but for what was downloaded before: the registries are not what is tested.
-    environ = plain_environ(HOME=str(home), XDG_CACHE_HOME=cache, HTTP_PORT="0")
+    environ = plain_environ(HOME=str(home), XDG_CACHE_HOME=cache, HTTP_PORT="0", LC_ALL="POSIX")
     command = ["make", "run", f"PYTHON={sys.executable}"]
     with started(command, environ=environ, folder=clone, output=clone.parent / "make-run.out") as program:
         run = MakeRun(program, clone)

@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from headcount.demo.home import occupied
 from tests.e2e.programs import ROOT, Program, plain_environ, started
+from tests.faults.disks import may_mount, small_disk
 
 
 @pytest.fixture
@@ -43,6 +45,33 @@ def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
     (sentence,) = program.read().splitlines()
     assert sentence.startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 can't be listened on: ")
     assert not servers_of(home)
+
+
+def test_a_second_one_in_the_home_is_told_of_the_first_and_not_of_its_ports(home: Path) -> None:
+    with occupied(home), socket.create_server(("127.0.0.1", 0)) as listening:
+        with run(home, port=listening.getsockname()[1]) as program:
+            assert program.end(deadline_seconds=120) == 1
+        assert program.read() == (
+            f"headcount: Another Headcount is running in {home}. "
+            "Stop it first, or set another HEADCOUNT_HOME.\n"
+        )
+
+
+@pytest.mark.skipif(not may_mount(), reason="a small disk needs the right to mount; see test_embedded_server")
+def test_a_disk_that_fills_up_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1_000_000):
+        home = tmp_path / "disk" / "home"
+        with started(
+            [sys.executable, "-m", "headcount", "run"],
+            environ=plain_environ(HEADCOUNT_HOME=str(home)),
+            folder=ROOT,
+            output=tmp_path / "run.out",
+        ) as program:
+            assert program.end(deadline_seconds=120) == 1
+        assert program.read().splitlines()[-1] == (
+            f"headcount: The disk that holds {home} is full. Free some room, then start again."
+        )
+        assert not servers_of(home)
 
 
 def test_a_stop_while_the_servers_start_is_clean(home: Path) -> None:

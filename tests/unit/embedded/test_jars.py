@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from jgo.config import GlobalSettings
 
 from embedded.jars import KAFKA_VERSION, Jar, JarStore, read_locked_jars
 from embedded.ports import find_free_port
@@ -177,6 +178,32 @@ async def test_a_folder_that_cannot_be_made_is_refused(
     jars = [repository.publish("broker", b"broker")]
     with pytest.raises(OperatorError, match="must be one that this user can write to"):
         await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
+
+
+async def test_a_home_that_can_not_be_written_to_is_refused_with_the_setting_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.write_text("not a folder")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    match = f"^{home}/.cache/headcount/.* must be one that this user can write to; XDG_CACHE_HOME chooses"
+    with pytest.raises(OperatorError, match=match):
+        await JarStore.of_user().fetch(announce=print)
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), RuntimeError("Could not determine home directory.")]
+)
+def test_a_home_that_is_another_users_or_none_is_refused(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> GlobalSettings:
+        raise error
+
+    monkeypatch.setattr(GlobalSettings, "load", load)
+    with pytest.raises(OperatorError, match=r"^The home folder can't be used: .* Set HOME to a folder"):
+        JarStore.of_user()
 
 
 def test_the_lock_names_kafka_and_every_jar_once() -> None:

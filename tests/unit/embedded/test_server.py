@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,11 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from embedded import refusals
 from embedded.ports import find_free_port, settle_port
-from embedded.refusals import refusing_system_errors
+from embedded.refusals import refuse_full_disk, refusing_system_errors
 from embedded.server import EmbeddedServer
 from ingest.errors import OperatorError
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_until, within
 
 LISTEN = "import socket, sys; server = socket.create_server(('127.0.0.1', int(sys.argv[1]))); server.accept()"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {LISTEN}"
@@ -285,10 +287,35 @@ async def test_a_server_that_does_not_serve_in_time_is_refused_and_ended(server:
 async def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("not a folder")
-    with pytest.raises(OperatorError, match=rf"^{home}.* must be one that this user can write to"):
+    with pytest.raises(
+        OperatorError, match=rf"^{home}.* must be one that this user can write to; HEADCOUNT_HOME chooses"
+    ):
         await Script(home, LISTEN).start()
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="is full"), refusing_system_errors(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_disk_that_fills_up_ends_what_runs_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "_LOOK_SECONDS", 0.001)
+    stopping = asyncio.Event()
+    looking = asyncio.create_task(refuse_full_disk(tmp_path, stopping))
+    await asyncio.sleep(0)
+    assert not looking.done()
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    with pytest.raises(OperatorError, match=rf"^The disk that holds {tmp_path} is full\. Free some room"):
+        async with within(10):
+            await looking
+
+
+async def test_the_look_at_the_disk_ends_with_what_runs_on_it(tmp_path: Path) -> None:
+    stopping = asyncio.Event()
+    looking = asyncio.create_task(refuse_full_disk(tmp_path, stopping))
+    stopping.set()
+    async with within(10):
+        await looking

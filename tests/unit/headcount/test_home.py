@@ -1,5 +1,7 @@
 """The home folder: one Headcount at a time, and files for its owner only."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,25 @@ def test_a_second_headcount_is_refused_and_one_after_the_first_is_not(tmp_path: 
         )
         assert f"Another Headcount is running in {tmp_path}." in second.stderr
     subprocess.run([sys.executable, "-c", OCCUPY, str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("inside", ["", "home"])
+def test_a_folder_that_can_not_be_had_is_refused_with_the_setting(inside: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    home = file / inside
+    match = f"^{home}: .* must be one that this user can write to; HEADCOUNT_HOME chooses another"
+    with pytest.raises(OperatorError, match=match), occupied(home):
+        pass
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OperatorError, match=f"^The disk that holds {tmp_path} is full"), occupied(tmp_path):
+        pass
 
 
 def test_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
