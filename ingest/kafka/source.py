@@ -12,6 +12,7 @@ from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.aiokafka_patches import install_plain_records
 from ingest.kafka.decompression import install_bounded_decompression
+from ingest.kafka.metadata_requests import disallow_topic_creation
 from ingest.kafka.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
 from ingest.kafka.shutdown import close_within, consume_exception
 from ingest.kafka.topic_metadata import read_topic
@@ -30,6 +31,7 @@ class KafkaSource:
     def __init__(self, topic: str, group_id: str, options: Mapping[str, Any]) -> None:
         install_bounded_decompression()  # of every consumer there is: aiokafka knows no other way
         install_plain_records()
+        disallow_topic_creation()
         self._topic = topic
         self._group_id = group_id
         self._options = options
