@@ -16,6 +16,7 @@ from headcount.cli import (
     rebuild,
     replay,
     serving,
+    settings,
     skip,
     status,
     tokens,
@@ -26,7 +27,8 @@ from headcount.cli.terminal import outlive_terminal
 app = typer.Typer(
     name="headcount",
     help="Live counts of the distinct people active in a chat workspace, from a Kafka log into Redis.",
-    epilog="Settings are environment variables like KAFKA_BOOTSTRAP_SERVERS: docs/reference/settings.md.",
+    epilog="Settings are environment variables like KAFKA_BOOTSTRAP_SERVERS: docs/reference/settings.md "
+    "describes them, `headcount settings` shows their values.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -40,6 +42,7 @@ app.command()(serving.api)
 app.command()(replay.replay)
 app.command()(status.status)
 app.command()(doctor.doctor)
+app.command()(settings.settings)
 app.command()(audit.audit)
 app.command()(verify.verify)
 app.command()(rebuild.rebuild)

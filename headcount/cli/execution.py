@@ -35,7 +35,7 @@ _SURROUNDINGS: Final = frozenset(
 
 def ask(work: Work[T]) -> T:
     """Run a short command: only its own answer or sentence is shown, not what the libraries log."""
-    with _sentences():
+    with sentences():
         config = load_config(os.environ)
         configure_logging(config.telemetry.log_level, config.telemetry.log_format, libraries="critical")
         tune_gc()  # whatever the command, it may read a whole log
@@ -44,7 +44,7 @@ def ask(work: Work[T]) -> T:
 
 def serve(work: Work[None]) -> None:
     """Run a part that goes on until it is stopped, and logs each change of its state."""
-    with _sentences():
+    with sentences():
         config = load_config(os.environ)
         configure_logging(config.telemetry.log_level, config.telemetry.log_format)
         leave_out_start()
@@ -53,7 +53,7 @@ def serve(work: Work[None]) -> None:
 
 def host(work: Work[None]) -> None:
     """Run a command that speaks to a person itself: it logs warnings only, unless a level is set."""
-    with _sentences():
+    with sentences():
         config = load_config(os.environ)
         if config.telemetry.is_log_level_set:
             configure_logging(config.telemetry.log_level, config.telemetry.log_format)
@@ -92,7 +92,8 @@ def _with_advice(sentence: str, cause: BaseException | None) -> str:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
+    """Exit with `FAILED` and a sentence on stderr for an error that an operator can do something about."""
     try:
         yield
     except KeyboardInterrupt as error:

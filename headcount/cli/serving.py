@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -18,12 +19,14 @@ from headcount.demo.home import occupied
 from headcount.demo.key_file import key_file
 from headcount.demo.screen import Screen
 from headcount.gc_tuning import tune_gc
-from headcount.settings import MOST_PROCESSES
+from headcount.settings import MOST_PROCESSES, unknown_settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
 from headcount.telemetry.api_port import api_port
 from headcount.telemetry.worker_port import serve_measured_worker
 from headcount.wiring import Config
 from ingest.errors import OperatorError
+
+log = structlog.get_logger(__name__)
 
 
 def run() -> None:
@@ -81,6 +84,7 @@ def api(
 
 
 async def _run(config: Config) -> None:
+    _warn_of_unknown_settings()
     with _embedded():
         from headcount.demo.run import run as run_everything  # noqa: PLC0415 - see _embedded
     screen = Screen(Console())
@@ -100,6 +104,7 @@ def _embedded() -> Iterator[None]:
 
 
 async def _hold_servers(config: Config, show: Callable[[Mapping[str, str]], None]) -> None:
+    _warn_of_unknown_settings()
     with _embedded():
         from headcount.demo.servers import embedded_servers  # noqa: PLC0415 - see _embedded
     with occupied(config.home):
@@ -123,12 +128,19 @@ def _print_lines(addresses: Mapping[str, str]) -> None:
         typer.echo(f"{name.upper()}={address}")
 
 
+def _warn_of_unknown_settings() -> None:
+    for unknown in unknown_settings(os.environ):
+        log.warning("unknown setting has no effect", name=unknown.name, meant=unknown.meant)
+
+
 async def _worker(config: Config) -> None:
+    _warn_of_unknown_settings()
     async with stopped_by_signals() as stopping:
         await serve_measured_worker(config, stopping)
 
 
 async def _api(processes: int | None, config: Config) -> None:
+    _warn_of_unknown_settings()
     count = processes or config.http.processes
     async with stopped_by_signals() as stopping:
         if count == 1:

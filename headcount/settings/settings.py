@@ -15,7 +15,7 @@ from headcount.settings.observation import ObservationSettings
 from headcount.settings.redis import RedisSettings
 from ingest.errors import OperatorError
 
-_SECRETS: Final = frozenset(
+SECRETS: Final = frozenset(
     {"kafka_sasl_password", "kafka_ssl_key_password", "redis_url", "redis_password", "user_id_hash_key"}
 )
 
@@ -49,7 +49,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     Raises `OperatorError` with one sentence for each wrong value, and no secret in any.
     """
     given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
-    given |= read_secrets(environ, _SECRETS)
+    given |= read_secrets(environ, SECRETS)
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
@@ -63,5 +63,5 @@ def _sentence(given: Mapping[str, str], problem: Mapping[str, Any]) -> str:
     if not problem["loc"]:
         return f"{problem['msg']}."
     name = str(problem["loc"][0])
-    shown = "not usable" if name in _SECRETS else repr(given[name])
+    shown = "not usable" if name in SECRETS else repr(given[name])
     return f"{name.upper()} is {shown}; wanted is {Settings.model_fields[name].description}."
