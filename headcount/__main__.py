@@ -1,5 +1,19 @@
-"""`python -m headcount`: the command line."""
+"""The `headcount` command: it imports the command line, which takes a second, and runs it."""
 
-from headcount.cli import main
+import sys
 
-main()
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it without a traceback, also while it is still being imported."""
+    try:
+        from headcount.cli import main as run  # noqa: PLC0415 - within the try
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -105,7 +105,7 @@ async def test_an_ignored_hangup_stays_ignored(home: Path) -> None:
         terminal.process.send_signal(signal.SIGHUP)
         terminal.close()
         with pytest.raises(subprocess.TimeoutExpired):
-            terminal.process.wait(1)
+            terminal.process.wait(scaled(1))
         assert servers_of(home)
         terminal.process.terminate()
         assert terminal.ends_with() == 0

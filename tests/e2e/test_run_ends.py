@@ -1,7 +1,9 @@
 """How `headcount run` ends where it can't start, or is stopped while it does: with nothing left behind."""
 
 import socket
+import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,29 @@ def servers_of(home: Path) -> list[psutil.Process]:
         for process in psutil.process_iter(["cwd"])
         if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(home)
     ]
+
+
+INTERRUPT_AN_IMPORT = """
+import runpy, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupt(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "headcount.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("headcount", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_the_command_is_being_imported_prints_no_traceback() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"headcount": "headcount.__main__:main"}  # it is what is run here as a module
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPT_AN_IMPORT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
