@@ -18,7 +18,9 @@ def _read_networks(text: object) -> object:
 class HttpSettings(BaseModel):
     """The settings of the API's server."""
 
-    http_host: str = Field(default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one")
+    http_host: str = Field(
+        default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every IPv4 one, :: every one"
+    )
     http_port: int = Field(
         default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
     )

@@ -20,7 +20,7 @@ class ObservationSettings(BaseModel):
     """The settings for whoever watches over a process."""
 
     metrics_host: str = Field(
-        default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every one"
+        default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every IPv4 one, :: every one"
     )
     worker_metrics_port: Annotated[MetricsPort, BeforeValidator(_read_off)] = Field(
         default=9464, description="a port, 0 to 65535; 0 takes a free one, off none"

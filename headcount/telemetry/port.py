@@ -1,6 +1,5 @@
 """A port for whoever watches over a process, apart from the one that its clients use."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ import structlog
 from aiohttp import web
 
 from headcount.wiring import Config
+from httpd.listener import Names, bound, url_of
 from httpd.server_log import server_logger
-from ingest.errors import OperatorError
 
 SHUTDOWN_SECONDS: Final = 1
 
@@ -53,22 +52,12 @@ async def open_port(port: Port, app: web.Application) -> AsyncIterator[str]:
     Raises `OperatorError` if the port can't be had.
     """
     runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await _bind(web.TCPSite(runner, port.host, port.number), port)
-        host, number = runner.addresses[0][:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
-        yield url
-    finally:
-        await runner.cleanup()
-
-
-async def _bind(site: web.TCPSite, port: Port) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        cause = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise OperatorError(
-            f"{port.setting} {port.number} on {port.host} can't be listened on: {cause}. "
-            f"Free it, or set {port.setting} to another one, or to off."
-        ) from error
+    names = Names(host="METRICS_HOST", port=port.setting, alternative=", or to off")
+    async with bound(port.host, port.number, names) as sockets:
+        await runner.setup()
+        try:
+            for listening in sockets:
+                await web.SockSite(runner, listening).start()
+            yield url_of(sockets[0])
+        finally:
+            await runner.cleanup()  # before the sockets are closed: it has the event loop look at them

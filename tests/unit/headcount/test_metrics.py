@@ -138,6 +138,12 @@ async def test_a_taken_port_is_a_sentence() -> None:
             await check_ports(taken)
 
 
+async def test_a_wrong_host_is_not_blamed_on_the_port() -> None:
+    wrong = configure(Settings(metrics_host="192.0.2.1", worker_metrics_port=0, api_metrics_port=None))
+    with pytest.raises(OperatorError, match=r"^METRICS_HOST 192\.0\.2\.1 is no address of this machine: "):
+        await check_ports(wrong)
+
+
 async def test_worker_and_api_can_be_on_one_machine() -> None:
     defaults = configure(Settings())
     assert (
