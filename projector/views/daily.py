@@ -80,12 +80,17 @@ class RedisView:
     """Implements `View` with one script call a question: counts and as-of are of one moment.
 
     `time_zone` is the one whose days are asked for. The counters may be replaced while the view is in use.
+
+    It never answers as of an earlier instant than before: a Redis that was put back to an older copy may hold
+    people who were forgotten since, until a worker has restored the list of them.
     """
 
     def __init__(self, redis: Redis, *, time_zone: str = "UTC") -> None:
         self._redis = redis
         self._time_zone = time_zone
         self._generation: int | None = None
+        self._newest = datetime.min.replace(tzinfo=UTC)
+        """The latest as-of that was read."""
         self._is_waiting = False
         self._window = redis.register_script(scripts.source(scripts.WINDOW))
 
@@ -96,6 +101,7 @@ class RedisView:
         return (await self._read("", ())).as_of
 
     async def _read(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
+        newest = self._newest  # before the question: a later one may be answered first
         try:
             reply = await self._ask(workspace_id, days)
         except RedisError as error:
@@ -105,6 +111,10 @@ class RedisView:
         if reply.partitions == 0 or len(reply.instants) < reply.partitions:
             raise CatchingUpError("the projection does not hold the whole log yet")
         instant = datetime.fromtimestamp(min(reply.instants) / 1000, UTC)
+        # One ahead of the clock is that of a Redis whose clock was wrong, and says nothing of older copies.
+        if instant < newest <= datetime.now(UTC):
+            raise CatchingUpError("Redis was put back to an older state than was answered from before")
+        self._newest = max(self._newest, instant)
         return DailyCounts(reply.users, instant, ESTIMATE_STANDARD_ERROR if reply.estimates else 0.0)
 
     async def _ask(self, workspace_id: str, days: Sequence[date]) -> Reply | None:

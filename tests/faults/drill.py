@@ -70,7 +70,8 @@ class Drill:
         plant = self.plant
         await wait_until(self._has_no_lag, deadline_seconds=30, message="the lag was 0")
         async with plant.redis() as redis, Redis.from_url(plant.yardstick.url) as yardstick:
-            return await Oracle(plant.config(), redis, yardstick, gone=plant.gone).judge()
+            oracle = Oracle(plant.config(), redis, yardstick, gone=plant.gone, forgotten=plant.forgotten)
+            return await oracle.judge()
 
     async def _has_no_lag(self) -> bool:
         return (await read_status(self.plant.config())).lag == 0

@@ -1,7 +1,7 @@
 """The oracle: a clean projection of the same log, and whether the plant's counters are equal to it."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -41,6 +41,7 @@ class Oracle:
     """Judges the counters in `redis` by the log that the settings name; `yardstick` is emptied for that.
 
     `gone` are records that were counted and that the log has lost since, by the number of their partition.
+    `forgotten` are people who are in no counter, as `workspace_id:pseudonym`.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class Oracle:
         yardstick: Redis,
         *,
         gone: Mapping[int, Sequence[Any]] = MappingProxyType({}),
+        forgotten: Collection[str] = (),
     ) -> None:
         self._gone = gone
+        self._forgotten = forgotten
         self._config = config
         self._redis = redis
         self._yardstick = yardstick
@@ -75,7 +78,7 @@ class Oracle:
         projection = RedisProjection(
             self._yardstick,
             calendar(self._config),
-            counted_users(self._config),
+            counted_users(self._config).without(self._forgotten, revision=0),
             deployment=deployment(self._config),
             clock=utc_now,
         )

@@ -44,6 +44,8 @@ class Plant:
         self.topic = ""
         self.gone: defaultdict[int, list[Any]] = defaultdict(list)
         """Records that were counted and that a partition has lost since: a fault's to fill."""
+        self.forgotten: set[str] = set()
+        """Who is not to be counted, as `workspace_id:pseudonym`: a fault's to fill."""
         self._secrets: dict[str, tuple[Token, str]] = {}
         self._spare: list[EmbeddedValkey] = []
         self._numbers = itertools.count(1)
@@ -62,6 +64,7 @@ class Plant:
             process.kill()
         await self.flush()
         self.gone.clear()
+        self.forgotten.clear()
         await self._open()
 
     async def close(self) -> None:

@@ -6,9 +6,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from embedded import EmbeddedValkey
+from headcount.ops.rebuild.forgetting import forget
+from headcount.wiring import utc_now
+from projector import keys
+from tests.faults.activity import Draft, event
 from tests.faults.drill import Drill
+from tests.faults.exercise import Exercise
+from tests.faults.plant import Plant
+from tests.support.people import PSEUDONYMS, count
 
 CUT_BYTES = 4_000
+PEOPLE = 47
+"""Who is counted in the workspace that has one person more, who is to be forgotten."""
 
 
 async def test_redis_is_flushed(drill: Drill) -> None:
@@ -64,6 +73,60 @@ async def test_the_aof_lost_its_tail(drill: Drill) -> None:
         with journal.open("rb+") as file:
             file.truncate(journal.stat().st_size - CUT_BYTES)
         await valkey.start()
+
+
+async def test_redis_is_flushed_after_a_person_was_forgotten(drill: Drill) -> None:
+    """Of 48 people 47 are left, and no answer ever has 48 again."""
+    async with drill("FLUSHALL after `forget`", "a person forgotten, FLUSHALL, tokens put back") as exercise:
+        workspace = await _count_people(exercise, "flushed")
+        await _forget_one(exercise, workspace)
+        await exercise.plant.flush()
+        await exercise.watcher.says("503 tokens-unavailable")
+        await exercise.plant.keep_tokens()
+
+
+async def test_an_aof_from_before_a_person_was_forgotten_is_put_back(drill: Drill) -> None:
+    async with drill("AOF of before a `forget`", "a copy restored that holds the person") as exercise:
+        plant = exercise.plant
+        workspace = await _count_people(exercise, "restored")
+        folder = plant.valkey.data_folder
+        copy = folder.with_name("copy")
+        async with _stopped(plant.valkey):
+            shutil.copytree(folder, copy)
+        await exercise.watcher.says("200")
+        await _forget_one(exercise, workspace)
+        await exercise.flows(records=300)
+        await exercise.watcher.sees(utc_now())
+        async with _stopped(plant.valkey):
+            shutil.rmtree(folder)
+            copy.rename(folder)
+
+
+async def _count_people(exercise: Exercise, name: str) -> str:
+    """Have one person more counted than the load knows of, in a workspace that nobody asks for yet."""
+    workspace, instant = f"{exercise.load.big}-{name}", utc_now()
+    await exercise.plant.admit([workspace])
+    for number in range(PEOPLE):
+        await exercise.load.publish(event(workspace, f"person-{number}", instant))
+    await exercise.load.publish(Draft(event(workspace, "forgotten", instant).value))
+    await exercise.watcher.sees(utc_now())
+    assert await _users(exercise.plant, workspace) == PEOPLE + 1
+    return workspace
+
+
+async def _forget_one(exercise: Exercise, workspace: str) -> None:
+    """Forget the one; from now on every answer must have exactly the others."""
+    plant = exercise.plant
+    forgotten = await forget(plant.config(), workspace, "forgotten")
+    assert forgotten.removed == 2
+    plant.forgotten.update(f"{workspace}:{each}" for each in PSEUDONYMS.of(workspace, ["forgotten"]))
+    assert await _users(plant, workspace) == PEOPLE
+    exercise.watcher.watch(workspace)
+
+
+async def _users(plant: Plant, workspace: str) -> int:
+    async with plant.redis() as redis:
+        return await count(redis, keys.FIRST.day(workspace, utc_now().date()))
 
 
 @asynccontextmanager

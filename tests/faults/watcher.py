@@ -64,6 +64,10 @@ class Watcher:
         """How long the slowest answer took, in seconds."""
         return max((answer.seconds for answer in self.answers), default=0.0)
 
+    def watch(self, workspace: str) -> None:
+        """Ask for one more workspace from now on."""
+        self._workspaces = cycle([workspace, *self._load.workspaces])
+
     async def start(self) -> None:
         """Ask from now on."""
         self._task = asyncio.create_task(self._run())

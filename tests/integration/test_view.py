@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -63,6 +63,36 @@ async def test_a_window_has_a_count_for_each_day_and_0_for_a_day_without_anybody
     await catch_up_with_all(projection)
     assert await view.daily_counts("acme", WINDOW) == DailyCounts([2, 1, 0, 0, 0, 0, 0, 0], NOW, 0.0)
     assert (await view.daily_counts("acme", WINDOW[::-1])).users == [0, 0, 0, 0, 0, 0, 1, 2]
+
+
+async def test_no_answer_is_as_of_an_earlier_instant_than_one_before(
+    projection: RedisProjection, view: RedisView, redis_client: Redis
+) -> None:
+    """A Redis that was put back to an older copy may hold people who were forgotten since."""
+    await catch_up_with_all(projection)
+    older = await redis_client.dump(keys.FIRST.as_of)
+    assert older is not None
+    for partition in PARTITIONS:
+        await catch_up(projection, partition, NOW + timedelta(seconds=1))
+    assert await view.as_of() == NOW + timedelta(seconds=1)
+    await redis_client.restore(keys.FIRST.as_of, 0, older, replace=True)
+    for _ in range(2):
+        with pytest.raises(CatchingUpError, match="older state"):
+            await view.daily_counts("acme", WINDOW)
+    for partition in PARTITIONS:
+        await catch_up(projection, partition, NOW + timedelta(seconds=1))
+    assert (await view.daily_counts("acme", WINDOW)).users[0] == 2
+
+
+async def test_an_as_of_ahead_of_the_clock_is_no_measure(
+    projection: RedisProjection, view: RedisView, redis_client: Redis
+) -> None:
+    for partition in PARTITIONS:
+        await catch_up(projection, partition, datetime.now(UTC) + timedelta(hours=1))
+    await view.as_of()
+    await redis_client.delete(keys.FIRST.as_of)
+    await catch_up_with_all(projection)
+    assert await view.as_of() == NOW
 
 
 async def test_a_workspace_sees_nobody_elses(projection: RedisProjection, view: RedisView) -> None:
