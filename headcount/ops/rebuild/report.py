@@ -82,9 +82,10 @@ def day_of(counter: Counter, calendar: Calendar) -> date:
 def refuse_loss(report: Report) -> None:
     """Raise `OperatorError` where the switch would lose counts."""
     if report.losses:
+        options = "".join(f" --change {change.setting}" for change in changes_of_settings(report.changes))
         raise OperatorError(
             f"{' '.join(report.losses)} Nothing was replaced. To replace the counters all the same: "
-            "headcount rebuild --yes, which goes on from here. To discard what was counted: "
+            f"headcount rebuild --yes{options}, which goes on from here. To discard what was counted: "
             "headcount rebuild --dry-run"
         )
 

@@ -80,6 +80,8 @@ def test_with_another_meaning_only_a_log_that_lost_something_loses_counts() -> N
     assert report_of(*findings, changes=(NEW_ZONE,)).losses == []
     report = report_of(*findings, changes=(NEW_ZONE,), lost_until=TODAY - timedelta(days=1))
     assert report.lost_days == [date(2026, 3, 2), date(2026, 3, 3)]
+    with pytest.raises(OperatorError, match="headcount rebuild --yes --change TIME_ZONE, which goes on"):
+        refuse_loss(report)
 
 
 def test_what_a_shorter_retention_ends_is_not_lost() -> None:
