@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Final, TypeAlias
 
 from ingest.batch import Partition
 from ingest.events.cloudevents import decode_with_headers
 from ingest.events.event import Event, NotAnEventError, are_events, decode_all
+from ingest.events.instant import instant_of
 from ingest.ports import DeadLetter, Record
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -100,7 +101,7 @@ def horizon(record: Record, now: datetime) -> datetime:
     of the log, and no worker's clock matters. A producer's stamp is not believed: there `now` is the clock.
     """
     if _is_stamped_by_broker(record):
-        return datetime.fromtimestamp(record.timestamp / 1000, UTC) + FUTURE_TOLERANCE
+        return instant_of(record.timestamp) + FUTURE_TOLERANCE
     return now + FUTURE_TOLERANCE
 
 
@@ -114,7 +115,7 @@ def _earliest_horizon(records: Sequence[Record], now: datetime) -> datetime:
         return now + FUTURE_TOLERANCE
     stamped = records if len(types) == 1 else [each for each in records if _is_stamped_by_broker(each)]
     # Of all and not the first: stamps go back where a leader's clock is behind the one's before.
-    earliest = datetime.fromtimestamp(min(map(_timestamp, stamped)) / 1000, UTC)
+    earliest = instant_of(min(map(_timestamp, stamped)))
     return min(earliest, now) + FUTURE_TOLERANCE
 
 

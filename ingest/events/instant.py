@@ -7,6 +7,8 @@ from typing import Annotated, Final
 import msgspec
 
 _MICROSECOND_DIGITS: Final = 6
+_LAST_MILLISECOND: Final = 253_402_214_400_000
+"""In the last day but one of the year 9999: a zone, or a tolerance, leads no further than the calendar."""
 _is_rfc3339 = re.compile(
     r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 ).match
@@ -28,6 +30,14 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True), _PUBLISHED]
 """An instant that msgspec reads: it rounds, and is lenient with offsets."""
 InstantText = Annotated[str, _PUBLISHED]
 """An instant still to be parsed."""
+
+
+def instant_of(timestamp: int) -> datetime:
+    """Return a record's timestamp, in ms of the epoch, as an instant; the nearest one where there is none.
+
+    A producer may set anything: microseconds for milliseconds lead to the year 57864.
+    """
+    return datetime.fromtimestamp(min(max(timestamp, 0), _LAST_MILLISECOND) / 1000, UTC)
 
 
 def parse_instant(text: str) -> datetime:

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from ingest.batch import Offset
 from ingest.errors import OperatorError, UnavailableError
-from ingest.events.event import is_workspace_id
+from ingest.events.event import MALFORMED, is_workspace_id
 from ingest.kafka.polling import POLL_MILLISECONDS, UNREADABLE
 from ingest.kafka.shutdown import close_within
 from ingest.kafka.topic_metadata import read_topic_id
@@ -153,7 +153,7 @@ class KafkaErasureLog:
         if record.value is None:
             self._entries.pop(person, None)
             return
-        with suppress(msgspec.DecodeError):
+        with suppress(*MALFORMED):
             value = msgspec.json.decode(record.value, type=ErasureValue)
             self._entries[person] = Erasure(value.action, Offset(record.offset), value.key)
 

@@ -5,10 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
+from headcount.log.topics import admin_client
 from headcount.ops.dead_letters.overview import dead_letter_topic
+from headcount.wiring import utc_now
 from ingest.batch import Partition
 from ingest.kafka.dead_letters import KafkaDeadLetters
 from ingest.ports import DeadLetter
@@ -172,3 +176,41 @@ async def test_a_letter_of_somebody_else_is_passed_over(deployment: Deployment) 
     await deployment.publish(orjson.dumps({"not": "ours"}), topic=dead_letter_topic(deployment.config))
     listed = await deployment.headcount("dead-letters", "list")
     assert listed.text == "There are no dead letters.\n"
+
+
+async def test_foreign_notes_and_timestamps_stop_no_command(deployment: Deployment) -> None:
+    """Anybody may write to either topic, and stamp a record in microseconds: that is the year 57864."""
+    topic, letters = deployment.config.kafka.topic, dead_letter_topic(deployment.config)
+    await deployment.publish(event("anna"), b"poison")
+    await deployment.count()
+    anything_goes = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
+    async with admin_client(deployment.config) as admin:
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, name, anything_goes) for name in (topic, letters)
+        ]
+        await admin.alter_configs(resources)
+    note = [("headcount-note", b"redriven")]
+    for value in (b"no note", b'{"a": 1}', b"[[1, 2]]", b"[" * 100_000):
+        await deployment.publish(value, topic=letters, headers=note)
+    microseconds = int(utc_now().timestamp() * 1_000_000)
+    producer = AIOKafkaProducer(bootstrap_servers=deployment.config.kafka.bootstrap_servers)
+    async with producer:
+        for name in (topic, letters):
+            await producer.send_and_wait(name, event("bert"), partition=0, timestamp_ms=microseconds)
+
+    listed = await deployment.headcount("dead-letters", "list", "--json")
+    assert [each["letters"] for each in listed.json["reasons"]] == [1]
+    since = await deployment.headcount("dead-letters", "list", "--since", "1h")
+    assert (since.exit_code, "not-json" in since.text) == (0, True)
+    shown = await deployment.headcount("dead-letters", "show", "0:1")
+    assert shown.stderr.startswith("headcount: There is no dead letter at 0:1")
+    doctor = await deployment.headcount("doctor", "--json")
+    assert "dead letters wait" in next(
+        each["found"] for each in doctor.json["findings"] if each["check"] == "dead letters"
+    )
+    await deployment.drop_records(up_to=1)
+    verified = await deployment.headcount("verify", "--workspace", "acme")
+    assert verified.exit_code == 3  # the log lost records: there is no verdict
+    assert "may have lost events" in verified.text
+    redriven = await deployment.headcount("dead-letters", "redrive", "--all", "--yes")
+    assert redriven.text == f"Published 1 of 1 record to {topic} again.\n"

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
 from ingest.batch import Partition
+from ingest.events.event import MALFORMED
+from ingest.events.instant import instant_of
 from ingest.ports import Headers, Record
 
 REDRIVEN: Final = "headcount-redriven"
@@ -18,8 +20,6 @@ NOTE: Final = "headcount-note"
 
 _FACTS: Final = tuple(f"headcount-{fact}" for fact in ("topic", "partition", "offset", "reason", "error"))
 _ABRIDGED_FACTS: Final = tuple(f"headcount-{fact}" for fact in ("value-bytes", "value-sha256", "key-bytes"))
-_LAST_MILLISECOND: Final = 253_402_300_799_999
-"""The last of the year 9999: where a producer sets the timestamps, they may be anything."""
 _is_count = re.compile(rb"[0-9]{1,4}").fullmatch
 _is_number = re.compile(r"[0-9]{1,19}").fullmatch
 
@@ -50,7 +50,7 @@ class Origin(NamedTuple):
     @property
     def instant(self) -> datetime:
         """When the record came into its log."""
-        return datetime.fromtimestamp(min(max(self.timestamp, 0), _LAST_MILLISECOND) / 1000, UTC)
+        return instant_of(self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,13 @@ def note_of(origins: Iterable[Origin]) -> tuple[bytes, Headers]:
 
 
 def parse_note(record: Record) -> Sequence[Origin]:
-    """Return the records that a note says were redriven; none where it is no note."""
+    """Return the records that a note says were redriven; none where it is no note: anybody may write one."""
     if not record.headers or record.headers[0] != (NOTE, b"redriven"):
         return ()
-    return msgspec.json.decode(record.value or b"[]", type=list[Origin])
+    try:
+        return msgspec.json.decode(record.value or b"[]", type=list[Origin])
+    except MALFORMED:
+        return ()
 
 
 def _whole(headers: Headers) -> Whole | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from headcount.log.access import open_log
@@ -11,6 +11,7 @@ from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.doctor.kafka_facts import Letters
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
+from ingest.events.instant import instant_of
 from ingest.kafka.log_reader import LogReader
 from ingest.ports import Extent, Record
 
@@ -37,7 +38,7 @@ async def newest(config: Config) -> datetime | None:
             for partition, extent in ends[:MAX_PARTITIONS]
             for record in await _last_records(log, partition, extent)
         ]
-    return datetime.fromtimestamp(max(stamps) / 1000, UTC) if stamps else None
+    return instant_of(max(stamps)) if stamps else None
 
 
 async def _last_records(log: LogReader, partition: Partition, extent: Extent) -> list[Record]:
