@@ -187,7 +187,7 @@ async def _rebuild(config: Config) -> Mapping[str, int]:
 
 async def _past_counters(redis: Redis, today: datetime) -> Mapping[str, bytes]:
     """Read the live counters of the days before today, as they are stored."""
-    live = keys.generation((await read_progress(redis)).generation)
+    live = keys.ONLY.generation((await read_progress(redis)).generation)
     found: dict[str, bytes] = {}
     async for page in keys_of(redis, live):
         past = [key for key in page if _is_past(live.counter(key), today)]

@@ -43,7 +43,7 @@ async def read_progress(redis: Redis) -> Progress:
     generation = 0
     try:
         while True:
-            deployment, checkpoints, as_of, gaps = await _read(redis, keys.generation(generation))
+            deployment, checkpoints, as_of, gaps = await _read(redis, keys.ONLY.generation(generation))
             live = int(deployment.get(b"generation", 0))
             if live == generation:
                 break
@@ -74,10 +74,10 @@ def _offsets(checkpoints: Mapping[bytes, bytes]) -> Mapping[Partition, Offset]:
 
 async def _read(redis: Redis, keyspace: keys.Keyspace) -> Any:  # noqa: ANN401 - replies
     async with redis.pipeline(transaction=True) as pipeline:
-        pipeline.hgetall(keys.DEPLOYMENT)
+        pipeline.hgetall(keys.ONLY.deployment)
         pipeline.hgetall(keyspace.checkpoints)
         pipeline.hgetall(keyspace.as_of)
-        pipeline.lrange(keys.GAPS, 0, -1)
+        pipeline.lrange(keys.ONLY.gaps, 0, -1)
         return await pipeline.execute()
 
 

@@ -61,8 +61,8 @@ async def read_counted_users(redis: Redis, counted_users: CountedUsers) -> Count
     """Return the people without those who are to be forgotten by now; raises `UnavailableError`."""
     with errors_named():
         async with redis.pipeline(transaction=True) as pipeline:
-            pipeline.smembers(keys.FORGOTTEN)
-            pipeline.hget(keys.DEPLOYMENT, REVISION)
+            pipeline.smembers(keys.ONLY.forgotten)
+            pipeline.hget(keys.ONLY.deployment, REVISION)
             forgotten, revision = await pipeline.execute()
     return counted_users.without([each.decode() for each in forgotten], revision=int(revision or 0))
 
@@ -71,9 +71,9 @@ async def record_forgotten(redis: Redis, pseudonym: str, *, workspace_id: str) -
     """Record that a user is not to be counted; workers go by it from then on. Tells whether that is new."""
     with errors_named():
         async with redis.pipeline(transaction=True) as pipeline:
-            pipeline.sadd(keys.FORGOTTEN, f"{workspace_id}:{pseudonym}")
+            pipeline.sadd(keys.ONLY.forgotten, f"{workspace_id}:{pseudonym}")
             # Also where it is known already: whatever came in between is then counted by the list as it is.
-            pipeline.hincrby(keys.DEPLOYMENT, REVISION, 1)
+            pipeline.hincrby(keys.ONLY.deployment, REVISION, 1)
             added, _ = await pipeline.execute()
     return bool(added)
 
@@ -82,7 +82,7 @@ async def record_remembered(redis: Redis, pseudonym: str, *, workspace_id: str) 
     """Record that a user is counted again, from the next event on. Returns whether the user was forgotten."""
     with errors_named():
         async with redis.pipeline(transaction=True) as pipeline:
-            pipeline.srem(keys.FORGOTTEN, f"{workspace_id}:{pseudonym}")
-            pipeline.hincrby(keys.DEPLOYMENT, REVISION, 1)
+            pipeline.srem(keys.ONLY.forgotten, f"{workspace_id}:{pseudonym}")
+            pipeline.hincrby(keys.ONLY.deployment, REVISION, 1)
             removed, _ = await pipeline.execute()
     return bool(removed)

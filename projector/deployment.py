@@ -67,14 +67,14 @@ class Deployment:
         """Record this deployment in an empty Redis; raises `OtherDeploymentError` for another's."""
         async with redis.pipeline(transaction=True) as pipeline:
             for field, value in self.fields().items():
-                pipeline.hsetnx(keys.DEPLOYMENT, field, value)
-            pipeline.hgetall(keys.DEPLOYMENT)
+                pipeline.hsetnx(keys.ONLY.deployment, field, value)
+            pipeline.hgetall(keys.ONLY.deployment)
             *_, found = await pipeline.execute()
         recorded = _decoded(found)
         _compare(self.fields(), recorded)
         for field, value in self.retention().items():
             if recorded.get(field) != value:
-                await redis.hset(keys.DEPLOYMENT, field, value)
+                await redis.hset(keys.ONLY.deployment, field, value)
 
     async def check(self, redis: Redis) -> None:
         """Raise `OtherDeploymentError` where another deployment or retention is recorded; records nothing."""
@@ -153,7 +153,7 @@ def _compare(fields: Mapping[str, str], recorded: Mapping[str, str]) -> None:
 
 
 async def _recorded(redis: Redis) -> dict[str, str]:
-    return _decoded(await redis.hgetall(keys.DEPLOYMENT))
+    return _decoded(await redis.hgetall(keys.ONLY.deployment))
 
 
 def _decoded(found: Mapping[Any, Any]) -> dict[str, str]:

@@ -68,7 +68,11 @@ async def restore_erasures(redis: Redis, erasures: Erasures, *, clock: Callable[
             return Restored(added, dropped, erasure)
         with errors_named():
             revision = await restore(
-                keys=[keys.FORGOTTEN, keys.DEPLOYMENT, keys.generation(known.generation).as_of],
+                keys=[
+                    keys.ONLY.forgotten,
+                    keys.ONLY.deployment,
+                    keys.ONLY.generation(known.generation).as_of,
+                ],
                 args=[
                     known.generation,
                     known.revision,
@@ -125,7 +129,7 @@ async def note_erased(redis: Redis, revision: int, *, before: str, now: str, is_
     """
     script = redis.register_script(scripts.source(scripts.ERASED))
     with errors_named():
-        return bool(await script(keys=[keys.DEPLOYMENT], args=[revision, before, now, int(is_clean)]))
+        return bool(await script(keys=[keys.ONLY.deployment], args=[revision, before, now, int(is_clean)]))
 
 
 def place_of(erasures: Erasures) -> str:
@@ -142,8 +146,8 @@ def _offset(place: str, log_id: str) -> int:
 async def _read(redis: Redis) -> _Known:
     with errors_named():
         async with redis.pipeline(transaction=True) as pipeline:
-            pipeline.smembers(keys.FORGOTTEN)
-            pipeline.hmget(keys.DEPLOYMENT, ["generation", REVISION, FORGOTTEN, ERASED])
+            pipeline.smembers(keys.ONLY.forgotten)
+            pipeline.hmget(keys.ONLY.deployment, ["generation", REVISION, FORGOTTEN, ERASED])
             forgotten, (generation, revision, counted_without, erased) = await pipeline.execute()
     return _Known(
         frozenset(each.decode() for each in forgotten),

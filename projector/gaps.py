@@ -52,7 +52,7 @@ def decode(document: bytes) -> GapReport:
 async def read_acknowledged(redis: Redis) -> list[GapReport]:
     """Return the newest gaps that an operator has acknowledged, the first acknowledged first."""
     with errors_named():
-        documents: list[Any] = await redis.lrange(keys.ACKNOWLEDGED_GAPS, 0, -1)
+        documents: list[Any] = await redis.lrange(keys.ONLY.acknowledged_gaps, 0, -1)
     return list(map(decode, documents))
 
 
@@ -60,4 +60,4 @@ async def acknowledge(redis: Redis, number: int) -> None:
     """Put the oldest gaps aside; an audit still needs to know what was skipped."""
     with errors_named():
         script = redis.register_script(scripts.source(scripts.ACKNOWLEDGE))
-        await script(keys=[keys.GAPS, keys.ACKNOWLEDGED_GAPS], args=[number, MAX_GAPS])
+        await script(keys=[keys.ONLY.gaps, keys.ONLY.acknowledged_gaps], args=[number, MAX_GAPS])

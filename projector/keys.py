@@ -1,44 +1,17 @@
-"""Every Redis key there is. No other module builds one."""
+"""The Redis keys. No other module builds one."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
 SCHEMA_VERSION: Final = 2
 
-# One shard for now: the hash tag keeps all keys in one slot, so that one script may touch them together.
-_PREFIX: Final = f"headcount:{SCHEMA_VERSION}:{{0}}"
-
-DEPLOYMENT: Final = f"{_PREFIX}:deployment"
-"""Hash: what the first start recorded and every later start must match.
-
-Beside it the id of the topic counted; the number of the live generation, and how often somebody was to be
-forgotten until it was counted; how often until now; and while the log is counted anew, what the next
-generation means, and until when, in ms of the epoch, the live counters stand still. How many generations
-there were so far, so that no two have the same number. Up to which offset of the erasure log everybody
-forgotten is out of the counters."""
-
-GAPS: Final = f"{_PREFIX}:gaps"
-"""List: the newest gaps found in the log that no operator has acknowledged, as JSON."""
-
-ACKNOWLEDGED_GAPS: Final = f"{_PREFIX}:gaps-acknowledged"
-"""List: the newest gaps that an operator has acknowledged, as JSON."""
-
-FORGOTTEN: Final = f"{_PREFIX}:forgotten"
-"""Set: who is not to be counted, as `workspace_id:pseudonym`."""
-
-REBUILD_LOCK: Final = f"{_PREFIX}:rebuilder"
-"""String: who counts the log anew at the moment, for a few seconds unless it says so again."""
-
-TOKENS: Final = f"{_PREFIX}:tokens"
-"""Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""
-
 REQUESTS: Final = "headcount:limits"
 """Prefix of the strings that count requests, for two minutes.
 
-They are no part of the projection, and no script touches two of them: each may be in a slot of its own."""
+They are not part of the projection, and no script touches two of them: each may be in a slot of its own."""
 
 
 class Counter(NamedTuple):
@@ -53,14 +26,14 @@ class Counter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Keyspace:
-    """The keys of one projection of the log. Several may stand side by side; one of them is live."""
+    """The keys of one projection of the log. A shard may hold several; one of them is live."""
 
-    name: str
+    prefix: str
 
     @property
     def checkpoints(self) -> str:
         """Hash: `topic:partition` to the next offset to read."""
-        return f"{_PREFIX}:{self.name}:checkpoints"
+        return f"{self.prefix}:checkpoints"
 
     @property
     def as_of(self) -> str:
@@ -68,34 +41,34 @@ class Keyspace:
 
         A partition that has a checkpoint but no field here is catching up.
         """
-        return f"{_PREFIX}:{self.name}:as-of"
+        return f"{self.prefix}:as-of"
 
     @property
     def union(self) -> str:
-        """A key in which a script may unite counters; it is gone when the script ends."""
-        return f"{_PREFIX}:{self.name}:union"
+        """A key in which a script unites counters; it does not outlive the script."""
+        return f"{self.prefix}:union"
 
     def holds(self, key: str) -> bool:
-        """Tell whether a key is of this projection."""
-        return key.startswith(f"{_PREFIX}:{self.name}:")
+        """Tell whether a key belongs to this projection."""
+        return key.startswith(f"{self.prefix}:")
 
     @property
     def every(self) -> str:
         """The pattern of all keys of the projection."""
-        return f"{_PREFIX}:{self.name}:*"
+        return f"{self.prefix}:*"
 
     def day(self, workspace_id: str, day: date) -> str:
         """Name a day's counter. A workspace id has no colon (`ingest.events`): no id can forge a key."""
-        return f"{_PREFIX}:{self.name}:day:{workspace_id}:{day.isoformat()}"
+        return f"{self.prefix}:day:{workspace_id}:{day.isoformat()}"
 
     def days(self, workspace_id: str, days: Iterable[date]) -> Sequence[str]:
         """Name the counters of several days, as `day` does."""
-        beginning = f"{_PREFIX}:{self.name}:day:{workspace_id}:"
+        beginning = f"{self.prefix}:day:{workspace_id}:"
         return [beginning + day.isoformat() for day in days]
 
     def bucket(self, workspace_id: str, number: int) -> str:
         """Name a bucket's counter."""
-        return f"{_PREFIX}:{self.name}:bucket:{workspace_id}:{number}"
+        return f"{self.prefix}:bucket:{workspace_id}:{number}"
 
     def key(self, counter: Counter) -> str:
         """Name any counter."""
@@ -107,7 +80,7 @@ class Keyspace:
     def counter(self, key: str) -> Counter | None:
         """Read the key of a counter; None for any other key."""
         with suppress(ValueError):
-            match key.removeprefix(f"{_PREFIX}:{self.name}:").split(":"):
+            match key.removeprefix(f"{self.prefix}:").split(":"):
                 case ["day", workspace_id, text]:
                     return Counter(workspace_id, date.fromisoformat(text))
                 case ["bucket", workspace_id, text]:
@@ -115,32 +88,76 @@ class Keyspace:
         return None
 
 
-def generation(number: int) -> Keyspace:
-    """Return the keys of the n-th projection that was, is or is to be live."""
-    return Keyspace(f"live-{number}")
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The keys that share one hash tag, and so one slot: a script may touch any of them together."""
+
+    number: int
+    deployment: str = field(init=False)
+    """Hash: what the first start recorded and every later start must match.
+
+    Further fields: the topic's id; the number of the live generation, and the erasure revision it was counted
+    with; the current erasure revision; while a rebuild runs, what the next generation means, and until when,
+    in ms of the epoch, writes to the live one are paused; how many generations there were, so that no number
+    is used twice; and up to which offset of the erasure log every forgotten user is out of the counters."""
+    gaps: str = field(init=False)
+    """List: the newest gaps found in the log that no operator has acknowledged, as JSON."""
+    acknowledged_gaps: str = field(init=False)
+    """List: the newest gaps that an operator has acknowledged, as JSON."""
+    forgotten: str = field(init=False)
+    """Set: the users that must not be counted, as `workspace_id:pseudonym`."""
+    rebuild_lock: str = field(init=False)
+    """String: the token of the rebuild that is running; it expires unless it is renewed."""
+    tokens: str = field(init=False)
+    """Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""
+
+    def __post_init__(self) -> None:
+        for name, suffix in _SUFFIXES.items():
+            object.__setattr__(self, name, f"{self.prefix}:{suffix}")
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of every key of the shard; what stands in braces is the hash tag."""
+        return f"headcount:{SCHEMA_VERSION}:{{{self.number}}}"
+
+    @property
+    def every_live(self) -> str:
+        """The pattern of the keys of all generations."""
+        return f"{self.prefix}:live-*"
+
+    def generation(self, number: int) -> Keyspace:
+        """Return the keys of the n-th projection that was, is or will be live."""
+        return Keyspace(f"{self.prefix}:live-{number}")
+
+    def shadow(self, name: str) -> Keyspace:
+        """Return the keys of a projection that is only compared with the live one."""
+        return Keyspace(f"{self.prefix}:scratch-{name}")
+
+    def every_counter_of(self, workspace_id: str) -> str:
+        """Return the pattern of a workspace's counters in all projections; a workspace id has no wildcard."""
+        return f"{self.prefix}:*:*:{workspace_id}:*"
+
+    def workspace_of(self, key: str) -> str | None:
+        """Return the workspace of a counter of any projection; None for any other key."""
+        match key.removeprefix(f"{self.prefix}:").split(":"):
+            case [_, "day" | "bucket", workspace_id, _]:
+                return workspace_id
+        return None
 
 
-def shadow(name: str) -> Keyspace:
-    """Return the keys of a projection that is only held against the live one."""
-    return Keyspace(f"scratch-{name}")
+_SUFFIXES: Final = {
+    "deployment": "deployment",
+    "gaps": "gaps",
+    "acknowledged_gaps": "gaps-acknowledged",
+    "forgotten": "forgotten",
+    "rebuild_lock": "rebuilder",
+    "tokens": "tokens",
+}
 
-
-FIRST: Final = generation(0)
-EVERY_LIVE: Final = f"{_PREFIX}:live-*"
-"""The pattern of the keys of all generations."""
-
-
-def every_counter_of(workspace_id: str) -> str:
-    """Return the pattern of a workspace's counters in all projections; no workspace id has a wildcard."""
-    return f"{_PREFIX}:*:*:{workspace_id}:*"
-
-
-def workspace_of(key: str) -> str | None:
-    """Return the workspace of a counter of any projection; None for any other key."""
-    match key.removeprefix(f"{_PREFIX}:").split(":"):
-        case [_, "day" | "bucket", workspace_id, _]:
-            return workspace_id
-    return None
+ONLY: Final = Shard(0)
+"""The one shard of a single Redis."""
+FIRST: Final = ONLY.generation(0)
+"""The keys of the first projection."""
 
 
 def requests(token_id: str, minute: int) -> str:

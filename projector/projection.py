@@ -24,6 +24,7 @@ from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
 from projector.redis.errors import errors_named, refusing_without_rights
 from projector.redis.server import check_server
+from projector.scripts.apply import ApplyCall, ApplyScript, Fence, Fenced, Superseded, WritesPaused, pack_call
 from projector.stats import Stats
 
 log = structlog.get_logger(__name__)
@@ -51,9 +52,9 @@ class RedisProjection:
         self._counted_users = counted_users
         self._recent = DedupCache()
         self._generation = 0
-        self._known: tuple[str, int, int] | tuple[()] = ()
-        """The topic whose checkpoints were read last, how many, and who is forgotten. No other is counted."""
-        self._apply = redis.register_script(scripts.source(scripts.APPLY))
+        self._fence: Fence | None = None
+        """What the checkpoints were read with; a batch is applied only while that still holds."""
+        self._apply = ApplyScript(redis)
         self._restart = redis.register_script(scripts.source(scripts.RESTART))
         self._rewind = redis.register_script(scripts.source(scripts.REWIND))
 
@@ -80,7 +81,12 @@ class RedisProjection:
             await self._deployment.check_counters(self._redis)  # a rebuild may have changed their meaning
         self._counted_users = await read_counted_users(self._redis, self._counted_users)
         self._generation = progress.generation
-        self._known = (progress.topic_id or "", len(progress.checkpoints), self._counted_users.revision)
+        self._fence = Fence(
+            progress.generation,
+            progress.topic_id or "",
+            len(progress.checkpoints),
+            self._counted_users.revision,
+        )
         return Checkpoints(progress.topic_id, progress.checkpoints, progress.as_of)
 
     async def is_current(self) -> bool:
@@ -90,7 +96,7 @@ class RedisProjection:
         with errors_named():
             await self._deployment.claim(self._redis)  # a Redis that lost everything has lost this too
             async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hsetnx(keys.DEPLOYMENT, "topic_id", log.topic_id)
+                pipeline.hsetnx(keys.ONLY.deployment, "topic_id", log.topic_id)
                 for partition, extent in log.extents.items():
                     pipeline.hsetnx(self._keyspace.checkpoints, str(partition), str(extent.beginning))
                 await pipeline.execute()
@@ -102,7 +108,7 @@ class RedisProjection:
             beginnings += [str(partition), extent.beginning]
         with errors_named():
             await self._restart(
-                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.GAPS, keys.DEPLOYMENT],
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
                 args=[
                     self._generation,
                     log.topic_id,
@@ -117,8 +123,8 @@ class RedisProjection:
         found = b"" if gap is None else await self._report(gap)
         with errors_named():
             await self._rewind(
-                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.GAPS, keys.DEPLOYMENT],
-                args=[str(partition), expected, to, found, MAX_GAPS, *self._read_of_deployment()[:2]],
+                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
+                args=[str(partition), expected, to, found, MAX_GAPS, *self._topic_fence()],
             )
 
     async def apply(self, batch: Batch) -> Offset | None:
@@ -133,40 +139,30 @@ class RedisProjection:
             stamp=batch.stamp,
         )
         additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
-        as_of = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
-        names = [keyspace.key(each.counter) for each in additions]
-        places = [keyspace.checkpoints, keyspace.as_of]
-        packed = pack(additions, self._counted_users)
-        known = self._read_of_deployment()
-        causes = [pack_causes(folded.causes)] if known else []
-        # Before it is sent: what follows it is accepted only once it is in itself.
-        self._recent.remember(batch, additions)
-        return partial(
-            self._send,
+        call = pack_call(
             batch,
-            folded,
-            keys=[*places, *names, keys.DEPLOYMENT],
-            args=[str(batch.partition), batch.start, batch.end, as_of, packed, *known, *causes],
+            keyspace,
+            [keyspace.key(each.counter) for each in additions],
+            pack(additions, self._counted_users),
+            fenced=self._fence and Fenced(keys.ONLY, self._fence, pack_causes(folded.causes)),
         )
+        # Before it is sent: the batch that follows is accepted only once this one is applied.
+        self._recent.remember(batch, additions)
+        return partial(self._send, batch, folded, call)
 
-    async def _send(
-        self, batch: Batch, folded: Fold, *, keys: Sequence[str], args: Sequence[str | int | bytes]
-    ) -> Offset | None:
+    async def _send(self, batch: Batch, folded: Fold, call: ApplyCall) -> Offset | None:
         try:
             with errors_named():
-                stored = await self._apply(keys=keys, args=args)
+                stored = await self._apply(call)
         except ResponseError as error:
             raise PartitionStoppedError(batch.partition, _refusal(error)) from error
-        if stored is None:
-            return None
-        if stored == b"SUPERSEDED":
-            raise SupersededError("the log was counted anew, or somebody is to be forgotten")
-        if stored == b"HELD":
-            raise UnavailableError("the counters stand still while the log's new count takes their place")
-        checkpoint = Offset(int(stored))
-        if checkpoint == batch.end:
+        if isinstance(stored, Superseded):
+            raise SupersededError("another generation is live, or the list of forgotten users has changed")
+        if isinstance(stored, WritesPaused):
+            raise UnavailableError("writes are paused while a rebuild switches over")
+        if stored == batch.end:
             self._note(folded, len(batch.events))
-        return checkpoint
+        return stored
 
     async def _restore_erasures(self) -> None:
         if self._erasures is None:
@@ -190,10 +186,10 @@ class RedisProjection:
 
     @property
     def _keyspace(self) -> keys.Keyspace:
-        return keys.generation(self._generation)
+        return keys.ONLY.generation(self._generation)
 
-    def _read_of_deployment(self) -> Sequence[str | int]:
-        return (self._generation, *self._known) if self._known else ()
+    def _topic_fence(self) -> Sequence[str | int]:
+        return () if self._fence is None else (self._fence.generation, self._fence.topic_id)
 
     async def _report(self, gap: Gap) -> bytes:
         as_of = (await read_progress(self._redis)).as_of.get(gap.partition)

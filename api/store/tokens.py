@@ -39,7 +39,7 @@ class RedisTokenStore:
         with _naming_errors():
             # Both, always: how long it takes is not to tell whether a token is known.
             record, exists = await asyncio.gather(
-                self._client.hget(keys.TOKENS, digest), self._client.exists(keys.TOKENS)
+                self._client.hget(keys.ONLY.tokens, digest), self._client.exists(keys.ONLY.tokens)
             )
         if not exists:
             raise _no_tokens()
@@ -48,7 +48,7 @@ class RedisTokenStore:
     async def ping(self) -> None:
         """Return if `find` could answer now; raises as `find` does."""
         with _naming_errors():
-            exists = await self._client.exists(keys.TOKENS)
+            exists = await self._client.exists(keys.ONLY.tokens)
         if not exists:
             raise _no_tokens()
 
@@ -64,7 +64,7 @@ class RedisTokenStore:
     async def list(self) -> list[Token]:
         """Read all tokens, oldest first, revoked and expired ones too."""
         with _naming_errors():
-            records = await self._client.hvals(keys.TOKENS)
+            records = await self._client.hvals(keys.ONLY.tokens)
         return sorted(map(_decode, records), key=lambda token: token.created_at)
 
     async def revoke(self, token_id: str, revoked_at: datetime) -> Token | None:
@@ -81,7 +81,7 @@ class RedisTokenStore:
 
     async def _write(self, token: Token) -> None:
         with _naming_errors():
-            await self._client.hset(keys.TOKENS, token.digest, msgspec.json.encode(token))
+            await self._client.hset(keys.ONLY.tokens, token.digest, msgspec.json.encode(token))
 
 
 @contextmanager

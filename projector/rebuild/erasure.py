@@ -44,7 +44,7 @@ async def erase_all(redis: Redis, people: Iterable[str]) -> Erasure:
     removed = estimates = 0
     if not users:
         return Erasure(removed, estimates)
-    async for page in pages(redis, keys.EVERY_LIVE):
+    async for page in pages(redis, keys.ONLY.every_live):
         for workspace_id, names in _by_workspace(page).items():
             found = (0, 0)
             for start in range(0, len(users.get(workspace_id, ())), AT_ONCE):
@@ -58,7 +58,7 @@ async def erase_all(redis: Redis, people: Iterable[str]) -> Erasure:
 async def _count(redis: Redis, name: str, pseudonym: str, workspace_id: str) -> Erasure:
     script = redis.register_script(scripts.source(name))
     users = estimates = 0
-    async for page in pages(redis, keys.every_counter_of(workspace_id)):
+    async for page in pages(redis, keys.ONLY.every_counter_of(workspace_id)):
         with errors_named():
             found = await script(keys=page, args=[pseudonym])
         users += found[0]
@@ -69,6 +69,6 @@ async def _count(redis: Redis, name: str, pseudonym: str, workspace_id: str) -> 
 def _by_workspace(page: Sequence[str]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for key in page:
-        if (workspace_id := keys.workspace_of(key)) is not None:
+        if (workspace_id := keys.ONLY.workspace_of(key)) is not None:
             found[workspace_id].append(key)
     return found

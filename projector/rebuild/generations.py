@@ -16,14 +16,16 @@ async def remove_generations_but(redis: Redis, kept: Collection[int], *, live: i
     `live` is the one that is, `rebuilder` the token of who removes. Raises `UnavailableError` where either is
     not so any more.
     """
-    keyspaces = list(map(keys.generation, kept))
+    keyspaces = list(map(keys.ONLY.generation, kept))
     remove = redis.register_script(scripts.source(scripts.REMOVE))
-    async for page in pages(redis, keys.EVERY_LIVE):
+    async for page in pages(redis, keys.ONLY.every_live):
         stale = [key for key in page if not any(keyspace.holds(key) for keyspace in keyspaces)]
         if not stale:
             continue
         with errors_named():
-            done = await remove(keys=[keys.DEPLOYMENT, keys.REBUILD_LOCK, *stale], args=[live, lock])
+            done = await remove(
+                keys=[keys.ONLY.deployment, keys.ONLY.rebuild_lock, *stale], args=[live, lock]
+            )
         if not done:
             raise UnavailableError("Redis lost what was counted, or somebody else rebuilds.")
 
@@ -31,4 +33,4 @@ async def remove_generations_but(redis: Redis, kept: Collection[int], *, live: i
 async def number_generation(redis: Redis) -> int:
     """Return a number that no generation has had; raises `UnavailableError`."""
     with errors_named():
-        return int(await redis.hincrby(keys.DEPLOYMENT, "generations", 1))
+        return int(await redis.hincrby(keys.ONLY.deployment, "generations", 1))

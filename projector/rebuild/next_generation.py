@@ -24,6 +24,7 @@ from projector.rebuild.comparison import Comparison
 from projector.rebuild.generations import number_generation, remove_generations_but
 from projector.redis.errors import errors_named
 from projector.redis.memory_guard import MemoryGuard
+from projector.scripts.apply import ApplyScript, pack_call
 
 NEXT: Final = "next"
 """The field of the deployment that says what is being counted anew."""
@@ -60,7 +61,7 @@ class NextGeneration:
         self._clock = clock
         self._began_at = clock()
         self._recent = DedupCache()
-        self._apply = redis.register_script(scripts.source(scripts.APPLY))
+        self._apply = ApplyScript(redis)
         self._switch = redis.register_script(scripts.source(scripts.SWITCH))
 
     async def changes(self) -> Sequence[Change]:
@@ -82,10 +83,10 @@ class NextGeneration:
         consent(changes)
         self._live = progress.generation
         self._next = self._interrupted(recorded) or await number_generation(self._redis)
-        self.live, self.next = keys.generation(self._live), keys.generation(self._next)
+        self.live, self.next = keys.ONLY.generation(self._live), keys.ONLY.generation(self._next)
         await self._remove_all_but(self._live, self._next)
         with errors_named():
-            await self._redis.hset(keys.DEPLOYMENT, NEXT, self._next_counter_config())
+            await self._redis.hset(keys.ONLY.deployment, NEXT, self._next_counter_config())
         return changes
 
     async def place(self, beginnings: Mapping[Partition, Offset]) -> None:
@@ -110,10 +111,9 @@ class NextGeneration:
         names = [self.next.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
-                keys=[self.next.checkpoints, self.next.as_of, *names],
-                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._counted_users)],
+                pack_call(batch, self.next, names, pack(additions, self._counted_users))
             )
-        if stored is None or int(stored) != batch.end:
+        if stored != batch.end:
             raise _lost()
         self._recent.remember(batch, additions)
 
@@ -127,7 +127,7 @@ class NextGeneration:
         checkpoints = [name for space in (self.live, self.next) for name in (space.checkpoints, space.as_of)]
         with errors_named():
             answer = await self._switch(
-                keys=[keys.DEPLOYMENT, keys.REBUILD_LOCK, *checkpoints],
+                keys=[keys.ONLY.deployment, keys.ONLY.rebuild_lock, *checkpoints],
                 args=[
                     self._rebuilder,
                     self._live,
@@ -147,7 +147,7 @@ class NextGeneration:
         """Remove what was counted anew."""
         # First: who is cut off in the middle of the removal leaves nothing to go on with.
         with errors_named():
-            await self._redis.hdel(keys.DEPLOYMENT, NEXT)
+            await self._redis.hdel(keys.ONLY.deployment, NEXT)
         await self._remove_all_but(self._live)
 
     async def remove_former(self) -> None:
@@ -168,7 +168,7 @@ class NextGeneration:
 
     async def _recorded(self) -> dict[str, str]:
         with errors_named():
-            found: dict[Any, Any] = await self._redis.hgetall(keys.DEPLOYMENT)
+            found: dict[Any, Any] = await self._redis.hgetall(keys.ONLY.deployment)
         return {field.decode(): value.decode() for field, value in found.items()}
 
     def _changes_of(self, recorded: Mapping[str, str], topic_id: str | None) -> Sequence[Change]:

@@ -23,7 +23,7 @@ async def rebuild_lock(redis: Redis) -> AsyncIterator[bytes]:
 
     Yields the token that proves it. Raises `OperatorError` where there is another, `UnavailableError`.
     """
-    lock = Lock(redis, keys.REBUILD_LOCK, timeout=LEASE_SECONDS, blocking=False)
+    lock = Lock(redis, keys.ONLY.rebuild_lock, timeout=LEASE_SECONDS, blocking=False)
     with errors_named():
         acquired = await lock.acquire()
     if not acquired:

@@ -46,11 +46,11 @@ class Repair:
             generation = (await read_progress(self._redis)).generation
             counted_users = await read_counted_users(self._redis, self._counted_users)
             additions = fold(events, self._calendar, counted_users.activity_filter, self._clock()).additions
-            keyspace = keys.generation(generation)
+            keyspace = keys.ONLY.generation(generation)
             names = [keyspace.key(addition.counter) for addition in additions]
             with errors_named():
                 words = await self._readd(
-                    keys=[keys.DEPLOYMENT, *names],
+                    keys=[keys.ONLY.deployment, *names],
                     args=[pack(additions, counted_users), generation, counted_users.revision],
                 )
             if words is not None:

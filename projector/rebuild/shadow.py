@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
-from projector import keys, scripts
+from projector import keys
 from projector.calendar import Calendar
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
@@ -19,6 +19,7 @@ from projector.rebuild.finding import Finding
 from projector.redis.errors import errors_named
 from projector.redis.memory_guard import MemoryGuard
 from projector.redis.scan import remove_all
+from projector.scripts.apply import ApplyScript, pack_call
 
 LIFETIME: Final = timedelta(hours=6)
 """After which Redis forgets a scratch whose maker was killed."""
@@ -38,10 +39,10 @@ class ShadowProjection:
         self._calendar = calendar
         self._clock = clock
         self._began_at = clock()
-        self._keyspace = keys.shadow(token_hex(8))
+        self._keyspace = keys.ONLY.shadow(token_hex(8))
         self._counted_users = counted_users
         self._ends: dict[Partition, Offset] = {}
-        self._apply = redis.register_script(scripts.source(scripts.APPLY))
+        self._apply = ApplyScript(redis)
 
     async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts."""
@@ -61,16 +62,15 @@ class ShadowProjection:
         names = [self._keyspace.key(addition.counter) for addition in additions]
         with errors_named():
             stored = await self._apply(
-                keys=[self._keyspace.checkpoints, self._keyspace.as_of, *names],
-                args=[str(batch.partition), batch.start, batch.end, "", pack(additions, self._counted_users)],
+                pack_call(batch, self._keyspace, names, pack(additions, self._counted_users))
             )
-        if stored is None or int(stored) != batch.end:
+        if stored != batch.end:
             raise _lost()
         self._ends[batch.partition] = batch.end
 
     async def compare(self) -> AsyncIterator[Finding]:
         """Hold every live counter against the scratch; yield each that is not the same."""
-        live = keys.generation((await read_progress(self._redis)).generation)
+        live = keys.ONLY.generation((await read_progress(self._redis)).generation)
         comparison = Comparison(self._redis, self._calendar, live, self._keyspace, clock=self._clock)
         async for finding in comparison.differences():
             yield finding

@@ -26,9 +26,9 @@ async def held(redis: Redis) -> AsyncIterator[None]:
     with errors_named():
         seconds, microseconds = await redis.time()
         until = seconds * 1000 + microseconds // 1000 + int(LONGEST_HOLD.total_seconds() * 1000)
-        await redis.hset(keys.DEPLOYMENT, _FIELD, str(until))
+        await redis.hset(keys.ONLY.deployment, _FIELD, str(until))
     try:
         yield
     finally:
         with errors_named():
-            await redis.hdel(keys.DEPLOYMENT, _FIELD)
+            await redis.hdel(keys.ONLY.deployment, _FIELD)

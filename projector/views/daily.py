@@ -131,14 +131,14 @@ class RedisView:
         return None
 
     async def _run(self, generation: int, workspace_id: str, days: Sequence[date]) -> bytes | None:
-        keyspace = keys.generation(generation)
+        keyspace = keys.ONLY.generation(generation)
         names = keyspace.days(workspace_id, days)
-        places = [keys.DEPLOYMENT, keyspace.checkpoints, keyspace.as_of, *names]
+        places = [keys.ONLY.deployment, keyspace.checkpoints, keyspace.as_of, *names]
         packed: bytes | None = await self._window(keys=places, args=[generation])
         return packed
 
     async def _find_generation(self) -> int:
-        found: Any = await self._redis.hmget(keys.DEPLOYMENT, ["generation", "time_zone"])
+        found: Any = await self._redis.hmget(keys.ONLY.deployment, ["generation", "time_zone"])
         generation, time_zone = found
         if time_zone is not None and time_zone.decode() != self._time_zone:
             error = OtherTimeZoneError(

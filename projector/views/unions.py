@@ -38,10 +38,12 @@ class Unions:
         """Count each person of the counters once; raises `UnavailableError`."""
         for _ in range(TRIES):
             generation = await self._generation()
-            keyspace = keys.generation(generation)
+            keyspace = keys.ONLY.generation(generation)
             names = [keyspace.key(counter) for counter in counters]
             with errors_named():
-                answer = await self._union(keys=[keys.DEPLOYMENT, keyspace.union, *names], args=[generation])
+                answer = await self._union(
+                    keys=[keys.ONLY.deployment, keyspace.union, *names], args=[generation]
+                )
             if answer is not None:
                 users, is_estimate = answer
                 return UnionCount(users, ESTIMATE_STANDARD_ERROR if is_estimate else 0.0)
@@ -49,4 +51,4 @@ class Unions:
 
     async def _generation(self) -> int:
         with errors_named():
-            return int(await self._redis.hget(keys.DEPLOYMENT, "generation") or 0)
+            return int(await self._redis.hget(keys.ONLY.deployment, "generation") or 0)

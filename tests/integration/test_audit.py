@@ -114,7 +114,7 @@ async def test_what_can_not_be_told_has_an_exit_code_of_its_own(
     assert other_zone.stderr.startswith(
         "headcount: Redis holds counters for TIME_ZONE='UTC', but this process"
     )
-    await redis_client.hset(keys.DEPLOYMENT, "topic_id", "another")
+    await redis_client.hset(keys.ONLY.deployment, "topic_id", "another")
     recreated = await deployment.headcount("audit", "--repair")
     assert (recreated.exit_code, recreated.stderr.startswith("headcount: The topic was recreated")) == (
         3,

@@ -25,7 +25,7 @@ async def test_the_first_claim_is_recorded_and_the_same_one_passes(redis_client:
     for _ in range(2):
         await OURS.claim(redis_client)
     await OURS.check(redis_client)
-    assert await redis_client.hget(keys.DEPLOYMENT, "topic") == b"user-activity"
+    assert await redis_client.hget(keys.ONLY.deployment, "topic") == b"user-activity"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_whoever_is_refused_changes_no_retention(redis_client: Redis) -> N
         await replace(OURS, time_zone="Asia/Tokyo", retention_days=1, bucket_retention_days=1).claim(
             redis_client
         )
-    assert await redis_client.hget(keys.DEPLOYMENT, "retention_days") == b"400"
+    assert await redis_client.hget(keys.ONLY.deployment, "retention_days") == b"400"
 
 
 async def test_a_process_that_waits_does_not_take_an_empty_redis(redis_client: Redis) -> None:
@@ -139,6 +139,6 @@ async def test_a_process_that_waits_does_not_take_an_empty_redis(redis_client: R
     await replace(OURS, time_zone="Asia/Tokyo").claim(redis_client)
     with pytest.raises(UnavailableError, match="TIME_ZONE='Asia/Tokyo'"):
         await OURS.await_return(redis_client)
-    await redis_client.delete(keys.DEPLOYMENT)
+    await redis_client.delete(keys.ONLY.deployment)
     await OURS.claim(redis_client)
     await OURS.await_return(redis_client)

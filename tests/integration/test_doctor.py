@@ -104,7 +104,7 @@ async def test_an_operator_without_a_right_learns_which(
     found = await examined(config)
     assert found["Redis rights"].verdict == "problem"
     assert "CONFIG GET" in found["Redis rights"].found
-    assert f"HSET {keys.TOKENS}" in found["Redis rights"].found
+    assert f"HSET {keys.ONLY.tokens}" in found["Redis rights"].found
     assert found["Redis sets"].verdict == "unknown"
     assert "users.acl" in str(found["Redis sets"].advice)
     async with Redis.from_url(url_as("operator", url)) as redis:
@@ -136,7 +136,7 @@ async def test_a_redis_that_is_set_up_badly(embedded_valkey: Servers[EmbeddedVal
     valkey = await embedded_valkey.start(options=BAD_REDIS)
     config = load_config({"REDIS_URL": valkey.url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     async with Redis.from_url(valkey.url) as redis:
-        await redis.hset(keys.DEPLOYMENT, mapping={"topic": "another", "time_zone": "UTC"})
+        await redis.hset(keys.ONLY.deployment, mapping={"topic": "another", "time_zone": "UTC"})
         token, _ = make_token(expires_at=utc_now() - timedelta(days=1))
         await RedisTokenStore(redis).add(token)
         await redis.set("others", "x" * 20_000_000)  # beside which the doctor's own connections don't count

@@ -61,7 +61,7 @@ async def test_a_redis_that_loses_everything_gets_the_forgotten_back(
     await redis_client.flushdb()
     await deployment.count()
     assert await count(redis_client, DAY) == 2
-    assert await redis_client.smembers(keys.FORGOTTEN) == {f"acme:{PSEUDONYM}".encode()}
+    assert await redis_client.smembers(keys.ONLY.forgotten) == {f"acme:{PSEUDONYM}".encode()}
     assert not await redis_client.sismember(DAY, PSEUDONYM)
 
 
@@ -128,8 +128,8 @@ async def test_a_forget_that_redis_lost_at_once_is_found_in_the_log(
 async def test_who_was_forgotten_before_there_was_a_log_is_added_to_it(
     deployment: Deployment, redis_client: Redis
 ) -> None:
-    await redis_client.sadd(keys.FORGOTTEN, f"acme:{PSEUDONYM}")
-    await redis_client.hincrby(keys.DEPLOYMENT, "forgotten", 1)
+    await redis_client.sadd(keys.ONLY.forgotten, f"acme:{PSEUDONYM}")
+    await redis_client.hincrby(keys.ONLY.deployment, "forgotten", 1)
     await count_until_clean(deployment, redis_client)
     async with open_erasure_log(deployment.config) as log:
         assert {each: entry.action for each, entry in (await log.read()).entries.items()} == {
@@ -151,7 +151,7 @@ async def test_what_others_write_into_the_topic_is_passed_over(
         await deployment.publish(value, topic=topic, key=f"acme:{PSEUDONYM}".encode())
     await deployment.count()
     assert await count(redis_client, DAY) == 3
-    assert not await redis_client.exists(keys.FORGOTTEN)
+    assert not await redis_client.exists(keys.ONLY.forgotten)
     await deployment.publish(good, topic=topic, key=f"acme:{PSEUDONYM}".encode())
     await count_until_clean(deployment, redis_client)
     assert await count(redis_client, DAY) == 2
@@ -162,7 +162,7 @@ async def test_a_rebuild_restores_the_list_first(deployment: Deployment, redis_c
     assert (await deployment.headcount(*FORGET)).exit_code == 0
     await put_back(redis_client, copy)
     assert (await deployment.headcount("rebuild")).exit_code == 0
-    live = keys.generation((await read_progress(redis_client)).generation)
+    live = keys.ONLY.generation((await read_progress(redis_client)).generation)
     assert await count(redis_client, live.day("acme", NOON.date())) == 2
 
 
@@ -176,13 +176,13 @@ async def test_who_is_remembered_is_counted_again_and_stays_so(
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert ended.text.startswith("Recorded; events from now on are counted in acme.\n")
     assert ended.text.endswith("The new counters are live.\n")
-    live = keys.generation((await read_progress(redis_client)).generation)
+    live = keys.ONLY.generation((await read_progress(redis_client)).generation)
     assert await count(redis_client, live.day("acme", NOON.date())) == 3
     await put_back(redis_client, copy)  # in which the user is forgotten
     await deployment.publish(event("user-1", NOON))
     await deployment.count()
     assert await count(redis_client, DAY) == 3
-    assert not await redis_client.exists(keys.FORGOTTEN)
+    assert not await redis_client.exists(keys.ONLY.forgotten)
     again = await deployment.headcount(*REMEMBER, "--json")
     assert again.json == {"remembered": {"workspace_id": "acme", "known": False}, "rebuild": None}
 

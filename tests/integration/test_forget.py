@@ -35,7 +35,7 @@ async def count_people(deployment: Deployment, workspace_id: str, counted_users:
 
 
 async def counters(redis: Redis) -> dict[str, bytes]:
-    live = keys.generation((await read_progress(redis)).generation)
+    live = keys.ONLY.generation((await read_progress(redis)).generation)
     found = [key async for key in redis.scan_iter(live.every) if live.counter(key.decode()) is not None]
     return {str(live.counter(key.decode())): value for key, value in (await as_stored(redis, found)).items()}
 
@@ -47,7 +47,7 @@ def pseudonym_of(user_id: str, workspace_id: str = "acme") -> bytes:
 
 async def knows(redis: Redis, pseudonym: bytes) -> bool:
     """Tell whether any key but the list of who is to be forgotten holds a pseudonym."""
-    others = [key async for key in redis.scan_iter() if key != keys.FORGOTTEN.encode()]
+    others = [key async for key in redis.scan_iter() if key != keys.ONLY.forgotten.encode()]
     contents: list[Any] = [await redis.smembers(key) for key in others if await redis.type(key) == b"set"]
     return any(pseudonym in members for members in contents)
 
@@ -71,7 +71,7 @@ async def test_a_user_is_out_of_every_exact_counter_at_once(
     }
     assert await count(redis_client, keys.FIRST.day("acme", DAY)) == 2
     assert await count(redis_client, keys.FIRST.day("other", DAY)) == 3, "the same id elsewhere is another's"
-    assert await redis_client.smembers(keys.FORGOTTEN) == {b"acme:" + pseudonym_of("user-1")}
+    assert await redis_client.smembers(keys.ONLY.forgotten) == {b"acme:" + pseudonym_of("user-1")}
 
 
 async def test_nothing_brings_a_forgotten_user_back(deployment: Deployment, redis_client: Redis) -> None:
@@ -90,7 +90,7 @@ async def test_nothing_brings_a_forgotten_user_back(deployment: Deployment, redi
     before = await counters(redis_client)
     assert (await deployment.headcount("rebuild")).exit_code == 0
     assert await counters(redis_client) == before
-    await redis_client.delete(keys.generation(1).checkpoints)
+    await redis_client.delete(keys.ONLY.generation(1).checkpoints)
     await deployment.count()
     assert await counters(redis_client) == before
 
@@ -110,7 +110,7 @@ async def test_an_estimate_is_counted_anew(deployment: Deployment, redis_client:
     assert {name for name in before if before[name] != after[name]} == {
         name for name in before if "acme" in name
     }
-    assert await redis_client.scard(keys.generation(1).day("acme", DAY)) == LARGE - 1
+    assert await redis_client.scard(keys.ONLY.generation(1).day("acme", DAY)) == LARGE - 1
     assert not await knows(redis_client, pseudonym_of("user-1"))
 
 
@@ -142,7 +142,7 @@ async def test_under_another_key_nobody_is_forgotten(deployment: Deployment, red
     other = deployment.with_settings(USER_ID_HASH_KEY="another key for tests, as long as it has to be")
     refused = await other.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert (refused.exit_code, "USER_ID_HASH_KEY" in refused.stderr) == (1, True)
-    assert not await redis_client.exists(keys.FORGOTTEN)
+    assert not await redis_client.exists(keys.ONLY.forgotten)
 
 
 async def test_a_lost_key_brings_forgotten_users_back_only_on_demand(
@@ -160,7 +160,7 @@ async def test_a_lost_key_brings_forgotten_users_back_only_on_demand(
     )
     assert (await rekeyed.headcount(*rebuild, "--yes")).exit_code == 0
     assert (await rekeyed.headcount(*forget)).exit_code == 0
-    live = keys.generation((await read_progress(redis_client)).generation)
+    live = keys.ONLY.generation((await read_progress(redis_client)).generation)
     assert await count(redis_client, live.day("acme", DAY)) == 2
 
 

@@ -28,7 +28,7 @@ async def test_no_user_id_can_be_found_in_any_key_or_value(redis_client: Redis) 
     batch = Batch(partition=PARTITION, start=Offset(0), end=Offset(len(events)), events=events, as_of=NOW)
     assert await projection.apply(batch) == batch.end
     (forgotten,) = PSEUDONYMS.of("small", PEOPLE[:1])
-    await redis_client.sadd(keys.FORGOTTEN, f"small:{forgotten}")
+    await redis_client.sadd(keys.ONLY.forgotten, f"small:{forgotten}")
     content = await everything_in(redis_client)
     assert b"small" in content  # it was looked at
     assert KEY.encode() not in content
@@ -57,5 +57,5 @@ async def everything_in(redis: Redis) -> bytes:
                 parts += await redis.smembers(key)
             case b"hash":
                 parts += [each for item in (await redis.hgetall(key)).items() for each in item]
-    assert len(parts) > 2 * len([keys.DEPLOYMENT, keys.FORGOTTEN])
+    assert len(parts) > 2 * len([keys.ONLY.deployment, keys.ONLY.forgotten])
     return b"\n".join(parts)

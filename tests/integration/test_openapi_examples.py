@@ -144,7 +144,7 @@ async def all_away(stage: Stage) -> None:
 
 
 async def tokens_lost(stage: Stage) -> None:
-    await stage.redis.delete(keys.TOKENS)
+    await stage.redis.delete(keys.ONLY.tokens)
 
 
 async def counted_a_while_ago(stage: Stage) -> None:

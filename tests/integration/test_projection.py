@@ -198,7 +198,7 @@ async def test_many_batches_are_one_batch_of_all(redis_client: Redis) -> None:
 async def test_what_keeps_the_place_never_expires(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await projection.apply(Batch(partition=PARTITION, start=Offset(0), end=Offset(1), as_of=NOW))
-    for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT):
+    for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment):
         assert await redis_client.ttl(key) == -1
 
 
@@ -225,7 +225,7 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
     assert await redis_client.get(wrong) == value
 
 
-@pytest.mark.parametrize("wrong", [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT])
+@pytest.mark.parametrize("wrong", [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment])
 async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is_written(
     redis_client: Redis, wrong: str
 ) -> None:

@@ -46,18 +46,18 @@ async def deployment(
 
 async def counters(redis: Redis) -> dict[str, bytes]:
     """Read the live counters as they are stored, by their names without the generation."""
-    live = keys.generation((await read_progress(redis)).generation)
+    live = keys.ONLY.generation((await read_progress(redis)).generation)
     found = [key async for key in redis.scan_iter(live.every) if live.counter(key.decode()) is not None]
     return {str(live.counter(key.decode())): value for key, value in (await as_stored(redis, found)).items()}
 
 
 async def generations(redis: Redis) -> set[str]:
     """Return the generations that have any keys."""
-    return {key.decode().split(":")[3] async for key in redis.scan_iter(keys.EVERY_LIVE)}
+    return {key.decode().split(":")[3] async for key in redis.scan_iter(keys.ONLY.every_live)}
 
 
 async def users_of(redis: Redis, workspace_id: str, day: date = DAY) -> int:
-    live = keys.generation((await read_progress(redis)).generation)
+    live = keys.ONLY.generation((await read_progress(redis)).generation)
     return await count(redis, live.day(workspace_id, day))
 
 
@@ -74,7 +74,7 @@ async def test_where_nothing_changed_the_new_counters_are_equal_to_the_byte(
     after = await read_progress(redis_client)
     assert (after.generation, after.checkpoints, after.as_of) == (1, progress.checkpoints, progress.as_of)
     assert await generations(redis_client) == {"live-1"}
-    assert not await redis_client.exists(keys.REBUILD_LOCK)
+    assert not await redis_client.exists(keys.ONLY.rebuild_lock)
 
 
 async def test_what_the_live_counters_lacked_is_named_and_there_afterwards(
@@ -101,7 +101,7 @@ async def test_a_dry_run_reports_and_leaves_nothing_behind(
     assert "missing" in ended.text
     assert ended.text.endswith("Records read: 621. Nothing was replaced.\n")
     assert set(await redis_client.keys()) == before
-    assert await redis_client.hmget(keys.DEPLOYMENT, ["next", "held_until", "generation"]) == [None] * 3
+    assert await redis_client.hmget(keys.ONLY.deployment, ["next", "held_until", "generation"]) == [None] * 3
 
 
 async def test_counts_that_the_log_no_longer_holds_are_not_given_up_unasked(
@@ -207,11 +207,11 @@ async def test_a_setting_that_differs_is_not_changed_unasked(
 
 
 async def test_a_dry_run_shows_a_change_and_makes_none(deployment: Deployment, redis_client: Redis) -> None:
-    before = await redis_client.hgetall(keys.DEPLOYMENT)
+    before = await redis_client.hgetall(keys.ONLY.deployment)
     ended = await deployment.with_settings(TIME_ZONE="Asia/Tokyo").headcount("rebuild", "--dry-run")
     assert ended.exit_code == 0
     assert ended.text.startswith("Changed: TIME_ZONE, from 'UTC' to 'Asia/Tokyo'.\n")
-    after = await redis_client.hgetall(keys.DEPLOYMENT)
+    after = await redis_client.hgetall(keys.ONLY.deployment)
     assert {name: value for name, value in after.items() if name != b"generations"} == before
 
 
@@ -222,7 +222,7 @@ async def test_a_setting_that_no_rebuild_can_change_is_no_choice(deployment: Dep
 
 async def everything(redis: Redis) -> dict[bytes, bytes | None]:
     """Read whatever Redis holds, but for what expires within seconds."""
-    names = [key async for key in redis.scan_iter() if key != keys.REBUILD_LOCK.encode()]
+    names = [key async for key in redis.scan_iter() if key != keys.ONLY.rebuild_lock.encode()]
     return {name: await redis.dump(name) for name in names}
 
 
@@ -293,7 +293,7 @@ async def test_who_is_no_longer_the_rebuilder_replaces_and_removes_nothing(
     with suppress(UnavailableError):  # of the lease's renewal, if that finds out first
         async with open_rebuild(deployment.config) as rebuild:
             await rebuild.counting.come_near()
-            await redis_client.set(keys.REBUILD_LOCK, "another")
+            await redis_client.set(keys.ONLY.rebuild_lock, "another")
             with pytest.raises(UnavailableError):
                 await rebuild.replace(accept_loss)
             with pytest.raises(UnavailableError):
@@ -310,11 +310,11 @@ async def test_what_changed_under_a_rebuild_ends_it(
     async with open_rebuild(deployment.config) as rebuild:
         await rebuild.counting.come_near()
         if change == "lost":
-            await redis_client.hdel(keys.DEPLOYMENT, "next")
+            await redis_client.hdel(keys.ONLY.deployment, "next")
         elif change == "forgotten":
-            await redis_client.hincrby(keys.DEPLOYMENT, "forgotten", 1)
+            await redis_client.hincrby(keys.ONLY.deployment, "forgotten", 1)
         else:
-            await redis_client.hset(keys.DEPLOYMENT, "topic_id", "another")
+            await redis_client.hset(keys.ONLY.deployment, "topic_id", "another")
         with pytest.raises(UnavailableError, match="Nothing was replaced"):
             await rebuild.replace(accept_loss)
     assert await counters(redis_client) == before
@@ -328,7 +328,7 @@ async def test_a_redis_that_was_put_back_meanwhile_is_noticed(
     async with open_rebuild(deployment.config) as rebuild:
         original = rebuild._next_generation.checkpoints
         await rebuild.counting.come_near()
-        await redis_client.hset(keys.generation(1).checkpoints, str(partition), 7)
+        await redis_client.hset(keys.ONLY.generation(1).checkpoints, str(partition), 7)
         stale = {**await original(), partition: Offset(6)}
 
         async def checkpoints() -> dict[Partition, Offset]:

@@ -139,7 +139,7 @@ async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) ->
     shadow = await begun(redis_client)
     await shadow.apply(batch_of(range(20)))
     assert await found_by(shadow) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
-    added = {key for key in await redis_client.keys(keys.shadow("*").every) if key not in before}
+    added = {key for key in await redis_client.keys(keys.ONLY.shadow("*").every) if key not in before}
     assert len(added) == 3
     assert all([await redis_client.expiretime(cast("str", key)) > NOW.timestamp() for key in added])
     await shadow.remove()
@@ -242,11 +242,11 @@ async def test_a_repair_adds_to_the_generation_that_went_live_meanwhile(
     await count(redis_client, batch_of(range(3)))
     client = Interrupted.of(redis_url)
     async with client:
-        client.interrupt(lambda: redis_client.hset(keys.DEPLOYMENT, "generation", "1"))
+        client.interrupt(lambda: redis_client.hset(keys.ONLY.deployment, "generation", "1"))
         repair = Repair(client, FOR_EVER, PEOPLE, clock=now)
         assert await repair.add(batch_of([7]).events) == [Finding(DAY, "missing"), Finding(BUCKET, "missing")]
     assert await redis_client.scard(DAY_KEY) == 3
-    assert await redis_client.scard(keys.generation(1).day("acme", NOW.date())) == 1
+    assert await redis_client.scard(keys.ONLY.generation(1).day("acme", NOW.date())) == 1
 
 
 async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:

@@ -74,16 +74,16 @@ async def test_tokens_lost_are_not_tokens_unknown(store: RedisTokenStore, redis_
 async def test_redis_never_sees_the_secret(store: RedisTokenStore, redis_client: Redis) -> None:
     token, secret = make_token()
     await store.add(token)
-    kept = await cast("Awaitable[dict[bytes, bytes]]", redis_client.hgetall(keys.TOKENS))
+    kept = await cast("Awaitable[dict[bytes, bytes]]", redis_client.hgetall(keys.ONLY.tokens))
     assert set(kept) == {hashlib.sha256(secret.encode()).hexdigest().encode()}
     assert secret.encode() not in b"".join(kept.values())
-    assert await redis_client.keys("*") == [keys.TOKENS.encode()]
+    assert await redis_client.keys("*") == [keys.ONLY.tokens.encode()]
 
 
 async def test_tokens_do_not_expire_out_of_redis(store: RedisTokenStore, redis_client: Redis) -> None:
     """An expired token stays, to be listed; and the hash stays, or every token would be lost."""
     await store.add(make_token(expires_at=NOW)[0])
-    assert await redis_client.ttl(keys.TOKENS) == -1
+    assert await redis_client.ttl(keys.ONLY.tokens) == -1
 
 
 async def test_the_list_is_oldest_first(store: RedisTokenStore) -> None:
@@ -139,7 +139,7 @@ async def test_a_workspace_id_that_no_event_can_carry_stays_out(
 async def test_a_record_that_can_not_be_read_opens_nothing(
     store: RedisTokenStore, redis_client: Redis, record: bytes
 ) -> None:
-    await redis_client.hset(keys.TOKENS, UNKNOWN, record)
+    await redis_client.hset(keys.ONLY.tokens, UNKNOWN, record)
     with pytest.raises(TokensUnavailableError):
         await store.find(UNKNOWN)
 
@@ -147,14 +147,14 @@ async def test_a_record_that_can_not_be_read_opens_nothing(
 async def test_fields_of_a_later_version_do_no_harm(store: RedisTokenStore, redis_client: Redis) -> None:
     token, _ = make_token()
     await store.add(token)
-    record = await cast("Awaitable[bytes]", redis_client.hget(keys.TOKENS, token.digest))
+    record = await cast("Awaitable[bytes]", redis_client.hget(keys.ONLY.tokens, token.digest))
     newer = record[:-1] + b',"note":"from the future"}'
-    await redis_client.hset(keys.TOKENS, token.digest, newer)
+    await redis_client.hset(keys.ONLY.tokens, token.digest, newer)
     assert await store.find(token.digest) == token
 
 
 async def test_a_key_of_the_wrong_type_is_unavailable(store: RedisTokenStore, redis_client: Redis) -> None:
-    await redis_client.set(keys.TOKENS, "x")
+    await redis_client.set(keys.ONLY.tokens, "x")
     for call in (store.find(UNKNOWN), store.list(), store.add(make_token()[0]), store.revoke("x", NOW)):
         with pytest.raises(TokensUnavailableError):
             await call

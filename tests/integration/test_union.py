@@ -116,8 +116,8 @@ async def test_a_union_leaves_nothing_behind(redis_client: Redis) -> None:
 
 async def test_a_union_is_of_the_counters_that_are_live(redis_client: Redis) -> None:
     await project(redis_client, [active(1, MONDAY)])
-    await redis_client.sadd(keys.generation(1).day("acme", MONDAY.date()), "7", "8", "9")
-    await redis_client.hset(keys.DEPLOYMENT, "generation", "1")
+    await redis_client.sadd(keys.ONLY.generation(1).day("acme", MONDAY.date()), "7", "8", "9")
+    await redis_client.hset(keys.ONLY.deployment, "generation", "1")
     assert await Unions(redis_client).count([Counter("acme", MONDAY.date())]) == UnionCount(3, 0.0)
 
 

@@ -14,8 +14,8 @@ from tests.simulation.store import Store
 
 CHECKPOINTS: Final = keys.FIRST.checkpoints.encode()
 AS_OF: Final = keys.FIRST.as_of.encode()
-DEPLOYMENT: Final = keys.DEPLOYMENT.encode()
-GAPS: Final = keys.GAPS.encode()
+DEPLOYMENT: Final = keys.ONLY.deployment.encode()
+GAPS: Final = keys.ONLY.gaps.encode()
 
 
 @dataclass(frozen=True, slots=True)

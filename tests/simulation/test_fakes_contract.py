@@ -77,7 +77,7 @@ def apply(chance: random.Random) -> Call:
         pack(additions, PLAIN_PEOPLE),
     ]
     known = chance.choice([[], known_of(chance)])
-    deployment = [keys.DEPLOYMENT] if known or chance.random() < 0.5 else []
+    deployment = [keys.ONLY.deployment] if known or chance.random() < 0.5 else []
     places = [keys.FIRST.checkpoints, keys.FIRST.as_of]
     if chance.random() < 0.1:
         places[chance.randrange(2)] = SPOILT
@@ -99,7 +99,7 @@ def rewind(chance: random.Random) -> Call:
     gap = chance.choice(["", f"gap {chance.randrange(100)}"])
     args = [chance.choice(PARTITIONS), chance.randrange(3), chance.randrange(3), gap, MOST_GAPS]
     known = chance.choice([[], [chance.choice(GENERATIONS), chance.choice(TOPIC_IDS)]])
-    places = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT]
+    places = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.gaps, keys.ONLY.deployment]
     return Call(scripts.REWIND, places, [*args, *known])
 
 
@@ -107,11 +107,15 @@ def restart(chance: random.Random) -> Call:
     gaps = [f"gap {chance.randrange(100)}" for _ in range(chance.randrange(5))]
     beginnings = [word for name in PARTITIONS for word in (name, chance.randrange(3))]
     args = [chance.choice(GENERATIONS), chance.choice(TOPIC_IDS), MOST_GAPS, len(gaps), *gaps, *beginnings]
-    return Call(scripts.RESTART, [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT], args)
+    return Call(
+        scripts.RESTART,
+        [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
+        args,
+    )
 
 
 def window(chance: random.Random) -> Call:
-    places = [keys.DEPLOYMENT, keys.FIRST.checkpoints, keys.FIRST.as_of, *chance.sample(COUNTERS, k=2)]
+    places = [keys.ONLY.deployment, keys.FIRST.checkpoints, keys.FIRST.as_of, *chance.sample(COUNTERS, k=2)]
     return Call(scripts.WINDOW, places, [chance.choice(GENERATIONS)])
 
 
@@ -124,13 +128,13 @@ async def test_a_batch_waits_or_is_sent_elsewhere_the_same(
     """A rebuild holds the live counters and replaces them, and forgetting changes who is counted."""
     server = RedisServer(lambda: START)
     fake: Any = FakeRedis(server, Straight())
-    place = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.GAPS, keys.DEPLOYMENT]
+    place = [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.gaps, keys.ONLY.deployment]
     await reply_of(fake, first := Call(scripts.RESTART, place, [0, "one", MOST_GAPS, 0, PARTITIONS[0], 0]))
     await reply_of(redis_client, first)
     server.store.hset(DEPLOYMENT, field.encode(), str(value).encode())
-    await redis_client.hset(keys.DEPLOYMENT, field, str(value))
+    await redis_client.hset(keys.ONLY.deployment, field, str(value))
     batch = [PARTITIONS[0], 0, 1, "", pack([], PLAIN_PEOPLE)]
-    call = Call(scripts.APPLY, [*place[:2], keys.DEPLOYMENT], [*batch, 0, "one", 1, 0])
+    call = Call(scripts.APPLY, [*place[:2], keys.ONLY.deployment], [*batch, 0, "one", 1, 0])
     expected = {"held_until": b"HELD" if value > 1 else b"1"}.get(field, b"SUPERSEDED")
     assert await reply_of(fake, call) == await reply_of(redis_client, call) == expected
 
@@ -160,14 +164,14 @@ async def test_transactions_reply_and_leave_the_same(redis_client: Redis, seed: 
 
 
 def some_command(chance: random.Random) -> tuple[str, tuple[Any, ...]]:
-    key = chance.choice([keys.FIRST.checkpoints, keys.DEPLOYMENT])
+    key = chance.choice([keys.FIRST.checkpoints, keys.ONLY.deployment])
     name = chance.choice(PARTITIONS)
     return chance.choice(
         [
             ("hsetnx", (key, name, str(chance.randrange(3)))),
             ("hget", (key, name)),
             ("hgetall", (key,)),
-            ("lrange", (keys.GAPS, 0, -1)),
+            ("lrange", (keys.ONLY.gaps, 0, -1)),
         ]
     )
 
@@ -211,8 +215,10 @@ def left_in(server: RedisServer) -> dict[str, Any]:
 
 
 async def left_in_real(redis: Redis) -> dict[str, Any]:
-    hashes: Any = [redis.hgetall(key) for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT)]
-    gaps: Any = redis.lrange(keys.GAPS, 0, -1)
+    hashes: Any = [
+        redis.hgetall(key) for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment)
+    ]
+    gaps: Any = redis.lrange(keys.ONLY.gaps, 0, -1)
     return {
         "hashes": [without_clock(await found) for found in hashes],
         "gaps": await gaps,

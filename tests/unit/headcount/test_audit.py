@@ -112,7 +112,7 @@ def test_a_surplus_is_no_damage_and_is_told_by_its_days() -> None:
 
 @given(st.dates() | st.integers(-(10**6), 10**7), st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True))
 def test_a_counter_is_known_by_its_key_in_its_own_keyspace(period: date | int, workspace_id: str) -> None:
-    counter, shadow = keys.Counter(workspace_id, period), keys.shadow("x")
+    counter, shadow = keys.Counter(workspace_id, period), keys.ONLY.shadow("x")
     for keyspace in (keys.FIRST, shadow):
         assert keyspace.counter(keyspace.key(counter)) == counter
     assert keys.FIRST.counter(shadow.key(counter)) is shadow.counter(keys.FIRST.key(counter)) is None
@@ -122,7 +122,7 @@ def test_a_counter_is_known_by_its_key_in_its_own_keyspace(period: date | int, w
     "key",
     [
         keys.FIRST.checkpoints,
-        keys.TOKENS,
+        keys.ONLY.tokens,
         f"{keys.FIRST.day('a', TODAY)}:x",
         keys.FIRST.bucket("a", 1) + "x",
         "",

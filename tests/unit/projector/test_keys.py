@@ -12,7 +12,7 @@ DAYS = st.dates()
 BUCKETS = st.integers(-(10**6), 10**7)
 WORKSPACE_IDS = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
 FORGERIES = st.text(":{}0123456789-abc\n\x00 day", max_size=30)
-OWN = {keys.FIRST.checkpoints, keys.FIRST.as_of, keys.DEPLOYMENT, keys.GAPS, keys.TOKENS}
+OWN = {keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment, keys.ONLY.gaps, keys.ONLY.tokens}
 
 
 @given(WORKSPACE_IDS, DAYS, WORKSPACE_IDS, DAYS)
