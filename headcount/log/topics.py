@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 
 from headcount.clients import QUESTION_MILLISECONDS, kafka_options
-from headcount.preflight.kafka import check_entry
+from headcount.preflight.kafka import advertised_refusal, check_entry
 from headcount.wiring import Config
 from ingest.errors import OperatorError, UnavailableError
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
@@ -47,7 +47,8 @@ async def admin_client(config: Config) -> AsyncIterator[AIOKafkaAdminClient]:
         ) from error
     except (KafkaError, TimeoutError) as error:
         raise UnavailableError(
-            f"Kafka at {config.kafka.bootstrap_servers} does not answer: {error or 'it took too long'}"
+            await advertised_refusal(config)
+            or f"Kafka at {config.kafka.bootstrap_servers} does not answer: {error or 'it took too long'}"
         ) from error
     finally:
         await admin.close()

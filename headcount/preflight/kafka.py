@@ -1,7 +1,8 @@
 """Whether Kafka lets us in: aiokafka only logs why it does not, and calls every cause a connection."""
 
 import asyncio
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
@@ -26,6 +27,40 @@ _OF_CLIENTS: Final = frozenset({"bootstrap_servers", "retry_backoff_ms"})
 _WELCOMES: Final = frozenset({NoError, UnsupportedSaslMechanismError})
 
 Address = tuple[str, int]
+
+
+async def advertised_refusal(config: Config) -> str | None:
+    """Say which address Kafka names for itself that this machine cannot use; None if there is no such.
+
+    A client is sent there as soon as a server in KAFKA_BOOTSTRAP_SERVERS has answered.
+    """
+    for host, port, _family in collect_hosts(config.kafka.bootstrap_servers):
+        try:
+            async with asyncio.timeout(ENTRY_SECONDS):
+                brokers = await _enter((host, port), _options(config))
+        except (OSError, KafkaError):
+            continue
+        problems = await asyncio.gather(*map(_connection_problem, brokers))
+        for (broker, number), problem in zip(brokers, problems, strict=True):
+            if problem:
+                return (
+                    f"Kafka at {host}:{port} answers and sends clients to {broker}:{number}, its advertised "
+                    f"listener, which {problem}. Set advertised.listeners of that broker to an address "
+                    "that this machine can reach, or have the name resolved here."
+                )
+    return None
+
+
+async def _connection_problem(address: Address) -> str | None:
+    try:
+        async with asyncio.timeout(ENTRY_SECONDS):
+            _reader, writer = await asyncio.open_connection(*address)
+            writer.close()
+    except socket.gaierror as error:
+        return f"can't be resolved ({error.strerror})"
+    except (OSError, UnicodeError) as error:
+        return f"can't be reached ({str(error) or 'it took too long'})"
+    return None
 
 
 async def check_entry(config: Config) -> None:
@@ -53,11 +88,13 @@ def _options(config: Config) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _OF_CLIENTS}
 
 
-async def _enter(address: Address, options: Mapping[str, Any]) -> None:
+async def _enter(address: Address, options: Mapping[str, Any]) -> Sequence[Address]:
+    """Connect, log in and return the addresses that the brokers advertise."""
     connection: AIOKafkaConnection = await create_conn(*address, **options)
     try:
         # A server that wants a login, or a certificate, shows it no sooner than at the first question.
-        await connection.send(MetadataRequest([]))
+        metadata = await connection.send(MetadataRequest([]))
+        return [(host, port) for _node, host, port, *_ in metadata.brokers]
     finally:
         await connection.close()
 

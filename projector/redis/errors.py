@@ -1,6 +1,7 @@
 """What an error of Redis means: wait and try again, or stop."""
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -67,5 +68,14 @@ def errors_named() -> Iterator[None]:
         yield
     except exceptions.RedisError as error:
         if is_passing(error):
-            raise UnavailableError(f"Redis can't take it now: {words(error)}") from error
+            raise UnavailableError(_unavailable(error)) from error
         raise
+
+
+def _unavailable(error: exceptions.RedisError) -> str:
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, socket.gaierror):
+        return f"The host in REDIS_URL can't be resolved: {error}"
+    if isinstance(cause, OSError):
+        return f"Redis can't be reached: {words(error)}"
+    return f"Redis can't take it now: {words(error)}"

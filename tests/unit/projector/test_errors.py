@@ -2,8 +2,28 @@
 
 import pytest
 from redis import exceptions
+from redis.asyncio import Redis
 
-from projector.redis.errors import is_passing, refuses_writes
+from ingest.errors import UnavailableError
+from projector.redis.errors import errors_named, is_passing, refuses_writes
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("redis.invalid:6379", "The host in REDIS_URL can't be resolved: .*redis.invalid:6379"),
+        ("127.0.0.1:1", "Redis can't be reached: .*127.0.0.1:1"),
+    ],
+)
+async def test_a_redis_that_is_not_there_is_told_from_one_that_refuses(address: str, sentence: str) -> None:
+    async with Redis.from_url(f"redis://{address}/0") as redis:
+        with pytest.raises(UnavailableError, match=f"^{sentence}"), errors_named():
+            await redis.ping()
+
+
+def test_what_redis_refuses_for_now_is_said_so() -> None:
+    with pytest.raises(UnavailableError, match=r"^Redis can't take it now: OutOfMemoryError"), errors_named():
+        raise exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
 
 @pytest.mark.parametrize(
