@@ -39,7 +39,7 @@ BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "oversize heads": ("16384 bytes", "HTTP_MAX_HEAD_BYTES"),
     "pipelining flood": ("16 requests", "HTTP_MAX_PIPELINED_REQUESTS"),
     "connection flood": ("100 connections", "HTTP_MAX_CONNECTIONS_PER_ADDRESS"),
-    "bodies on GET": ("0 bytes", "HTTP_MAX_BODY_BYTES"),
+    "bodies on GET": ("1024 bytes", "HTTP_MAX_BODY_BYTES"),
     "wrong tokens": ("60 a minute", "HTTP_FAILED_LOGINS_PER_MINUTE"),
 }
 """What stands against each kind, and its setting."""

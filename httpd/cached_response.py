@@ -24,6 +24,12 @@ class WireBytes:
     head: bytes
     body: bytes = b""
 
+    @classmethod
+    def of(cls, status: HTTPStatus, headers: Mapping[str, str], body: bytes) -> Self:
+        """Spell an answer with a body out."""
+        head = f"{_status_line(status)}Content-Length: {len(body)}\r\n{_lines(headers)}"
+        return cls(status, head.encode(), body)
+
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:

@@ -31,6 +31,8 @@ class Connection(web.RequestHandler):
         "_due",
         "_ended",
         "_framing",
+        "_is_after_upgrade",
+        "_is_last",
         "_limits",
         "_on_lost",
         "_stats",
@@ -58,6 +60,8 @@ class Connection(web.RequestHandler):
         self._due = self._write_due = inf
         self._cause = Cause.HEAD_TIMEOUT
         self._ended = False
+        self._is_after_upgrade = False
+        self._is_last = False
         self._wire: asyncio.Transport | None = None  # aiohttp's own forgets it when it begins to close
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,8 +77,10 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         # aiohttp calls this itself, without data, to go on with what it has put off.
-        if not data or self._follow(data):
+        if not data:
             super().data_received(data)
+        elif self._follow(data):
+            self._pass_on(data)
 
     def pause_writing(self) -> None:
         self._write_due = self._time() + self._limits.write_seconds
@@ -88,8 +94,10 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         self._waiting -= 1
-        if not self._waiting and not self._framing.open_bytes:
-            self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
+        if not self._waiting:
+            self._is_after_upgrade = False
+            if not self._framing.open_bytes:
+                self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
         # aiohttp's own, from before the middlewares. In two steps, since the second takes ten times as long.
         if type(resp) not in _OUR_RESPONSES and isinstance(resp, web.HTTPException):
             resp = last_response(unexpected(resp.status))
@@ -107,9 +115,34 @@ class Connection(web.RequestHandler):
         super().handle_error(request, status, exc, message)
         if not isinstance(exc, HttpProcessingError):
             return last_response(unexpected(status))
-        cause = Cause.HEAD_TOO_LARGE if isinstance(exc, LineTooLong) else Cause.BAD_HEAD
+        cause = self._framing.next_cause() or Cause.BAD_HEAD
+        if isinstance(exc, LineTooLong):
+            cause = Cause.HEAD_TOO_LARGE
         self._stats.refused[cause] += 1
         return response_to(cause)
+
+    def next_cause(self) -> Cause | None:
+        """Say why the request that is handled next must be refused for its request line, if it must."""
+        return self._framing.next_cause()
+
+    def count(self, cause: Cause) -> None:
+        """Count why a request is refused, unless the connection ends already for a cause that is counted."""
+        if not self._ended:
+            self._stats.refused[cause] += 1
+
+    def expect_body(self) -> None:
+        """Leave the deadline to the caller: a body follows, and the connection ends after its request."""
+        self._is_last = True
+        self._due = inf
+
+    def loses_pipelined(self) -> bool:
+        """Say whether aiohttp may drop what was sent behind this request, which asks for another protocol.
+
+        It keeps what follows a request for a WebSocket, parses that in one go once the request is answered,
+        and drops what follows a request for any other protocol in there.
+        """
+        is_after_upgrade, self._is_after_upgrade = self._is_after_upgrade, True
+        return is_after_upgrade and self._waiting > 1
 
     def overdue(self, now: float) -> Cause | None:
         """Say what the client has not done in time, if anything; `now` is the loop's time."""
@@ -149,6 +182,16 @@ class Connection(web.RequestHandler):
             self._await_rest(heads)
         return not self._ended
 
+    def _pass_on(self, data: bytes) -> None:
+        # Each head by itself: aiohttp drops what stands behind a head that asks for another protocol, and
+        # what stands before one that it does not understand.
+        start = 0
+        for end in self._framing.ends:
+            super().data_received(data[start:end])
+            start = end
+        if start < len(data):
+            super().data_received(data[start:])
+
     def _is_too_large(self, heads: int) -> bool:
         # While a request is in work, what seems to be the next head can be that request's body: aiohttp can
         # tell, and has bounds of its own.
@@ -157,6 +200,8 @@ class Connection(web.RequestHandler):
 
     def _await_rest(self, heads: int) -> None:
         self._waiting += heads
+        if self._is_last:
+            return
         if not self._framing.open_bytes:
             self._due = inf if heads else self._due
         elif heads or self._due == inf or self._cause is not Cause.HEAD_TIMEOUT:
@@ -166,6 +211,13 @@ class Connection(web.RequestHandler):
     def _expect(self, cause: Cause, seconds: float) -> None:
         self._cause = cause
         self._due = self._time() + seconds
+
+
+def connection_of(request: web.BaseRequest) -> Connection:
+    """Return what serves the request; the server builds no other protocol."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)  # noqa: S101  see above
+    return connection
 
 
 def _options(limits: Limits) -> dict[str, Any]:

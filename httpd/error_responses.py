@@ -5,9 +5,11 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
+import orjson
 from aiohttp import web
 
-from httpd.responses import ErrorResponse, json_response
+from httpd.cached_response import WireBytes, WireResponse
+from httpd.responses import HEADERS, ErrorResponse
 from httpd.stats import Cause
 
 
@@ -38,6 +40,10 @@ _ANSWERS: Final[Mapping[Cause, ErrorResponse]] = {
     Cause.BAD_HEAD: _failure(
         HTTPStatus.BAD_REQUEST, "The request is not well-formed HTTP [error-bad-request]"
     ),
+    Cause.VERSION: _failure(
+        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+        "Only HTTP/1.1 and HTTP/1.0 are served here [error-http-version]",
+    ),
     Cause.BODY: _failure(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Requests take no body [error-body-not-allowed]"
     ),
@@ -49,14 +55,17 @@ _ANSWERS: Final[Mapping[Cause, ErrorResponse]] = {
 }
 
 
-def response_to(cause: Cause) -> web.Response:
+def response_to(cause: Cause) -> web.StreamResponse:
     """Build the answer for aiohttp to send; the connection ends after it."""
     return last_response(_ANSWERS[cause])
 
 
-def last_response(answer: ErrorResponse) -> web.Response:
-    """Build an answer that the connection ends after."""
-    response = json_response(answer.body, status=answer.status, headers=answer.headers)
+def last_response(answer: ErrorResponse) -> web.StreamResponse:
+    """Build an answer that the connection ends after.
+
+    Its version is HTTP/1.1 whatever the request's was: aiohttp would repeat that one, or say HTTP/1.0.
+    """
+    response = WireResponse(_wire_bytes(answer), told="")
     response.force_close()
     return response
 
@@ -70,9 +79,9 @@ def unexpected(status: int) -> ErrorResponse:
 @cache
 def bytes_of(cause: Cause) -> bytes:
     """Spell the answer out, for a connection on which no request was understood."""
-    response = response_to(cause)
-    assert isinstance(response.body, bytes)  # noqa: S101  json_response gives bytes
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {value}" for name, value in response.headers.items()]
-    lines += [f"Content-Length: {len(response.body)}", "Connection: close", "", ""]
-    return "\r\n".join(lines).encode() + response.body
+    wire_bytes = _wire_bytes(_ANSWERS[cause])
+    return wire_bytes.head + b"Connection: close\r\n\r\n" + wire_bytes.body
+
+
+def _wire_bytes(answer: ErrorResponse) -> WireBytes:
+    return WireBytes.of(answer.status, {**HEADERS, **answer.headers}, orjson.dumps(answer.body))

@@ -15,6 +15,7 @@ from httpd.connection_limits import ConnectionLimits
 from httpd.limits import HttpConfig, Limits
 from httpd.listener import accepting, bound, url_of
 from httpd.preflight import require_c_parser, require_open_files
+from httpd.request_checks import check_requests
 from httpd.stats import ConnectionStats
 
 SHUTDOWN_SECONDS: Final = 5
@@ -74,7 +75,8 @@ def _acceptor(runner: web.AppRunner, config: HttpConfig, stats: ConnectionStats,
     limits = config.limits
     server = runner.server
     assert server is not None  # noqa: S101  it is there once the runner is set up
-    server.request_handler = limit_bodies(wrap(server.request_handler), limits, stats)
+    handle = limit_bodies(wrap(server.request_handler), limits)
+    server.request_handler = check_requests(handle)
     build = partial(Connection, server, limits, stats)
     return Acceptor(ConnectionLimits(limits, stats), stats, config.trusted_proxies, build)
 

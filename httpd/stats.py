@@ -13,6 +13,7 @@ class Cause(StrEnum):
     HEAD_TIMEOUT = "head-timeout"
     HEAD_TOO_LARGE = "head-too-large"
     BAD_HEAD = "bad-head"
+    VERSION = "version"
     BODY = "body"
     PIPELINING = "pipelining"
     IDLE = "idle"

@@ -34,7 +34,7 @@ class HttpSettings(BaseModel):
         default=16_384, ge=1_024, le=1_048_576, description="1024 to 1048576 bytes"
     )
     http_max_headers: int = Field(default=100, ge=10, le=10_000, description="10 to 10000 headers")
-    http_max_body_bytes: int = Field(default=0, ge=0, le=1_048_576, description="0 to 1048576 bytes")
+    http_max_body_bytes: int = Field(default=1_024, ge=0, le=1_048_576, description="0 to 1048576 bytes")
     http_max_pipelined_requests: int = Field(default=16, ge=1, le=32, description="1 to 32 requests")
     http_max_connections: int = Field(default=1_000, ge=1, le=100_000, description="1 to 100000 connections")
     http_max_connections_per_address: int = Field(

@@ -20,7 +20,12 @@ from tests.support.scrapes import scrape
 from tests.support.wire import Wire
 
 EMPTY = b'{"month":[],"success":true}'
-BOUNDS = {"http_port": 0, "api_metrics_port": 0, "http_max_pipelined_requests": 3}
+BOUNDS = {
+    "http_port": 0,
+    "api_metrics_port": 0,
+    "http_max_pipelined_requests": 3,
+    "http_max_body_bytes": 4,
+}
 
 
 @dataclass

@@ -192,7 +192,7 @@ async def test_too_many_headers_are_refused(serve: Serve) -> None:
     ],
 )
 async def test_a_body_on_a_get_is_refused_unread(serve: Serve, body: bytes) -> None:
-    server = await serve()
+    server = await serve(http_max_body_bytes=0)
     wire = await server.connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
     answer = await wire.last_answer()
@@ -207,11 +207,102 @@ async def test_an_empty_body_is_none(serve: Serve) -> None:
         assert (await wire.answer()).status == 200
 
 
-async def test_a_body_within_the_bound_ends_the_connection_after_the_answer(serve: Serve) -> None:
+BODY = b"x" * 100
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        b"Content-Type: application/json\r\n" + CHUNKED + b"2\r\n{}\r\n0\r\n\r\n",
+        CHUNKED + b"1;of=one\r\n{\r\n1\r\n}\r\n0\r\nX-Trailer: x\r\n\r\n",
+        CHUNKED + b"0\r\n\r\n",
+        b"Content-Length: 100\r\n\r\n" + BODY,
+        CHUNKED + b"64\r\n" + BODY + b"\r\n0\r\n\r\n",
+    ],
+    ids=["json", "json in chunks", "trailer", "no chunk", "just the size", "just the size in chunks"],
+)
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_a_small_body_is_dropped_and_the_connection_ends_after_the_answer(
+    serve: Serve, body: bytes, *, in_pieces: bool
+) -> None:
+    server = await serve(http_max_body_bytes=100)
+    wire, other = await server.connect(), await server.connect()
+    data = b"GET / HTTP/1.1\r\nHost: test\r\n" + body
+    for cut in range(len(data) - 8, len(data)) if in_pieces else ():
+        await wire.send(data[:cut] if cut == len(data) - 8 else data[cut - 1 : cut])
+        await other.send(GET)
+        await other.answer()  # so the server has read the piece
+    await wire.send(data[-1:] if in_pieces else data)
+    answer = await wire.last_answer()
+    assert (answer.body, answer.headers["connection"]) == (b"quick", "close")
+    assert not server.stats.refused
+
+
+async def test_nothing_behind_a_body_is_taken_for_a_request(serve: Serve) -> None:
+    server = await serve()
+    wire = await server.connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}" + GET_SLOW)
+    assert (await wire.last_answer()).body == b"quick"
+    assert not server.at_work.is_set()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 101\r\n\r\n",
+        CHUNKED + b"65\r\n" + BODY + b"x",
+        CHUNKED + b"64\r\n" + BODY + b"\r\n1\r\nx",
+        CHUNKED + b"ffffffff\r\n" + BODY + b"x",
+    ],
+)
+async def test_a_body_beyond_the_bound_is_refused_before_its_end(serve: Serve, body: bytes) -> None:
     server = await serve(http_max_body_bytes=100)
     wire = await server.connect()
-    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{")
-    assert (await wire.last_answer()).body == b"quick"  # the other 99 bytes are not waited for
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
+    answer = await wire.last_answer()
+    assert (answer.status, answer.error) == (413, "Requests take no body [error-body-not-allowed]")
+    assert server.stats.refused == {Cause.BODY: 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 2\r\n\r\n{",
+        b"Content-Length: 2\r\n\r\n",
+        CHUNKED + b"2\r\n{}\r\n",
+        CHUNKED + b"0\r\nX: y\r\n",
+        CHUNKED + b"zz\r\n",
+    ],
+)
+async def test_a_small_body_has_the_deadline_of_a_head(serve: Serve, body: bytes) -> None:
+    server = await serve(http_head_timeout_seconds=0.2)
+    wire = await server.connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
+    assert (await wire.last_answer()).status == 408
+    assert server.stats.refused == {Cause.HEAD_TIMEOUT: 1}
+
+
+async def test_a_client_that_goes_in_the_midst_of_its_body_leaves_no_trace(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve()
+    wire = await server.connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{")
+    wire.close()
+    await wait_until(lambda: server.stats.open == 0, message="the connection was lost")
+    assert (server.stats.refused, caplog.text) == ({}, "")
+
+
+async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(serve: Serve) -> None:
+    wire = await (await serve()).connect()
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert await wire.bodiless() == "HTTP/1.1 100 Continue\r\n\r\n"
+    await wire.send(b"{}")
+    while (head := await wire.bodiless()).startswith("HTTP/1.1 100 "):
+        pass
+    assert head.startswith("HTTP/1.1 200 OK\r\n")
 
 
 async def test_pipelined_requests_are_answered_in_order(serve: Serve) -> None:
@@ -350,7 +441,6 @@ async def test_a_client_that_reads_gets_all_of_a_large_answer_and_another_one(se
         b"GET / HTTP/1.1\r\nX-Auth-Token: opensesame\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: test\r\nX-Auth-Token: opensesame\x01\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: opensesame\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nopensesame\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00opensesame",
     ],
 )

@@ -21,6 +21,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    status_line: str
 
     @property
     def error(self) -> str:
@@ -54,10 +55,10 @@ class Wire:
         """Read one answer."""
         async with within(_PATIENCE_SECONDS):
             head = await self._reader.readuntil(b"\r\n\r\n")
-            status, *lines = head.decode().strip().split("\r\n")
+            line, *lines = head.decode().strip().split("\r\n")
             headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
             body = await self._reader.readexactly(int(headers["content-length"]))
-        return Answer(int(status.split()[1]), headers, body)
+        return Answer(int(line.split()[1]), headers, body, line)
 
     async def bodiless(self) -> str:
         """Read the head of an answer that has no body whatever it says."""

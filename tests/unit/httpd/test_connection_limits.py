@@ -56,6 +56,58 @@ def test_empty_lines_are_no_head(lines: int) -> None:
     assert RequestFraming().feed(b"\r\n" * lines) == 0
 
 
+LINES = {
+    b"GET / HTTP/1.1": None,
+    b"GET /?a=b HTTP/1.0": None,
+    b"GET / HTTP/2.0": Cause.VERSION,
+    b"GET / HTTP/1.2": Cause.VERSION,
+    b"GET / RTSP/1.0": Cause.BAD_HEAD,
+    b"GET /": Cause.BAD_HEAD,
+    b"GET  / HTTP/1.1": Cause.BAD_HEAD,
+    b"\xff\xfe": Cause.BAD_HEAD,
+}
+
+
+@given(
+    st.lists(st.sampled_from(sorted(LINES)), max_size=6),
+    st.sampled_from([b"", b"\r\n"]),
+    st.lists(st.integers(min_value=0)),
+)
+def test_every_request_line_is_judged_however_the_heads_are_cut(
+    lines: list[bytes], blanks: bytes, cuts: list[int]
+) -> None:
+    framing = RequestFraming()
+    data = b"".join(blanks + line + b"\r\nHost: x\r\n\r\n" for line in lines)
+    counted = sum(framing.feed(piece) for piece in pieces_of(data, cuts))
+    assert [framing.next_cause() for _ in range(counted)] == [LINES[line] for line in lines]
+
+
+@given(st.sampled_from(sorted(LINES)), st.lists(st.integers(min_value=0)))
+def test_the_request_line_of_an_open_head_is_judged_as_far_as_it_came(line: bytes, cuts: list[int]) -> None:
+    framing = RequestFraming()
+    for piece in pieces_of(HEAD + line + b"\r\nX", cuts):
+        framing.feed(piece)
+    assert [framing.next_cause(), framing.next_cause()] == [None, LINES[line]]
+
+
+@given(st.integers(min_value=1, max_value=4), st.lists(st.integers(min_value=0)))
+def test_the_ends_of_heads_are_known_however_they_are_cut(heads: int, cuts: list[int]) -> None:
+    framing = RequestFraming()
+    cut: list[bytes] = [b""]
+    for piece in pieces_of(HEAD * heads + b"GET", cuts):
+        framing.feed(piece)
+        start = 0
+        for end in framing.ends:
+            cut[-1] += piece[start:end]
+            cut.append(b"")
+            start = end
+        cut[-1] += piece[start:]
+        if piece == HEAD:
+            assert not framing.ends
+            cut.append(b"")
+    assert cut == [HEAD] * heads + [b"GET"]
+
+
 def test_an_ipv6_network_of_64_bits_is_one_origin() -> None:
     assert origin_of("2001:db8::1", ()) == origin_of("2001:db8::ffff:2", ())
     assert origin_of("2001:db8::1", ()) != origin_of("2001:db8:0:1::1", ())
