@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 from redis.asyncio import Redis
 
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from headcount.log.topics import PARTITIONS
 from projector.checkpoints import read_progress
 from tests.faults.processes import Process
 from tests.support.deployment import Deployment, deployed, event
@@ -136,8 +137,10 @@ async def test_what_runs_with_the_old_time_zone_waits_until_it_is_back(
         await wait_until(lambda: _is(old, token, (503, "1")), deadline_seconds=SECONDS)
         await new.start()
         await wait_until(new.is_ready, deadline_seconds=SECONDS, message="the new worker was ready")
-        await deployment.publish(*(event("user-2", LATE) for _ in range(4)))
-        await wait_until(lambda: _is(new, token, [(next_day, 2)]), deadline_seconds=SECONDS)
+        for partition in range(PARTITIONS):  # none of them is still the old worker's
+            await deployment.publish(event(f"user-2{partition}", LATE), partition=partition)
+        everybody = 1 + PARTITIONS
+        await wait_until(lambda: _is(new, token, [(next_day, everybody)]), deadline_seconds=SECONDS)
         assert await old.users(token) == (503, "1")
         assert await old.health() == (200, 503)
         assert [len(old.warnings(part)) for part in (old.worker, old.api)] == [1, 1]
@@ -145,7 +148,7 @@ async def test_what_runs_with_the_old_time_zone_waits_until_it_is_back(
 
         assert (await deployment.program("rebuild", "--change", "TIME_ZONE")).exit_code == 0
         await wait_until(old.is_ready, deadline_seconds=SECONDS, message="the old worker continued")
-        await wait_until(lambda: _is(old, token, [(day, 2)]), deadline_seconds=SECONDS)
+        await wait_until(lambda: _is(old, token, [(day, everybody)]), deadline_seconds=SECONDS)
         await wait_until(new.is_waiting, deadline_seconds=SECONDS, message="the new worker waited")
         for part in (old.worker, old.api, new.worker, new.api):
             assert part.is_running
