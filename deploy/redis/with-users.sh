@@ -41,5 +41,7 @@ print_users() {
   print_user "$user"
 }
 
-print_users <"$template" >"$target"
+# First all of it: a file that was left empty or cut off would let everybody into Redis at its next start.
+users=$(print_users <"$template")
+printf '%s\n' "$users" >"$target"
 exec "$@"

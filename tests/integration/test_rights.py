@@ -16,6 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
+from headcount.ops.doctor.ask_rights import lacks_replay_rights
 from headcount.ops.rebuild.report import accept_changes
 from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import Event
@@ -38,7 +39,14 @@ from projector.rebuild.write_pause import held
 from projector.views.daily import RedisView
 from tests.support.fakes_api import make_token
 from tests.support.people import PEOPLE
-from tests.support.redis_users import PARTS, REDIS_FOLDER, administrator_url, make_users, url_as
+from tests.support.redis_users import (
+    ADMINISTRATOR,
+    PARTS,
+    REDIS_FOLDER,
+    administrator_url,
+    make_users,
+    url_as,
+)
 from tests.support.servers import Servers
 
 NOW: Final = datetime.now(UTC)
@@ -49,8 +57,8 @@ EXTENT: Final = Extent(Offset(0), Offset(9))
 KEPT: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_retention_days=45)
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 DEPLOYMENT: Final = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
-UNSEEN: Final = frozenset({"CONFIG|GET"})
-"""What MONITOR does not show: it hides what could hold a secret."""
+UNSEEN: Final = frozenset({"ACL|DRYRUN", "CONFIG|GET", "SELECT"})
+"""What MONITOR does not show, as it could hold a secret; and what only a database other than 0 needs."""
 CONTAINERS: Final = frozenset({"ACL", "CLIENT", "CONFIG", "SCRIPT"})
 
 
@@ -61,7 +69,7 @@ class Guarded:
         self.url = administrator_url(f"127.0.0.1:{port}")
 
     @asynccontextmanager
-    async def client(self, user: str = "administrator") -> AsyncIterator[Redis]:
+    async def client(self, user: str = ADMINISTRATOR) -> AsyncIterator[Redis]:
         async with Redis.from_url(url_as(user, self.url), driver_info=None) as client:
             yield client
 
@@ -162,6 +170,7 @@ async def look_around(redis: Redis) -> None:
     await redis.time()
     await redis.config_get("maxmemory-policy")
     await redis.acl_whoami()
+    assert not await lacks_replay_rights(redis)
 
 
 async def audit(redis: Redis) -> None:
@@ -377,7 +386,7 @@ async def test_a_script_may_do_no_more_than_who_runs_it(
 
 async def test_nobody_gets_in_without_a_name_or_with_a_wrong_password(guarded: Guarded) -> None:
     address = guarded.url.rpartition("@")[2]
-    for credentials in ("", ":x@", "worker:@", "worker:x@", "default:x@", "administrator:x@"):
+    for credentials in ("", ":x@", "worker:@", "worker:x@", "default:x@", "default:@", "admin:x@"):
         async with Redis.from_url(f"redis://{credentials}{address}") as redis:
             with pytest.raises(AuthenticationError):
                 await send(redis, "PING")

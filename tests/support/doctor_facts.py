@@ -112,6 +112,7 @@ def redis_facts(**changes: Any) -> RedisFacts:  # noqa: ANN401 - any field
         clock=Clock(0.1, 0.05),
         rights=Rights(user="operator", part="operator"),
         other_rights=[Rights(user="worker", part="worker")],
+        lacks_replay_rights=False,
         mismatch=None,
         progress=progress(1, 1),
         tokens=[make_token()[0]],

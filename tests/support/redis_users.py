@@ -1,4 +1,4 @@
-"""The users of the Redis that tests run on: those that are shipped, and an administrator beside them."""
+"""The users of the Redis that tests run on: those that are shipped, and their passwords."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 REDIS_FOLDER: Final = Path(__file__).parents[2] / "deploy" / "redis"
 PARTS: Final = ("worker", "api", "operator")
-ADMINISTRATOR: Final = "administrator"
+ADMINISTRATOR: Final = "admin"
 
 
 def password_of(user: str) -> str:
@@ -17,15 +17,18 @@ def password_of(user: str) -> str:
 def make_users(folder: Path) -> Path:
     """Write the ACL file in a folder, as a deployment's Redis does, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    for user in PARTS:
+    for user in (*PARTS, ADMINISTRATOR):
         (folder / f"redis-{user}").write_text(f"{password_of(user)}\n")
+    return write_users(folder)
+
+
+def write_users(folder: Path) -> Path:
+    """Write the ACL file of the passwords that are in the folder."""
     path = folder / "users.acl"
     script = str(REDIS_FOLDER / "with-users.sh")
     subprocess.run(
         ["sh", script, str(REDIS_FOLDER / "users.acl"), str(folder), str(path), "true"], check=True
     )
-    with path.open("a") as users:
-        users.write(f"user {ADMINISTRATOR} on >{password_of(ADMINISTRATOR)} ~* &* +@all\n")
     path.chmod(0o644)  # for the server's own user, where it runs in a container
     return path
 

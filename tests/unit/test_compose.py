@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ VERSION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVICES: Final = ("kafka", "valkey", "worker", "api")
 OURS: Final = ("worker", "api")
 PARTS: Final = (*OURS, "operator")
+ADMINISTRATOR: Final = "admin"
 MADE_UP: Final = "a secret that is as long as each has to be"
 KEY: Final = "user-id-hash-key"
 MONITORING: Final = ("prometheus", "grafana")
@@ -203,12 +205,12 @@ def test_valkey_runs_with_the_shipped_users(compose: Compose) -> None:
         "/run/secrets",
     )
     assert f"--aclfile {target}" in valkey["command"]
-    assert valkey["secrets"] == [f"redis-{part}" for part in PARTS]
+    assert valkey["secrets"] == [f"redis-{user}" for user in (*PARTS, ADMINISTRATOR)]
 
 
 def test_no_secret_is_in_the_repository(compose: Compose) -> None:
     files = {name: each["file"] for name, each in compose["secrets"].items()}
-    names = [*(f"redis-{part}" for part in PARTS), KEY]
+    names = [*(f"redis-{user}" for user in (*PARTS, ADMINISTRATOR)), KEY]
     assert files == {name: f"secrets/{name}" for name in names}
     assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
 
@@ -247,3 +249,26 @@ def test_only_what_is_copied_is_sent_to_the_builder() -> None:
     ]
     copied = [word for step in instructions("COPY") if "--from" not in step for word in step.split()[:-1]]
     assert sorted(sent) == sorted(copied)
+
+
+def test_the_documented_secrets_are_readable_in_containers_under_any_umask(
+    compose: Compose, tmp_path: Path
+) -> None:
+    """The containers' users are others than the one who makes the files; the folder keeps the rest out."""
+    text = (ROOT / "docs/how-to/docker.md").read_text()
+    commands = [line[2:] for line in text.splitlines() if line.startswith("$ ") and "secrets" in line]
+    subprocess.run(["sh", "-euc", "umask 077\n" + "\n".join(commands[:4])], cwd=tmp_path, check=True)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()}
+    assert modes == dict.fromkeys(compose["secrets"], 0o644)
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_acl_file_stays_whole_where_a_password_is_missing(tmp_path: Path) -> None:
+    """Redis lets everybody in with an empty one."""
+    target = tmp_path / "users.acl"
+    target.write_text("user default off\n")
+    script, template = ROOT / "deploy/redis/with-users.sh", ROOT / "deploy/redis/users.acl"
+    command = ["sh", *map(str, (script, template, tmp_path, target)), "true"]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    assert ended.returncode != 0
+    assert target.read_text() == "user default off\n"

@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError
 
 from api.store.tokens import RedisTokenStore
 from headcount.clients import api_redis
-from headcount.ops.doctor.ask_rights import other_rights, own_rights
+from headcount.ops.doctor.ask_rights import lacks_replay_rights, other_rights, own_rights
 from headcount.ops.doctor.clock_facts import Clock
 from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.inquiry import Inquiry
@@ -46,6 +46,7 @@ async def ask_redis(config: Config, inquiry: Inquiry) -> RedisFacts:
             clock=await inquiry.ask(_clock(redis)),
             rights=rights,
             other_rights=await inquiry.ask(other_rights(redis, rights)),
+            lacks_replay_rights=await inquiry.ask(lacks_replay_rights(redis)),
             mismatch=await inquiry.ask(_mismatch(config, redis)),
             progress=await inquiry.ask(read_progress(redis)),
             tokens=await inquiry.ask(RedisTokenStore(redis).list()),

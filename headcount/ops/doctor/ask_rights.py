@@ -1,6 +1,7 @@
 """Gathering who may do what in Redis, without doing any of it."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 from redis.asyncio import Redis
@@ -11,10 +12,20 @@ from headcount.clients import api_redis
 from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.rights_facts import COMMANDS, Command, Rights
 from headcount.wiring import Config
+from projector import keys
 
 OPERATOR: Final = "operator"
 ADMINISTRATOR: Final = "After a change of users, run the doctor once with an administrator's REDIS_URL."
 PERMITTED: Final = "OK"
+REPLAYED: Final[Sequence[Command]] = (
+    ("MULTI",),
+    ("EXEC",),
+    ("HSET", keys.FIRST.checkpoints, "f", "v"),
+    ("HSET", keys.ONLY.tokens, "f", "v"),
+    ("SADD", keys.FIRST.day("w", date(2026, 1, 1)), "v"),
+    ("PFADD", keys.FIRST.bucket("w", 1), "v"),
+)
+"""Examples of what the append-only file holds of Headcount."""
 
 
 async def own_rights(config: Config, redis: Redis) -> Rights:
@@ -35,6 +46,12 @@ async def other_rights(redis: Redis, own: Rights | Unknown) -> Sequence[Rights] 
         return Unknown(f"the Redis user {own.user} may not ask for the rights of others.", ADMINISTRATOR)
     found = [await _rights_of(redis, part) for part in COMMANDS]
     return [rights for rights in found if rights is not None]
+
+
+async def lacks_replay_rights(redis: Redis) -> bool:
+    """Find out whether the user `default` may not do what the append-only file holds; it need not be on."""
+    answers = [await redis.acl_dryrun("default", *command) for command in REPLAYED]
+    return any(_text(answer) != PERMITTED for answer in answers)
 
 
 async def _name(config: Config, redis: Redis) -> str:

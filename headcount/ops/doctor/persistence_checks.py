@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from headcount.ops.doctor.finding import Judgement, ok, problem, warning
-from headcount.ops.doctor.redis_facts import Memory, Persistence
+from headcount.ops.doctor.redis_facts import Memory, Persistence, Server
 
 LOSSES: Final[Mapping[str, str]] = {
     "always": "nothing that was acknowledged",
@@ -55,6 +55,26 @@ def _judge_appending(policy: str) -> Judgement:
     if policy == "no":
         return warning(f"{found} {HEALED}, tokens excepted.", "Set appendfsync to everysec.")
     return ok(f"{found} {HEALED}.")
+
+
+def check_replay(facts: tuple[bool, Server]) -> Judgement:
+    """Say whether a restart brings back what scripts and transactions wrote.
+
+    Redis 7.0 replays the append-only file as the user `default`; Valkey 9 asks for no rights.
+    """
+    lacks_rights, server = facts
+    if not server.persistence.appends:
+        return ok("It has no append-only file to replay.")
+    if not lacks_rights:
+        return ok("The user default has the rights to replay the append-only file.")
+    found = "The user default lacks rights that the replay of the append-only file needs"
+    advice = (
+        "Run ACL SETUSER default off ~* &* +@all, and put the same into the ACL file: while it is off, no "
+        "client can be that user."
+    )
+    if server.name.startswith("Valkey"):
+        return warning(f"{found} on Redis 7.0. {server.name} does not need them.", advice)
+    return problem(f"{found}: the next restart drops all that scripts and MULTI wrote.", advice)
 
 
 def check_memory(memory: Memory) -> Judgement:

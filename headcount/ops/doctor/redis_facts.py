@@ -58,6 +58,7 @@ class Server:
 class RedisFacts:
     """`reached` tells whether Redis answers at all; `mismatch` what it counts for instead, None if all fits.
 
+    `lacks_replay_rights` is whether the user `default` may not run what the append-only file holds.
     `tokens` are all there are, `options` are those of its configuration that matter.
     """
 
@@ -67,6 +68,7 @@ class RedisFacts:
     clock: Clock | Unknown
     rights: Rights | Unknown
     other_rights: Sequence[Rights] | Unknown
+    lacks_replay_rights: bool | Unknown
     mismatch: str | Unknown | None
     progress: Progress | Unknown
     tokens: Sequence[Token] | Unknown
@@ -82,6 +84,7 @@ class RedisFacts:
             clock=silent,
             rights=silent,
             other_rights=silent,
+            lacks_replay_rights=silent,
             mismatch=silent,
             progress=silent,
             tokens=silent,

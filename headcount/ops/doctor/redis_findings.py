@@ -12,7 +12,12 @@ from headcount.ops.doctor.meaning_checks import (
     check_forgotten,
     check_key,
 )
-from headcount.ops.doctor.persistence_checks import check_fragmentation, check_memory, check_persistence
+from headcount.ops.doctor.persistence_checks import (
+    check_fragmentation,
+    check_memory,
+    check_persistence,
+    check_replay,
+)
 from headcount.ops.doctor.redis_checks import (
     check_eviction,
     check_replication,
@@ -46,6 +51,7 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
             together(together(persistence, redis.options), facts.now),
             check_persistence,
         ),
+        judged("Redis restart", together(redis.lacks_replay_rights, redis.server), check_replay),
         judged("Redis memory", memory, check_memory),
         judged("Redis fragmentation", memory, check_fragmentation),
         judged("Redis sets", redis.options, check_sets),

@@ -11,8 +11,9 @@ from headcount.ops.doctor.persistence_checks import (
     check_fragmentation,
     check_memory,
     check_persistence,
+    check_replay,
 )
-from tests.support.doctor_facts import NOW, OPTIONS, memory, persistence
+from tests.support.doctor_facts import NOW, OPTIONS, memory, persistence, server
 
 
 def judge(fsync: str = "everysec", save: str = "", **changes: Any) -> Judgement:  # noqa: ANN401 - any field
@@ -85,3 +86,20 @@ def test_without_a_limit_memory_is_held_against_the_machines(
 def test_memory_that_is_wasted_or_swapped_out_is_told(used: int, resident: int, verdict: Verdict) -> None:
     facts = memory(used=used * MEGABYTE, resident=resident * MEGABYTE)
     assert check_fragmentation(facts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("lacks_rights", "appends", "name", "verdict"),
+    [
+        (True, True, "Redis 7.0.15", "problem"),
+        (True, True, "Valkey 9.1.2", "warning"),
+        (True, False, "Redis 7.0.15", "ok"),
+        (False, True, "Redis 7.0.15", "ok"),
+    ],
+)
+def test_a_default_user_without_rights_loses_the_append_only_file(
+    name: str, verdict: str, *, lacks_rights: bool, appends: bool
+) -> None:
+    found = check_replay((lacks_rights, server(name=name, persistence=persistence(appends=appends))))
+    assert found.verdict == verdict
+    assert verdict == "ok" or "default off ~* &* +@all" in str(found.advice)
