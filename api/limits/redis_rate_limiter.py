@@ -1,49 +1,98 @@
-"""The rate limit in Redis: one count a token and minute, of which every process of the API takes its part."""
+"""The rate limit in Redis: one count per token and minute, from which every API process leases numbers."""
 
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import structlog
-from limits.aio.storage.redis.bridge import RedisBridge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.cache.single_flight import SingleFlight
 from api.errors import RateLimitUnavailableError
 from api.limits.minute_counts import MinuteCounts
-from api.limits.quota_lease import QuotaLease
 from api.limits.rate_limit_status import MINUTE_SECONDS, RateLimitStatus, minute_of
 from projector import keys
 from projector.redis.errors import refuses_writes, words
 
 MAX_TOKENS: Final = 100_000
-"""Of how many tokens requests are taken in advance, and told apart while this process counts alone."""
+"""How many tokens can hold a lease, and how many are told apart while this process counts alone."""
+SHARE: Final = 20
+"""At most one in so many of the remaining requests is leased in advance."""
 _KEPT_SECONDS: Final = 2 * MINUTE_SECONDS
-"""Longer than a minute lasts for all processes together, whose clocks are not quite the same."""
-_PATIENCE_SECONDS: Final = 1.0
-"""A request's deadline, or about that: what takes longer helps nobody who joins it."""
+"""Longer than a minute lasts for all processes together, whose clocks differ a little."""
+_TIMEOUT_SECONDS: Final = 1.0
+"""About a request's deadline: a slower reply is of no use to requests that join it."""
+
+_COUNT: Final = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+if count == tonumber(ARGV[2]) then
+  redis.call('EXPIRE', KEYS[1], ARGV[1])
+end
+return count
+"""
+"""Adds to a count that expires. KEYS: the count. ARGV: seconds until it expires, the amount."""
 
 _log = structlog.get_logger(__name__)
 
 
-class RedisRateLimiter:
-    """Counts with the script of `limits`, on our own client: for many requests at once.
+@dataclass(slots=True, eq=False)
+class QuotaLease:
+    """The numbers that one process holds of those that a token's requests get in a minute.
 
-    The strategies of `limits` would take three round trips for each: they ask for the count and for the
-    window's end once more. Here the window is the minute of the clock, so its end is known. While Redis
-    answers and takes no writes (full, read-only, failing to save) the process counts for itself: readers are
-    answered, and still bounded.
+    All processes lease them from one count, so each number is given out once. A request is within `limit` if
+    its number is.
+    """
+
+    key: str
+    limit: int
+    waiting: int = 0
+    """How many requests wait for a number."""
+    _spent: int = 0
+    _next: int = 1
+    _last: int = 0
+
+    def spend(self) -> int | None:
+        """Give out a number; None where the lease is used up and must be extended."""
+        if self._next <= self._last:
+            self._spent += 1
+            self._next += 1
+            return self._next - 1
+        # The count has reached the limit: every further number is beyond it, so none need be leased.
+        return self._last + 1 if self._last >= self.limit else None
+
+    def demand(self) -> int:
+        """Return how many numbers to lease: one for each waiting request, and some in advance.
+
+        Never more in advance than were spent in this minute, and fewer the nearer the limit is, down to none:
+        numbers that one process holds are missing in the others.
+        """
+        waiting, self.waiting = self.waiting, 0
+        return waiting + min(self._spent, (self.limit - self._last) // SHARE)
+
+    def extend(self, count: int, amount: int) -> None:
+        """Hold the last `amount` numbers of a count that has reached `count`."""
+        self._next = count - amount + 1
+        self._last = count
+
+
+class RedisRateLimiter:
+    """Counts requests in Redis, many in one round trip.
+
+    The window is the minute of the clock, so its end is known without a request. While Redis answers but
+    refuses writes (full, read-only, failing to save) the process counts alone: clients are still answered,
+    and still limited.
     """
 
     def __init__(self, redis: Redis, *, per_minute: int) -> None:
-        self._incr = redis.register_script(RedisBridge.SCRIPT_INCR_EXPIRE)
+        self._count_in_redis = redis.register_script(_COUNT)
         self._per_minute = per_minute
         self._own = MinuteCounts(max_names=MAX_TOKENS)
         self._is_alone = False
         self._minute = 0
         self._leases: dict[str, QuotaLease] = {}
-        self._single_flight = SingleFlight(self._extend, seconds=_PATIENCE_SECONDS, timer=time.monotonic)
+        self._single_flight = SingleFlight(self._extend, seconds=_TIMEOUT_SECONDS, timer=time.monotonic)
 
     def spend(self, token_id: str, now: datetime) -> RateLimitStatus | None:
         number = self._lease(token_id, minute_of(now)).spend()
@@ -60,7 +109,7 @@ class RedisRateLimiter:
     async def _ask(self, lease: QuotaLease, token_id: str, now: datetime) -> int:
         number = None
         try:
-            # Again where none is left: what was taken was for those who waited when it was asked for.
+            # Again while none is left: what was leased was for the requests that waited at that moment.
             while number is None:
                 lease.waiting += 1
                 await self._single_flight.join(lease)
@@ -71,25 +120,24 @@ class RedisRateLimiter:
 
     async def _extend(self, lease: QuotaLease) -> None:
         amount = lease.demand()
-        lease.extend(await self._incr(keys=[lease.key], args=[_KEPT_SECONDS, amount]), amount)
+        lease.extend(await self._count_in_redis(keys=[lease.key], args=[_KEPT_SECONDS, amount]), amount)
         self._is_alone = False
 
     def _lease(self, token_id: str, minute: int) -> QuotaLease:
         if minute != self._minute:
             self._minute = minute
             self._leases.clear()
-        return self._leases.get(token_id) or self._new_lease(token_id)
-
-    def _new_lease(self, token_id: str) -> QuotaLease:
-        lease = QuotaLease(keys.requests(token_id, self._minute), self._per_minute)
-        if len(self._leases) < MAX_TOKENS:
-            self._leases[token_id] = lease
+        lease = self._leases.get(token_id)
+        if lease is None:
+            lease = QuotaLease(keys.requests(token_id, self._minute), self._per_minute)
+            if len(self._leases) < MAX_TOKENS:
+                self._leases[token_id] = lease
         return lease
 
     def _count_alone(self, token_id: str, now: datetime, error: RedisError | OSError) -> int:
         if not (isinstance(error, RedisError) and refuses_writes(error)):
-            raise RateLimitUnavailableError("Redis can't count requests") from error
+            raise RateLimitUnavailableError("Redis cannot count requests") from error
         if not self._is_alone:
             self._is_alone = True
-            _log.warning("Redis takes no writes: each API process limits requests alone", cause=words(error))
+            _log.warning("Redis refuses writes: each API process limits requests alone", cause=words(error))
         return self._own.add(token_id, now)

@@ -217,7 +217,7 @@ async def test_while_redis_takes_no_writes_each_process_limits_alone(
             assert [(await one.count("a", NOW)).is_exceeded for _ in range(3)] == [False, False, True]
             assert (await other.count("a", NOW)).used == 1
         assert [line["event"] for line in logs] == [
-            "Redis takes no writes: each API process limits requests alone"
+            "Redis refuses writes: each API process limits requests alone"
         ] * 2
         await accept(redis)
         assert (await one.count("a", NOW)).used == 2

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.limits.quota_lease import SHARE, QuotaLease
+from api.limits.redis_rate_limiter import SHARE, QuotaLease
 
 
 class Count:
