@@ -83,9 +83,22 @@ def test_nothing_that_can_be_sent_raises(forwarded_for: list[str], peer: str | N
 @pytest.mark.parametrize(
     "written",
     [
-        "203.0.113.7:80",
-        "[2001:db8::1]",
         "203.0.113.07",
+        "203.0.113.7:",
+        "203.0.113.7:http",
+        "203.0.113.7:123456",
+        "203.0.113.7:80:80",
+        "203.0.113:80",
+        ":80",
+        "[203.0.113.7:80",
+        "[2001:db8::1",
+        "2001:db8::1]:443",
+        "[2001:db8::1]443",
+        "[2001:db8::1]:",
+        "[client.example]:443",
+        "[]",
+        "٢٠٣.0.113.7:80",
+        "203.0.113.7:٨٠",
         "203.0.113",
         "client.example",
         "203.0.113.7;",
@@ -94,8 +107,25 @@ def test_nothing_that_can_be_sent_raises(forwarded_for: list[str], peer: str | N
         "1" * 8000,
     ],
 )
-def test_only_plain_addresses_are_read(written: str) -> None:
+def test_what_is_no_address_is_not_read(written: str) -> None:
     assert client_address("10.0.0.1", [written], TRUSTED) == IPv4Address("10.0.0.1")
+
+
+@given(client=clients, port=st.integers(0, 65_535), hops=st.lists(proxies, max_size=3), peer=proxies)
+def test_an_address_is_found_with_a_port_and_in_brackets(
+    client: Address, port: int, hops: list[Address], peer: Address
+) -> None:
+    """As Azure's Application Gateway and IIS write them."""
+    written = [f"[{client}]:{port}", f"[{client}]"]
+    if client.version == 4:
+        written.append(f"{client}:{port}")
+    for form in written:
+        assert client_address(str(peer), [",".join([form, *map(str, hops)])], TRUSTED) == client
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.2:443", "[fd00::2]:443", "[fd00::2]", "[::ffff:10.0.0.2]:1"])
+def test_a_trusted_proxy_is_known_with_a_port_and_in_brackets(proxy: str) -> None:
+    assert client_address("10.0.0.1", [f"203.0.113.7, {proxy}"], TRUSTED) == IPv4Address("203.0.113.7")
 
 
 def test_an_ipv4_peer_of_a_socket_for_both_is_known_as_itself() -> None:
