@@ -1,5 +1,7 @@
 """The command line: what an operator types. Commands are thin; what they do is in the modules around them."""
 
+import io
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -74,4 +76,7 @@ def _headcount(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 with a sentence on stderr, 2 for a wrong usage."""
     outlive_terminal()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the terminal's encoding lacks is escaped, as on stderr: a name must not end a command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     app(arguments, prog_name="headcount")

@@ -80,6 +80,8 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, KafkaError | RedisError):
         server = "Kafka" if isinstance(error, KafkaError) else "Redis"
         return _with_advice(f"{server} reports: {error}", error)
+    if isinstance(error, UnicodeEncodeError):  # of an argument: settings are checked when they are read
+        return "An argument holds bytes that are no UTF-8: no server takes them. Give it as UTF-8 text."
     if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
         return f"{error.filename or 'This machine'} can't be used: {error.strerror}"
     return None

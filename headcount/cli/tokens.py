@@ -18,6 +18,8 @@ from headcount.wiring import Config, utc_now
 from ingest.errors import OperatorError
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+LONGEST: Final = timedelta(days=36_500)
+"""As long as counters can be kept; a longer one leads out of the calendar."""
 _match_duration = re.compile(r"([1-9]\d{0,5})([mhd])").fullmatch
 
 app = typer.Typer(
@@ -32,7 +34,10 @@ def parse_duration(text: str) -> timedelta:
     form = _match_duration(text)
     if form is None:
         raise typer.BadParameter("wanted is a number with d, h or m after it, such as 30d, 12h or 45m")
-    return timedelta(**{_UNITS[form[2]]: int(form[1])})
+    duration = timedelta(**{_UNITS[form[2]]: int(form[1])})
+    if duration > LONGEST:
+        raise typer.BadParameter(f"wanted is at most {LONGEST.days}d")
+    return duration
 
 
 @app.command()

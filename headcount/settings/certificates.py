@@ -1,13 +1,27 @@
 """Our own certificates: a file with the certificate and one with its key, or neither."""
 
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from pydantic_core import PydanticCustomError
 
 OWN_CERTIFICATE: Final = "an existing PEM file with our own certificate, and those that vouch for it"
 OWN_KEY: Final = "an existing PEM file with the private key of our own certificate"
 AUTHORITIES: Final = "an existing PEM file with the certificates of the authorities to trust"
+
+
+def _check_file(path: Path) -> Path:
+    try:
+        is_file = path.is_file()
+    except OSError as error:  # a name that is too long, say
+        raise ValueError("not a file") from error
+    if not is_file:
+        raise ValueError("not a file")
+    return path
+
+
+ExistingFile = Annotated[Path, AfterValidator(_check_file)]
 
 
 def check_own_certificate(settings: BaseModel, server: str) -> None:

@@ -3,19 +3,30 @@
 import re
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from headcount.settings.certificates import AUTHORITIES, OWN_CERTIFICATE, OWN_KEY, check_own_certificate
+from headcount.settings.certificates import (
+    AUTHORITIES,
+    OWN_CERTIFICATE,
+    OWN_KEY,
+    ExistingFile,
+    check_own_certificate,
+)
+from headcount.settings.hosts import check_host, check_port
 
 _SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
-_is_server_list = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^\s,:\[\]]+):\d{1,5}(?:,(?!\Z)|\Z)").match
+_match_server = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s,:\[\]]+)):([0-9]{1,5})").fullmatch
 
 
 def _check_servers(text: str) -> str:
     servers = [server.strip() for server in text.split(",")]
-    if not all(map(_is_server_list, servers)):
-        raise ValueError("not a list of host:port")
+    for server in servers:
+        form = _match_server(server)
+        if form is None:
+            raise ValueError("not a list of host:port")
+        check_host(form[1] or form[2])
+        check_port(form[3])
     return ",".join(servers)
 
 
@@ -47,9 +58,9 @@ class KafkaSettings(BaseModel):
     kafka_sasl_password: SecretStr | None = Field(
         default=None, description="the password to log in to Kafka with"
     )
-    kafka_ssl_ca_location: FilePath | None = Field(default=None, description=AUTHORITIES)
-    kafka_ssl_certificate_location: FilePath | None = Field(default=None, description=OWN_CERTIFICATE)
-    kafka_ssl_key_location: FilePath | None = Field(default=None, description=OWN_KEY)
+    kafka_ssl_ca_location: ExistingFile | None = Field(default=None, description=AUTHORITIES)
+    kafka_ssl_certificate_location: ExistingFile | None = Field(default=None, description=OWN_CERTIFICATE)
+    kafka_ssl_key_location: ExistingFile | None = Field(default=None, description=OWN_KEY)
     kafka_ssl_key_password: SecretStr | None = Field(
         default=None, description="the password that the private key's file is encrypted with"
     )

@@ -1,22 +1,47 @@
 """Where Redis is, and how it lets us in."""
 
+import re
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, FilePath, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from redis.asyncio.connection import parse_url
 
-from headcount.settings.certificates import AUTHORITIES, OWN_CERTIFICATE, OWN_KEY, check_own_certificate
+from headcount.settings.certificates import (
+    AUTHORITIES,
+    OWN_CERTIFICATE,
+    OWN_KEY,
+    ExistingFile,
+    check_own_certificate,
+)
+from headcount.settings.hosts import check_host, check_port
 
 _SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
 
 
+_OPTIONS: Final = frozenset({"db", "username", "password", "client_name"})
+"""Any other would change how we connect, as `ssl_cert_reqs=none` does, or is none of redis-py's."""
+_is_database = re.compile(r"[0-9]{1,9}").fullmatch
+
+
 def _check_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    connection = parse_url(url.get_secret_value())
-    if parts.scheme not in _SCHEMES or not (connection.get("host") or connection.get("path")):
+    text = url.get_secret_value()
+    parts = urlsplit(text)
+    connection = parse_url(text)
+    if not (text.isprintable() and parts.scheme in _SCHEMES and parse_qs(parts.query).keys() <= _OPTIONS):
         raise ValueError("not a Redis URL")
+    # What parse_url can't read of a database is 0 to it: another deployment's, perhaps.
+    databases = parse_qs(parts.query, keep_blank_values=True).get("db", [])
+    if parts.scheme == "unix":
+        if not connection.get("path") or parts.netloc.rpartition("@")[2]:
+            raise ValueError("no path of a socket")
+    else:
+        check_host(str(connection.get("host", "")))
+        check_port(str(6379 if parts.port is None else parts.port))
+        databases += [parts.path[1:]] if parts.path.strip("/") else []
+    if not all(map(_is_database, databases)):
+        raise ValueError("not the number of a database")
     return url
 
 
@@ -30,9 +55,9 @@ class RedisSettings(BaseModel):
     redis_password: SecretStr | None = Field(
         default=None, description="the password of the user in REDIS_URL, where it is not in there"
     )
-    redis_ssl_ca_location: FilePath | None = Field(default=None, description=AUTHORITIES)
-    redis_ssl_certificate_location: FilePath | None = Field(default=None, description=OWN_CERTIFICATE)
-    redis_ssl_key_location: FilePath | None = Field(default=None, description=OWN_KEY)
+    redis_ssl_ca_location: ExistingFile | None = Field(default=None, description=AUTHORITIES)
+    redis_ssl_certificate_location: ExistingFile | None = Field(default=None, description=OWN_CERTIFICATE)
+    redis_ssl_key_location: ExistingFile | None = Field(default=None, description=OWN_KEY)
 
     @model_validator(mode="after")
     def _redis_has_one_password(self) -> Self:

@@ -50,6 +50,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """
     given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
     given |= read_secrets(environ, SECRETS)
+    unreadable = sorted(name.upper() for name, text in given.items() if not _is_text(text))
+    if unreadable:
+        raise OperatorError(f"{' and '.join(unreadable)} must be UTF-8, without null characters.")
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
@@ -57,6 +60,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         sentences = [_sentence(given, dict(problem)) for problem in problems]
     # Outside the except block: the validation's own error holds the values, secrets too.
     raise OperatorError("\n".join(sentences))
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether a value can be sent to a server: bytes that are no UTF-8 are lone surrogates in there."""
+    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def _sentence(given: Mapping[str, str], problem: Mapping[str, Any]) -> str:

@@ -214,3 +214,19 @@ async def test_foreign_notes_and_timestamps_stop_no_command(deployment: Deployme
     assert "may have lost events" in verified.text
     redriven = await deployment.headcount("dead-letters", "redrive", "--all", "--yes")
     assert redriven.text == f"Published 1 of 1 record to {topic} again.\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+async def test_what_the_terminal_cannot_encode_ends_no_command(deployment: Deployment, encoding: str) -> None:
+    await deployment.publish(event("anna", user_type="\u00e9\u4e2d" * 100), "poison \u00e9\u4e2d".encode())
+    await deployment.count()
+    narrow = deployment.with_settings(PYTHONIOENCODING=encoding, LC_ALL="C")
+    for command in (["list"], ["list", "--json"], ["show", "0:0"], ["show", "0:1"], ["show", "0:1", "--raw"]):
+        ended = await narrow.program("dead-letters", *command)
+        assert (ended.exit_code, ended.stderr) == (0, "")
+    shown = await narrow.program("dead-letters", "show", "0:1")
+    # Where the encoding is ASCII, click writes UTF-8 all the same.
+    expected = "poison \u00e9\u4e2d\n".encode(
+        "utf-8" if encoding == "ascii" else encoding, "backslashreplace"
+    )
+    assert shown.stdout.endswith(expected)

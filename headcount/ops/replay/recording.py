@@ -77,6 +77,10 @@ def shifted(activities: Iterable[Activity], days: int) -> Iterator[Activity]:
 def _lines(path: Path) -> Iterator[str]:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
+        if not path.is_dir() and path.exists() and not path.is_file():
+            raise OperatorError(
+                f"{path} is a pipe or a device, and a recording is read twice: save it as a file first."
+            )
         with opened(path, "rt", encoding="utf-8", errors="surrogateescape") as file:
             yield from file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -1,6 +1,7 @@
 """A recording: read strictly, in constant memory, and turned into events that decode again."""
 
 import gzip
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -166,3 +167,10 @@ def test_the_sample_is_a_week_in_good_form() -> None:
     sample = list(read(SAMPLE))
     assert len(sample) == 17_135
     assert {activity.occurred_at.date().day for activity in sample} == set(range(21, 28))
+
+
+def test_a_pipe_is_refused_since_a_recording_is_read_twice(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OperatorError, match="is a pipe or a device, and a recording is read twice"):
+        survey(pipe)

@@ -285,7 +285,7 @@ def test_settings_show_no_secret() -> None:
     ("url", "redacted"),
     [
         ("redis://host", "redis://host:6379/0"),
-        ("rediss://user:hunter2@host:6390/3?ssl_cert_reqs=none", "rediss://host:6390/3"),
+        ("rediss://user:hunter2@host:6390/3?client_name=hunter2", "rediss://host:6390/3"),
         ("redis://host:1?password=hunter2&db=2", "redis://host:1/2"),
         ("redis://:p%40ss@[::1]:6379/0", "redis://[::1]:6379/0"),
         ("unix://:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock"),
