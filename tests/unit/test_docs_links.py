@@ -1,4 +1,4 @@
-"""Every relative link in the documents leads to a file, and every anchor to a heading."""
+"""Every relative link and every path in the documents leads to a file, and every anchor to a heading."""
 
 import re
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ DOCUMENTS = sorted(
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
+_PATH = re.compile(r"`((?:tests|docs|deploy|monitoring|benchmarks)/[\w./-]+)`")
 
 
 def links_of(document: Path) -> Iterator[str]:
@@ -37,6 +38,11 @@ def is_broken(document: Path, link: str) -> bool:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_resolves(document: Path) -> None:
     assert [link for link in links_of(document) if is_broken(document, link)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_path_that_is_named_exists(document: Path) -> None:
+    assert [path for path in _PATH.findall(document.read_text()) if not (ROOT / path).exists()] == []
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
