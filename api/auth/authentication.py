@@ -14,6 +14,8 @@ Permission = NewType("Permission", str)
 
 VIEW_ENGAGEMENT_DASHBOARD: Final = Permission("view-engagement-dashboard")
 BYPASS_RATE_LIMIT: Final = Permission("api-bypass-rate-limit")
+PERMISSIONS: Final = (VIEW_ENGAGEMENT_DASHBOARD, BYPASS_RATE_LIMIT)
+"""All permissions that any answer depends on."""
 
 _SECRET_MAX_CHARACTERS: Final = 256
 _USER_ID_MAX_BYTES: Final = 4 * USER_ID_MAX_CHARACTERS

@@ -24,9 +24,10 @@ from headcount.cli import (
     tokens,
     verify,
 )
+from headcount.cli.flags import CommandGroup
 from headcount.cli.terminal import outlive_terminal
 
-app = typer.Typer(
+app = CommandGroup(
     name="headcount",
     help="Live counts of the distinct people active in a chat workspace, from a Kafka log into Redis.",
     epilog="Settings are environment variables like KAFKA_BOOTSTRAP_SERVERS: docs/reference/settings.md "

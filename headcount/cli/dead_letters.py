@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 import typer
 
 from headcount.cli.execution import ask
+from headcount.cli.flags import CommandGroup
 from headcount.cli.letter import print_letter, print_letter_json, print_value
 from headcount.cli.letters import document, print_outcome, print_overview, records_of
 from headcount.cli.output import AsJson, print_json
@@ -21,7 +22,7 @@ from ingest.events.event import DeadLetterReason
 
 _match_place = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII).fullmatch
 
-app = typer.Typer(
+app = CommandGroup(
     no_args_is_help=True,
     help="List, show and redrive records that are not events; see docs/how-to/dead-letters.md.\n\n"
     "Example: headcount dead-letters list --reason not-json",

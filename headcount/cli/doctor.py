@@ -24,6 +24,9 @@ def doctor(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 where there are warnings, too.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show only what is not ok; nothing where all is.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Check Redis, Kafka, the counting and these settings, and say what to do about what is wrong.
@@ -36,9 +39,11 @@ def doctor(
     """
     findings = ask(examine)
     counts = Counter(finding.verdict for finding in findings)
+    if quiet:
+        findings = [finding for finding in findings if finding.verdict != "ok"]
     if json:
         print_json({"counts": {verdict: counts[verdict] for verdict in SIGNS}, "findings": findings})
-    else:
+    elif findings:
         _print(findings, counts)
     if counts["problem"] or (strict and counts["warning"]):
         raise typer.Exit(FAILED)

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from headcount.cli.execution import ask
-from headcount.cli.output import AsJson, print_json, print_table
+from headcount.cli.flags import CommandGroup
+from headcount.cli.output import AsJson, counted, print_json, print_table
 from headcount.clients import worker_redis
 from headcount.ops.log_scope.counted import read_recorded
 from headcount.wiring import Config
@@ -21,7 +22,7 @@ _WORDS: Final[dict[GapCause, str]] = {
     "recreated": "the topic was recreated; the old one was counted up to {checkpoint}",
 }
 
-app = typer.Typer(
+app = CommandGroup(
     no_args_is_help=True,
     help="List and acknowledge gaps: places where the log lost records that were not counted yet.\n\n"
     "Example: headcount gaps list",
@@ -68,7 +69,11 @@ def acknowledge(*, json: AsJson = False) -> None:
     if json:
         print_json(acknowledged)
     else:
-        typer.echo(f"Acknowledged: {len(acknowledged)}.")
+        typer.echo(
+            f"Acknowledged {counted(len(acknowledged), 'gap')}."
+            if acknowledged
+            else "There is no gap to acknowledge."
+        )
 
 
 async def _read(config: Config) -> Gaps:

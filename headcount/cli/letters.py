@@ -5,7 +5,7 @@ from typing import Final
 import typer
 
 from headcount.cli.letter import printable
-from headcount.cli.output import print_table
+from headcount.cli.output import counted, print_table
 from headcount.ops.dead_letters.overview import Overview
 from headcount.ops.dead_letters.redrive import Outcome
 from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Plan
@@ -40,10 +40,12 @@ def print_overview(found: Overview) -> None:
 
 def print_outcome(plan: Plan, outcome: Outcome | None) -> None:
     if plan.redriven_before:
-        typer.echo(f"{plan.redriven_before:,} were redriven before and are left out; --force takes them in.")
+        typer.echo(
+            f"Left out, as redriven before: {counted(plan.redriven_before, 'record')}; --force takes them in."
+        )
     if plan.came_back_too_often:
-        often = f"{plan.came_back_too_often:,} came back {MAX_REDRIVES} times"
-        typer.echo(f"{often} and are left out; --force takes them in.")
+        often = counted(plan.came_back_too_often, "record")
+        typer.echo(f"Left out, as back {MAX_REDRIVES} times: {often}; --force takes them in.")
     if outcome is None:
         typer.echo(
             f"{records_of(plan)} would be published again." if plan.places else "There is none to redrive."
@@ -66,4 +68,4 @@ def document(plan: Plan, outcome: Outcome | None) -> dict[str, object]:
 
 
 def records_of(plan: Plan) -> str:
-    return f"{len(plan.places):,} record{'s' if len(plan.places) != 1 else ''}"
+    return counted(len(plan.places), "record")

@@ -1,5 +1,6 @@
 """How answers are printed: as tables for people, as JSON for scripts."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -14,8 +15,9 @@ from rich.text import Text
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 NOTHING: Final = "-"
-PIPE_WIDTH: Final = 1_000
-"""Wider than any row: there is no terminal whose lines would break."""
+PROSE_WIDTH: Final = 30
+"""A column with a longer cell that holds spaces wraps; it gets at least this width."""
+COLUMN_GAP: Final = 2
 
 
 def print_json(document: object) -> None:
@@ -25,16 +27,57 @@ def print_json(document: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their names, if there are any names; None is shown as nothing."""
-    table = Table(box=None, pad_edge=False, show_header=any(columns))
-    for name in columns:
-        table.add_column(name, overflow="fold")  # what is cut off could be what is to be copied
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))  # a str would be read as Rich's markup
+    """Print rows under their names, if there are any names; None is shown as nothing.
+
+    A pipe gets one line a row, with tabs between the columns. On a terminal only columns of prose wrap; a
+    table that is too wide for it is printed as one block a row, so that no value is broken.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in [columns, *cells] if any(columns) else cells:
+            typer.echo("\t".join(" ".join(cell.split()) for cell in line))
+        return
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
+    is_prose = [_is_prose(column) for column in zip(*cells, strict=True)] or [False] * len(columns)
+    if any(columns) and _narrowest(columns, cells, is_prose) > console.width:
+        _print_blocks(console, columns, cells)
+        return
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
+    for name, wraps in zip(columns, is_prose, strict=True):
+        table.add_column(name, overflow="fold", no_wrap=not wraps and any(columns))
+    for row in cells:
+        table.add_row(*map(Text, row))  # a str would be read as Rich's markup
     console.print(table)
+
+
+def _is_prose(cells: Sequence[str]) -> bool:
+    return any(len(cell) > PROSE_WIDTH and " " in cell for cell in cells)
+
+
+def _narrowest(columns: Sequence[str], cells: Sequence[Sequence[str]], is_prose: Sequence[bool]) -> int:
+    """Return how wide a terminal the table needs."""
+    widths = (
+        PROSE_WIDTH if wraps else max(map(len, values))
+        for values, wraps in zip(zip(columns, *cells, strict=True), is_prose, strict=True)
+    )
+    return sum(widths) + COLUMN_GAP * (len(columns) - 1)
+
+
+def _print_blocks(console: Console, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(cells):
+        if number:
+            console.print()
+        block = Table(box=None, pad_edge=False, show_header=False)
+        block.add_column(no_wrap=True, style="bold")
+        block.add_column(overflow="fold")  # what is cut off could be what is to be copied
+        for name, cell in zip(columns, row, strict=True):
+            block.add_row(name, Text(cell))
+        console.print(block)
+
+
+def counted(number: int, noun: str) -> str:
+    """Put a number before its noun, which takes an s unless there is one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def instant(moment: datetime) -> str:

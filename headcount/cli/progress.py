@@ -1,6 +1,7 @@
 """The progress of a long command on stderr: a bar on a terminal, now and then a line elsewhere."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final
@@ -25,7 +26,8 @@ async def shown(done: Callable[[], int], total: int, *, unit: str) -> AsyncItera
     """Show how many of the total are done, and the time left, until the block is left."""
     console = Console(stderr=True)
     following = asyncio.create_task(
-        _bar(console, done, total, unit) if console.is_terminal else _lines(done, total, unit)
+        # Not what Rich calls a terminal: with FORCE_COLOR that is a pipe as well.
+        _bar(console, done, total, unit) if sys.stderr.isatty() else _lines(done, total, unit)
     )
     try:
         yield

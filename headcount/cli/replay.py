@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from headcount.cli.execution import INTERRUPTED, ask
-from headcount.cli.output import AsJson, print_json
+from headcount.cli.output import AsJson, counted, print_json
 from headcount.cli.progress import shown
 from headcount.log.topics import create_topics
 from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
@@ -84,12 +84,18 @@ def replay(
     if json:
         print_json(summary)
     else:
-        typer.echo(
-            f"Published {summary.published:,} events to {summary.topic} in {summary.seconds:.1f} s "
-            f"({summary.events_per_second:,.0f} a second). {_ENDS[summary.end]}"
-        )
+        typer.echo(f"{_published(summary)} {_ENDS[summary.end]}")
     if summary.end == "interrupted":
         raise typer.Exit(INTERRUPTED)
+
+
+def _published(summary: Summary) -> str:
+    if not summary.published:
+        return f"No event was published to {summary.topic}."
+    return (
+        f"Published {counted(summary.published, 'event')} to {summary.topic} in {summary.seconds:.1f} s "
+        f"({summary.events_per_second:,.0f} a second)."
+    )
 
 
 async def _replay(config: Config, request: Request) -> Summary:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -87,7 +88,7 @@ async def _run(config: Config) -> None:
     _warn_of_unknown_settings()
     with _embedded():
         from headcount.demo.run import run as run_everything  # noqa: PLC0415 - see _embedded
-    screen = Screen(Console())
+    screen = Screen(Console(force_terminal=sys.stdout.isatty()))  # with FORCE_COLOR a pipe is none
     await cancelled_by_signals(run_everything(config, screen), screen.say)
 
 

@@ -1,20 +1,30 @@
 """`headcount status`: how far the projection is behind the log."""
 
-from collections.abc import Sequence
-from typing import Annotated
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
 
 import typer
 
 from headcount.cli.execution import FAILED, ask
-from headcount.cli.output import AsJson, instant, print_json, print_table
+from headcount.cli.output import AsJson, counted, instant, print_json, print_table
 from headcount.ops.status import ExpiredStatus, Status, read_status
+from headcount.signals import cancelled_by_signals
+from headcount.wiring import Config
+from ingest.errors import UnavailableError
 from projector.activity_filter import ActivityFilter
+
+WATCH_SECONDS: Final = 2.0
 
 
 def status(
     *,
     check: Annotated[
         bool, typer.Option("--check", help="Exit with 1 where there is anything to look at, for probes.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help=f"Show it again every {WATCH_SECONDS:.0f} seconds, until Ctrl-C.")
     ] = False,
     json: AsJson = False,
 ) -> None:
@@ -29,11 +39,14 @@ def status(
 
     Example: `headcount status --check --json`
     """
+    show = print_json if json else _print
+    if watch:
+        if check:
+            raise typer.BadParameter("--check and --watch can't be used together")
+        ask(lambda config: cancelled_by_signals(_watch(config, show), lambda _stopping: None))
+        return
     found = ask(read_status)
-    if json:
-        print_json(found)
-    else:
-        _print(found)
+    show(found)
     if check and found.concerns:
         raise typer.Exit(FAILED)
 
@@ -64,7 +77,26 @@ def left_out(expired: Sequence[ExpiredStatus]) -> str:
     causes = ", ".join(f"{each.cause} {each.events:,}" for each in expired)
     last_at = instant(max(each.last_at for each in expired))
     number = sum(each.events for each in expired)
-    return f"Left out as older than the retention: {number:,} events ({causes}), the last read at {last_at}."
+    events = counted(number, "event")
+    return f"Left out as older than the retention: {events} ({causes}), the last read at {last_at}."
+
+
+async def _watch(config: Config, show: Callable[[Status], None]) -> None:
+    while True:
+        try:
+            found = await read_status(config)
+        except UnavailableError as error:
+            _clear()
+            typer.echo(f"headcount: {error}", err=True)
+        else:
+            _clear()
+            show(found)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def _clear() -> None:
+    if sys.stdout.isatty():
+        typer.echo("\x1b[H\x1b[2J", nl=False)
 
 
 def _print(found: Status) -> None:

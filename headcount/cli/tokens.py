@@ -8,10 +8,11 @@ from typing import Annotated, Final
 
 import typer
 
-from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
+from api.auth.authentication import PERMISSIONS, VIEW_ENGAGEMENT_DASHBOARD
 from api.auth.tokens import Token, mint
 from api.store.tokens import RedisTokenStore
 from headcount.cli.execution import ask
+from headcount.cli.flags import CommandGroup
 from headcount.cli.output import AsJson, print_json, print_table
 from headcount.clients import api_redis
 from headcount.wiring import Config, utc_now
@@ -22,7 +23,7 @@ LONGEST: Final = timedelta(days=36_500)
 """As long as counters can be kept; a longer one leads out of the calendar."""
 _match_duration = re.compile(r"([1-9]\d{0,5})([mhd])").fullmatch
 
-app = typer.Typer(
+app = CommandGroup(
     no_args_is_help=True,
     help="Create, list and revoke the tokens that clients log in with.\n\n"
     "Example: headcount tokens create --workspace developers --user alice --expires-in 30d",
@@ -40,13 +41,25 @@ def parse_duration(text: str) -> timedelta:
     return duration
 
 
+def parse_permission(text: str) -> str:
+    """Read the name of a permission; a token with a misspelt one would be refused at every request."""
+    if text not in PERMISSIONS:
+        raise typer.BadParameter(f"there is no permission {text!r}; known are {' and '.join(PERMISSIONS)}")
+    return text
+
+
 @app.command()
 def create(
     *,
     workspace: Annotated[str, typer.Option(help="The workspace whose numbers the token may read.")],
     user: Annotated[str, typer.Option(help="The user who logs in with it: the x-user-id header.")],
     permission: Annotated[
-        list[str] | None, typer.Option(help=f"What it permits; {VIEW_ENGAGEMENT_DASHBOARD} if not given.")
+        list[str] | None,
+        typer.Option(
+            parser=parse_permission,
+            metavar="NAME",
+            help=f"{' or '.join(PERMISSIONS)}; may be repeated. {VIEW_ENGAGEMENT_DASHBOARD} if not given.",
+        ),
     ] = None,
     expires_in: Annotated[
         timedelta | None,

@@ -58,7 +58,7 @@ async def _run_on(config: Config, screen: Screen) -> None:
         demo = await _demo(config, await listening)
         bookmark = Bookmark(config.home / "replay.json", config.kafka.topic)
         live = LiveReplay(load_week(), publisher, bookmark, utc_now)
-        screen.say(f"Published {await live.catch_up():,} events of the last {DAYS} days.")
+        screen.say(_published(await live.catch_up()))
         async with running(live.follow), ClientSession() as session:
             await _present(config, demo, Watch(config, demo, session, stats), screen)
 
@@ -68,6 +68,12 @@ async def _demo(config: Config, api_url: str) -> Demo:
         kept = config.home / "token.json"
         token = await demo_token(RedisTokenStore(redis), kept, utc_now())
     return Demo(api_url=api_url, auth_token=token, time_zone=config.counting.time_zone)
+
+
+def _published(events: int) -> str:
+    if not events:
+        return f"All events of the last {DAYS} days were published before."
+    return f"Published {events:,} event{'' if events == 1 else 's'} of the last {DAYS} days."
 
 
 async def _present(config: Config, demo: Demo, watch: Watch, screen: Screen) -> None:

@@ -120,7 +120,8 @@ def _concerns(config: Config, workers: int, age: float | None, progress: Progres
             "Correct REDIS_URL, or start a worker."
         )
     if progress.gaps:
-        places = f"in {len(progress.gaps)} places of the log"
+        number = len(progress.gaps)
+        places = f"in {number} place{'' if number == 1 else 's'} of the log"
         yield f"Records were never counted, {places}: see headcount gaps list"
     if is_list_outdated(progress.deployment):
         yield (

@@ -1,9 +1,10 @@
 """The log: structured lines on stderr, from our own loggers and the libraries', with no secret in any."""
 
 import logging
+import os
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
@@ -80,7 +81,7 @@ def configure_logging(level: str, line_format: str, *, libraries: str = "warning
 
 def _formatter(line_format: str, shared: list[Processor]) -> logging.Formatter:
     console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        colors=_coloured(os.environ), exception_formatter=structlog.dev.plain_traceback
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -91,6 +92,13 @@ def _formatter(line_format: str, shared: list[Processor]) -> logging.Formatter:
             structlog.processors.JSONRenderer() if line_format == "json" else console,
         ],
     )
+
+
+def _coloured(environ: Mapping[str, str]) -> bool:
+    """Tell whether lines are coloured: as NO_COLOR (no-color.org) or FORCE_COLOR say, else on a terminal."""
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or sys.stderr.isatty()
 
 
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

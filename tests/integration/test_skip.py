@@ -61,7 +61,7 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
 
     (gap,) = (await deployment.headcount("status", "--json")).json["gaps"]
     assert (gap["cause"], gap["partition"], gap["checkpoint"], gap["beginning"]) == ("skipped", 0, 2, 7)
-    assert (await deployment.headcount("gaps", "acknowledge")).text == "Acknowledged: 1.\n"
+    assert (await deployment.headcount("gaps", "acknowledge")).text == "Acknowledged 1 gap.\n"
     audited = await deployment.headcount("audit", "--json")
     assert (audited.json["whole"], audited.json["records"]) == (True, 3)
 

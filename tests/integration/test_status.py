@@ -87,7 +87,7 @@ async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowle
     no_worker, old, lost = status.json["concerns"]
     assert no_worker == NO_WORKER
     assert old.startswith("The counters are ")
-    assert lost == "Records were never counted, in 1 places of the log: see headcount gaps list"
+    assert lost == "Records were never counted, in 1 place of the log: see headcount gaps list"
     (gap,) = status.json["gaps"]
     assert (gap["cause"], gap["checkpoint"], gap["beginning"], gap["end"]) == ("retention", 2, 4, 5)
     assert gap["first_day"] <= gap["last_day"] == today

@@ -96,9 +96,10 @@ def check_gaps(gaps: Sequence[GapReport]) -> Judgement:
     if not gaps:
         return ok("There are no gaps to acknowledge.")
     firsts = [gap.first_day for gap in gaps if gap.first_day]
+    places = f"{len(gaps)} place{'' if len(gaps) == 1 else 's'}"
     since = f" since {min(firsts)}" if len(firsts) == len(gaps) else ""
     return problem(
-        f"Records were never counted, in {len(gaps)} places of the log: days{since} until "
+        f"Records were never counted, in {places} of the log: days{since} until "
         f"{max(gap.last_day for gap in gaps)} may be too low.",
         "See headcount gaps list; publish what is missing again if you have it; then headcount gaps "
         "acknowledge.",

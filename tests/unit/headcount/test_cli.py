@@ -1,6 +1,7 @@
 """The command line without servers: its help, its usage errors, and one sentence where something is amiss."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -148,6 +149,36 @@ def test_a_worker_that_waits_for_its_servers_ends_cleanly_when_it_is_told_to(num
         assert any(b"waiting" in line for line in worker.stderr)
         worker.send_signal(number)
         assert worker.wait(scaled(10)) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_watched_status_is_shown_until_it_is_stopped(number: signal.Signals) -> None:
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "headcount", "status", "--watch"],
+        env=os.environ | NOWHERE,
+        stderr=subprocess.PIPE,
+    )
+    with watching:
+        assert watching.stderr is not None
+        for _ in range(2):  # a Kafka that is away ends no watch
+            assert watching.stderr.readline().startswith(b"headcount: Kafka at 127.0.0.1:1 ")
+        watching.send_signal(number)
+        assert watching.wait(scaled(10)) == 0
+        assert b"Traceback" not in watching.stderr.read()
+
+
+def test_a_quiet_doctor_shows_only_what_is_not_ok() -> None:
+    environ = NOWHERE | {"TRUSTED_PROXIES": "0.0.0.0/0"}
+    verdicts = json.loads(call("doctor", "--json", environ=environ).stdout)
+    quiet = json.loads(call("doctor", "--quiet", "--json", environ=environ).stdout)
+    assert {"ok", "problem"} <= {finding["verdict"] for finding in verdicts["findings"]}
+    assert quiet["counts"] == verdicts["counts"]
+    assert [each["check"] for each in quiet["findings"]] == [
+        each["check"] for each in verdicts["findings"] if each["verdict"] != "ok"
+    ]
+    shown = call("doctor", "-q", environ=environ)
+    assert shown.exit_code == 1
+    assert not [line for line in shown.stdout.splitlines() if line.startswith("ok\t")]
 
 
 @pytest.mark.parametrize("options", [[], ["--processes", "2"]])

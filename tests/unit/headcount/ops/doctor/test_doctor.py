@@ -122,7 +122,7 @@ def test_servers_that_are_away_are_told_without_a_traceback_or_a_secret() -> Non
     assert (shown.exit_code, scripted.exit_code) == (1, 1)
     assert (shown.stderr, scripted.stderr) == ("", "")
     assert "hunter2" not in shown.output + scripted.output
-    assert "! PROBLEM  Redis  " in shown.output
+    assert "! PROBLEM\tRedis\t" in shown.output
     assert "-> Look at KAFKA_BOOTSTRAP_SERVERS (127.0.0.1:1)" in shown.output
     document = json.loads(scripted.stdout)
     assert document["counts"]["problem"] == 2
