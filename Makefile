@@ -24,12 +24,14 @@ check: lint ## Lint, unit and contract tests and a hundred simulated schedules: 
 	@$(BIN)/python -m tests.simulation --schedules 100 --seconds 600
 
 # Several files at a time: most tests wait for a server, and each process has servers of its own. The faults come
-# after the rest: they say more about a worker that is not short of a core.
+# after the rest: they say more about a worker that is not short of a core. Without --no-loadscope-reorder, a file with
+# one long test would be the last, and keep one process busy while the others have nothing to do.
 test: $(VENV)/.dev ## Run all tests, on a real Kafka and a real Redis (a part: PYTEST_ARGS="tests/unit")
 ifdef PYTEST_ARGS
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/faults --ignore tests/monitoring
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		--ignore tests/faults --ignore tests/monitoring
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/faults
 endif
 

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from embedded import EmbeddedKafka, EmbeddedValkey
+from embedded.kafka import QUICK_START
 from embedded.server import EmbeddedServer
 from tests.support import servers
 from tests.support.leftovers import end_leftovers
@@ -27,6 +28,7 @@ hypothesis.settings.load_profile("headcount")
 def pytest_configure() -> None:
     """Measure the machine once, at the start, and give the servers of tests their time too."""
     EmbeddedServer.start_within_seconds = scaled(EmbeddedServer.start_within_seconds)
+    EmbeddedKafka.java_options = (*EmbeddedKafka.java_options, QUICK_START)  # none of them runs for long
 
 
 def pytest_report_header() -> str:
@@ -35,7 +37,8 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Scale what a whole test may take."""
+    """Scale what a whole test may take, and have the longest files come first."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
     given = config.getoption("timeout")
     for item in items:
         marker = item.get_closest_marker("timeout")
