@@ -8,10 +8,11 @@ import pytest
 
 from httpd.listener import bound, url_of
 from ingest.errors import OperatorError
+from tests.support.waiting import scaled
 
 
 def connect(host: str, port: int) -> None:
-    socket.create_connection((host, port), timeout=5).close()
+    socket.create_connection((host, port), timeout=scaled(5)).close()
 
 
 def resolve_as(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
