@@ -204,7 +204,10 @@ class DeadLetters(Protocol):
     """Where records go that are not events."""
 
     async def publish(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when every letter is acknowledged; raises `UnavailableError`."""
+        """Return when every letter is acknowledged; raises `UnavailableError`.
+
+        Raises `PartitionStoppedError` where the letters are refused until an operator changes something.
+        """
         ...
 
 

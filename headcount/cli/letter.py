@@ -80,13 +80,19 @@ def print_letter_json(letter: Letter) -> None:
             "redrives": letter.redrives,
             "key": _document(letter.key, HEADER_BYTES),
             "headers": [
-                {"name": name, **(_document(value, HEADER_BYTES) or {})} for name, value in letter.headers
+                {"name": _json_name(name), **(_document(value, HEADER_BYTES) or {})}
+                for name, value in letter.headers
             ],
             "value": _document(letter.value, VALUE_BYTES),
             "value_bytes": letter.value_bytes,
             "abridged": letter.whole is not None,
         }
     )
+
+
+def _json_name(name: str) -> str:
+    """Escape the bytes of a header's name that are not UTF-8: JSON has no others."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _size(letter: Letter) -> str:

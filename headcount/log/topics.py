@@ -79,7 +79,7 @@ async def create_topics(config: Config, *, only: Collection[str] = ()) -> None:
         # The broker's stamp: what is ahead of the clock is then told the same way at every reading.
         config.kafka.topic: retention | {"message.timestamp.type": "LogAppendTime"},
         config.kafka.topic + ERASURES_SUFFIX: {"cleanup.policy": "compact", "retention.ms": "-1"},
-        config.kafka.topic + DEAD_LETTER_SUFFIX: retention,  # a letter keeps its record's timestamp
+        config.kafka.topic + DEAD_LETTER_SUFFIX: retention,
     }
     async with admin_client(config) as admin:
         missing = (wanted.keys() & only if only else wanted.keys()) - set(await admin.list_topics())

@@ -8,7 +8,9 @@ from typing import Any, Final
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
+from ingest.errors import OperatorError
 from ingest.kafka.decompression import is_poll_full
+from ingest.kafka.lenient_batch import LenientRecords
 from ingest.ports import Record
 
 AT_ONCE: Final = 100
@@ -52,7 +54,14 @@ def install_plain_records() -> None:
 
     They have what a `Record` has, and not the topic's name and the partition's number, which are those that
     they are handed out under. The copies cost more than all the rest of reading, and aiokafka has no setting
-    for them: it looks its classes up by name, in its own module.
+    for them: it looks its classes up by name, in its own module. Batches that it does not decode are decoded
+    as Kafka's own client does. Raises `OperatorError` where the installed aiokafka has no such names.
     """
+    if missing := {"MemoryRecords", "PartitionRecords", "FetchResult"} - vars(fetcher).keys():
+        raise OperatorError(
+            f"The installed aiokafka has no {', '.join(sorted(missing))}:"
+            " install the version that requirements/ names."
+        )
+    fetcher.MemoryRecords = LenientRecords
     fetcher.PartitionRecords = PlainRecords
     fetcher.FetchResult = ManyAtOnce

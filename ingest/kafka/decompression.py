@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final
 
 import cramjam
-from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
 MEGABYTE: Final = 1 << 20
@@ -97,10 +97,11 @@ def install_bounded_decompression() -> None:
     """Have every consumer of this program decompress within bounds, from now on.
 
     aiokafka has neither a setting nor a hook for it, but looks its decoders up by name, in the modules of its
-    batches, whenever it needs one. Those modules are compiled or not: the classes in use know.
+    batches, whenever it needs one. Those modules are compiled or not: the classes in use know. The one in
+    Python is used in any case, for batches that the compiled one does not decode.
     """
     decoder = Decoder()
-    for batch in (DefaultRecordBatch, LegacyRecordBatch):
+    for batch in (DefaultRecordBatch, LegacyRecordBatch, _DefaultRecordBatchPy):
         for codec, into in INTO.items():
             decode = partial(decoder.decode, codec, into)
             setattr(sys.modules[batch.__module__], f"{codec}_decode", decode)

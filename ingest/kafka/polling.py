@@ -32,7 +32,6 @@ UNREADABLE: Final = (
     EOFError,
     RecordTooLargeError,
     TooLargeError,
-    UnicodeDecodeError,  # of a header whose name is no UTF-8: Kafka itself takes any bytes
     UnsupportedCodecError,
     cramjam.DecompressionError,
     zlib.error,

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     KafkaError,
+    LeaderNotAvailableError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -127,13 +128,27 @@ async def read_topic_id(client: AIOKafkaClient, topic: str) -> str:
 async def read_topic(client: AIOKafkaClient, topic: str) -> Topic:
     """Ask Kafka for the topic of that name, past every cache of ours; raises `UnavailableError`."""
     try:
-        response: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
+        error_code, _name, high, low, _is_internal, partitions, *_ = await _ask(client, topic)
     except KafkaError as error:
         raise UnavailableError(f"Kafka tells no topic id: {error!r}") from error
-    error_code, _name, high, low, _is_internal, partitions, *_ = response.topics[0]
     if error_code:
         cause = for_code(error_code)
         advice = _ADVICE.get(cause, "").format(topic=topic)
         raise UnavailableError(f"the topic {topic} can't be read: {cause.__name__}{advice}")
     topic_id = uuid.UUID(int=((high << _UUID_HALF_BITS) | (low % (1 << _UUID_HALF_BITS))) % (1 << 128))
     return Topic(str(topic_id), frozenset(number for _error_code, number, *_ in partitions))
+
+
+async def read_topic_error(client: AIOKafkaClient, topic: str) -> KafkaError:
+    """Return what Kafka says against a topic that a client has no metadata of, or why it can't be asked."""
+    try:
+        error_code, *_ = await _ask(client, topic)
+    except KafkaError as error:
+        return error
+    return for_code(error_code)() if error_code else LeaderNotAvailableError()
+
+
+async def _ask(client: AIOKafkaClient, topic: str) -> tuple[Any, ...]:
+    response: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
+    found: tuple[Any, ...] = response.topics[0]
+    return found

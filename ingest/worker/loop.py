@@ -178,7 +178,11 @@ class Worker:
         result = await self._sort(partition, records)
         if result.letters:
             # Before the checkpoint: once it has passed a record, nobody reads that record again.
-            await self._retry.retry_until_stopped(self._dead_letters.publish, result.letters)
+            try:
+                await self._retry.retry_until_stopped(self._dead_letters.publish, result.letters)
+            except PartitionStoppedError as error:
+                self._batch_writer.stop(error)
+                return
             self._stats.dead_letters.update(letter.reason for letter in result.letters)
         end = Offset(records[-1].offset + 1)
         if await self._batch_writer.submit(

@@ -25,7 +25,6 @@ class Letter(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    timestamp: int | None
 
     def header(self, name: str) -> bytes:
         return dict(self.headers)[name] or b""

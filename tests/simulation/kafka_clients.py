@@ -11,6 +11,8 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from ingest.kafka import dead_letters, polling, source
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
+from ingest.kafka.header_names import AnyNamesBatch
+from ingest.kafka.lenient_batch import LenientRecords
 from ingest.ports import Headers
 from tests.simulation.broker import TOPIC, Broker, Letter
 from tests.simulation.consumer import FakeConsumer
@@ -18,22 +20,6 @@ from tests.simulation.consumer import FakeConsumer
 POLL_MILLISECONDS: Final = 250
 """More than the real source's, to spend fewer turns on an idle log."""
 _HALF_BITS: Final = 64
-
-
-class FakeBatch:
-    """The part of aiokafka's `BatchBuilder` that `ingest.kafka.dead_letters` uses: it holds one message."""
-
-    letter: Letter
-
-    def append(
-        self,
-        *,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
-        timestamp: int | None,
-    ) -> None:
-        self.letter = Letter(key, value, headers, timestamp)
 
 
 class FakeProducer:
@@ -56,19 +42,19 @@ class FakeProducer:
         key: bytes | None,
         *,
         headers: Headers,
-        timestamp_ms: int | None,
     ) -> asyncio.Future[None]:
         assert not (value is None and key is None), "Need at least one: key or value"
-        batch = self.create_batch()
-        batch.append(key=key, value=value, headers=headers, timestamp=timestamp_ms)
-        return await self.send_batch(batch, topic, partition=0)
+        assert topic == TOPIC + DEAD_LETTER_SUFFIX
+        return asyncio.ensure_future(self._send(Letter(key, value, headers)))
 
-    def create_batch(self) -> FakeBatch:
-        return FakeBatch()
+    async def partitions_for(self, topic: str) -> set[int]:
+        assert topic == TOPIC + DEAD_LETTER_SUFFIX
+        return {0}
 
-    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> asyncio.Future[None]:
+    async def send_batch(self, batch: AnyNamesBatch, topic: str, *, partition: int) -> asyncio.Future[None]:
         assert (topic, partition) == (TOPIC + DEAD_LETTER_SUFFIX, 0)
-        return asyncio.ensure_future(self._send(batch.letter))
+        (record,) = LenientRecords(bytes(batch._build())).next_batch()
+        return asyncio.ensure_future(self._send(Letter(record.key, record.value, record.headers)))
 
     async def _send(self, letter: Letter) -> None:
         async with self._turn:  # one after another, so that they stay in order

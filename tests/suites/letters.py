@@ -10,7 +10,7 @@ from ingest.ports import DeadLetters, Record
 from tests.support.fakes_log import FakeRecord
 from tests.support.fakes_projection import FakeDeadLetters
 
-OUR_HEADERS = 5
+OUR_HEADERS = 6
 
 
 class ObservedLetters(Protocol):
@@ -47,7 +47,7 @@ class ObservedTopic:
             FakeRecord(
                 value=record.value,
                 key=record.key,
-                timestamp=record.timestamp,
+                timestamp=int(dict(record.headers)["headcount-timestamp"] or b""),
                 headers=list(record.headers)[OUR_HEADERS:],
             )
             for record in records

@@ -18,10 +18,15 @@ REDRIVEN: Final = "headcount-redriven"
 NOTE: Final = "headcount-note"
 """First header of a note; a letter's is `headcount-topic`, whatever its record's own headers are."""
 
-_FACTS: Final = tuple(f"headcount-{fact}" for fact in ("topic", "partition", "offset", "reason", "error"))
+_FACTS: Final = tuple(
+    f"headcount-{fact}" for fact in ("topic", "partition", "offset", "timestamp", "reason", "error")
+)
+_FACTS_WITHOUT_TIMESTAMP: Final = tuple(fact for fact in _FACTS if fact != "headcount-timestamp")
+"""Those of letters of before, whose own timestamp is their record's."""
 _ABRIDGED_FACTS: Final = tuple(f"headcount-{fact}" for fact in ("value-bytes", "value-sha256", "key-bytes"))
 _is_count = re.compile(rb"[0-9]{1,4}").fullmatch
 _is_number = re.compile(r"[0-9]{1,19}").fullmatch
+_is_timestamp = re.compile(r"[0-9]{1,19}|-[0-9]{1,18}").fullmatch
 
 
 class Place(NamedTuple):
@@ -65,12 +70,14 @@ class Whole:
 class Letter:
     """A letter, with the record's own key, value and headers; `whole` is None where the value is all there.
 
-    `redrives` tells how often the record had been published again when it became this letter.
+    `redrives` tells how often the record had been published again when it became this letter. `written` is
+    the letter's own timestamp, in ms.
     """
 
     place: Place
     topic: str
     origin: Origin
+    written: int
     reason: str
     error: str
     key: bytes | None
@@ -94,18 +101,19 @@ def parse_letter(partition: Partition, record: Record) -> Letter | None:
 
     Our headers are known by their places: a record's own may bear the same names.
     """
-    facts, others = _texts(record.headers[: len(_FACTS)], _FACTS), record.headers[len(_FACTS) :]
+    facts, others = _facts(record)
     if facts is None:
         return None
-    topic, number, offset, reason, error = facts
-    if not (_is_number(number) and _is_number(offset)):
+    topic, number, offset, timestamp, reason, error = facts
+    if not (_is_number(number) and _is_number(offset) and _is_timestamp(timestamp)):
         return None
     whole = _whole(others)
     own_headers = () if whole else others
     return Letter(
         place=Place(partition.number, record.offset),
         topic=topic,
-        origin=Origin(int(number), int(offset), record.timestamp),
+        origin=Origin(int(number), int(offset), int(timestamp)),
+        written=record.timestamp,
         reason=reason,
         error=error,
         key=record.key,
@@ -135,6 +143,20 @@ def parse_note(record: Record) -> Sequence[Origin]:
         return msgspec.json.decode(record.value or b"[]", type=list[Origin])
     except MALFORMED:
         return ()
+
+
+def _facts(record: Record) -> tuple[Sequence[str] | None, Headers]:
+    """Return the values of our headers, None where they are not ours, and the headers after them."""
+    headers = record.headers
+    facts = _texts(headers[: len(_FACTS)], _FACTS)
+    if facts is not None:
+        return facts, headers[len(_FACTS) :]
+    size = len(_FACTS_WITHOUT_TIMESTAMP)
+    found = _texts(headers[:size], _FACTS_WITHOUT_TIMESTAMP)
+    if found is None:
+        return None, headers
+    topic, number, offset, reason, error = found
+    return [topic, number, offset, str(record.timestamp), reason, error], headers[size:]
 
 
 def _whole(headers: Headers) -> Whole | None:

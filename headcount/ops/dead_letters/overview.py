@@ -12,6 +12,7 @@ from headcount.ops.dead_letters.letters import Letter, Origin, Place, parse_lett
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError
+from ingest.events.instant import instant_of
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.kafka.log_reader import LogReader
 
@@ -52,7 +53,11 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which letters are asked for; `since` is the earliest instant at which their records came in."""
+    """Which letters are asked for; `since` is the earliest instant at which they were written.
+
+    A record's own timestamp counts as well where it is later: a producer may set it to anything, so that a
+    letter of today may be about a record that says 1970.
+    """
 
     reason: str | None
     since: datetime | None
@@ -60,7 +65,7 @@ class Query:
 
     def matches(self, letter: Letter) -> bool:
         """Tell whether the letter is asked for."""
-        is_young = self.since is None or letter.origin.instant >= self.since
+        is_young = self.since is None or _newest_instant(letter) >= self.since
         return is_young and self.reason in {None, letter.reason}
 
 
@@ -72,7 +77,7 @@ class Newest:
         self._heap: list[tuple[int, Place, Origin, Line]] = []
 
     def add(self, letter: Letter) -> None:
-        heapq.heappush(self._heap, (letter.origin.timestamp, letter.place, letter.origin, _line(letter)))
+        heapq.heappush(self._heap, (letter.written, letter.place, letter.origin, _line(letter)))
         if len(self._heap) > self._limit:
             heapq.heappop(self._heap)
 
@@ -134,6 +139,10 @@ def _count(ledger: Ledger, origins: set[Origin]) -> list[ReasonCount]:
         ReasonCount(reason=reason, letters=number, redriven=redriven[reason])
         for reason, number in letters.most_common()
     ]
+
+
+def _newest_instant(letter: Letter) -> datetime:
+    return instant_of(max(letter.written, letter.origin.timestamp))
 
 
 def _line(letter: Letter) -> Line:

@@ -13,6 +13,7 @@ from headcount.wiring import Config
 from ingest.batch import Partition
 from ingest.errors import UnavailableError
 from ingest.kafka.dead_letters import Message
+from ingest.kafka.header_names import AnyNamesBatch, are_text
 from ingest.kafka.shutdown import close_within
 
 REQUEST_BYTES: Final = 100_000_000
@@ -39,10 +40,11 @@ class Republisher:
         return [not isinstance(outcome, BaseException) for outcome in outcomes]
 
     async def _send(self, partition: Partition, message: Message) -> asyncio.Future[Any]:
-        is_bare = message.key is None and message.value is None
+        # As a batch: aiokafka's `send` asserts a key or a value, and names of headers that are UTF-8.
+        needs_batch = (message.key is None and message.value is None) or not are_text(message.headers)
         try:
             known = await self._producer.partitions_for(partition.topic)
-            future: asyncio.Future[Any] = await (self._send_bare if is_bare else self._send_record)(
+            future: asyncio.Future[Any] = await (self._send_batch if needs_batch else self._send_record)(
                 # Its own, so that an order that the key stands for is kept.
                 partition.topic,
                 message,
@@ -58,10 +60,8 @@ class Republisher:
         )
         return future
 
-    async def _send_bare(self, topic: str, message: Message, number: int | None) -> asyncio.Future[Any]:
-        """Send what has neither key nor value as a batch: aiokafka's `send` asserts one of them."""
-        batch = self._producer.create_batch()
-        batch.append(key=None, value=None, headers=message.headers, timestamp=None)
+    async def _send_batch(self, topic: str, message: Message, number: int | None) -> asyncio.Future[Any]:
+        batch = AnyNamesBatch(key=message.key, value=message.value, headers=message.headers)
         future: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=number or 0)
         return future
 

@@ -48,7 +48,7 @@ def _dead_letters(topic: str) -> Document:
     return {
         "address": topic,
         "title": "Records that are not events",
-        "description": "Our headers come first, then the record's own; key and timestamp are the record's.",
+        "description": "Our headers come first, then the record's own; the key is the record's.",
         "messages": _references("messages", ("dead-letter", "dead-letter-abridged")),
     }
 

@@ -25,6 +25,7 @@ class LetterHeaders(msgspec.Struct, rename=lambda name: f"headcount-{name.replac
     topic: str
     partition: _Digits
     offset: _Digits
+    timestamp: Annotated[str, msgspec.Meta(pattern="^-?[0-9]+$")]
     reason: DeadLetterReason
     error: Annotated[str, msgspec.Meta(max_length=ERROR_MAX_CHARACTERS)]
 

@@ -52,7 +52,7 @@ class ObservedBroker:
             FakeRecord(
                 value=letter.value,
                 key=letter.key,
-                timestamp=letter.timestamp or 0,
+                timestamp=int(letter.header("headcount-timestamp")),
                 headers=letter.headers[OUR_HEADERS:],
             )
             for letter in self._broker.letters

@@ -144,7 +144,8 @@ def test_a_letter_is_entered_once_however_often_its_log_is_read() -> None:
 def test_a_record_at_the_same_place_of_a_recreated_topic_is_another() -> None:
     ledger, message = Ledger(), fitting(dead(FakeRecord(value=b"v", offset=9)))
     assert ledger.enter(DLQ, kept(message, 0)) is not None
-    assert ledger.enter(DLQ, kept(message, 1, timestamp=TIMESTAMP + 1)) is not None
+    another = fitting(dead(FakeRecord(value=b"v", offset=9, timestamp=TIMESTAMP + 1)))
+    assert ledger.enter(DLQ, kept(another, 1)) is not None
 
 
 def test_a_redriven_letter_is_marked_also_where_it_is_met_again() -> None:
@@ -262,3 +263,22 @@ def test_nothing_that_is_shown_controls_a_terminal(text: str) -> None:
 
 def test_what_is_escaped_can_be_read() -> None:
     assert printable("a\x1b[31m\n\t", keep="\n") == "a\\x1b[31m\n\\t"
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, 1_700_000_000, 1_700_000_000_000_000, (1 << 63) - 1])
+def test_a_letter_has_the_records_timestamp_whatever_it_is(timestamp: int) -> None:
+    found = parse_letter(DLQ, kept(fitting(dead(FakeRecord(value=b"v", timestamp=timestamp)))))
+    assert found is not None
+    assert (found.origin.timestamp, found.written) == (timestamp, TIMESTAMP)
+    assert parse_note(FakeRecord(value=note_of([found.origin])[0], headers=note_of([])[1])) == [found.origin]
+    assert Query(reason=None, since=NOW - timedelta(days=1), limit=1).matches(found)
+
+
+def test_a_letter_without_a_header_for_it_has_its_own_timestamp() -> None:
+    """As those that were written before there was one."""
+    message = fitting(dead(FakeRecord(value=b"v", offset=9, headers=[("headcount-timestamp", b"1")])))
+    headers = [header for number, header in enumerate(message.headers) if number != 3]
+    found = parse_letter(DLQ, kept(Message(None, b"v", headers), timestamp=TIMESTAMP + 1))
+    assert found is not None
+    assert found.origin == Origin(2, 9, TIMESTAMP + 1)
+    assert list(found.headers) == [("headcount-timestamp", b"1")]

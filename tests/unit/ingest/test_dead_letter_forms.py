@@ -22,6 +22,7 @@ def test_a_letter_is_whole_and_says_what_is_wrong() -> None:
         ("headcount-topic", b"t"),
         ("headcount-partition", b"3"),
         ("headcount-offset", b"7"),
+        ("headcount-timestamp", str(record.timestamp).encode()),
         ("headcount-reason", b"not-json"),
         ("headcount-error", b"it is not JSON"),
         ("trace", b"\x01"),
