@@ -110,6 +110,8 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            return last_response(unexpected(status))  # the client has gone: there is nothing to log
         # For its log line, and for the error it raises when an answer has already begun. Its response
         # quotes what was not understood, and names aiohttp's version and Python's.
         super().handle_error(request, status, exc, message)

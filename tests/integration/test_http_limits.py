@@ -284,12 +284,13 @@ async def test_a_small_body_has_the_deadline_of_a_head(serve: Serve, body: bytes
     assert server.stats.refused == {Cause.HEAD_TIMEOUT: 1}
 
 
+@pytest.mark.parametrize("expectation", [b"", b"Expect: 100-continue\r\n"])
 async def test_a_client_that_goes_in_the_midst_of_its_body_leaves_no_trace(
-    serve: Serve, caplog: pytest.LogCaptureFixture
+    serve: Serve, caplog: pytest.LogCaptureFixture, expectation: bytes
 ) -> None:
     server = await serve()
     wire = await server.connect()
-    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{")
+    await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + expectation + b"Content-Length: 2\r\n\r\n{")
     wire.close()
     await wait_until(lambda: server.stats.open == 0, message="the connection was lost")
     assert (server.stats.refused, caplog.text) == ({}, "")
