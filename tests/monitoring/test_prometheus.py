@@ -23,7 +23,10 @@ def dashboard_queries() -> list[str]:
     """Return what Grafana would ask, over the last minute."""
     dashboard = json.loads((MONITORING / "grafana/dashboards/headcount.json").read_text())
     targets = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
-    return [expression.replace("$__rate_interval", "1m") for expression in targets]
+    variables = {"$__rate_interval": "1m", "$deployment": "headcount"}
+    for variable, value in variables.items():
+        targets = [expression.replace(variable, value) for expression in targets]
+    return targets
 
 
 async def test_promtool_finds_nothing_wrong_with_the_metrics(watched: Watched) -> None:

@@ -82,6 +82,34 @@ def test_every_alert_is_tested_to_fire_and_not_to_fire(rules: list[dict[str, Any
     assert {test["alertname"] for test in tests if not test["exp_alerts"]} == alerts
 
 
+def test_every_expression_of_the_rules_keeps_deployments_apart(rules: list[dict[str, Any]]) -> None:
+    for rule in rules:
+        aggregations = re.findall(
+            r"(?<!:)\b(?:sum|min|max|count|group)\b(?: by \(([\w, ]+)\))?", rule["expr"]
+        )
+        assert all("deployment" in labels for labels in aggregations), rule["expr"]
+        assert aggregations or metrics_in(rule["expr"]) == set(), rule[
+            "expr"
+        ]  # what is recorded is aggregated
+
+
+def test_every_panel_shows_one_deployment() -> None:
+    document = json.loads((MONITORING / "grafana/dashboards/headcount.json").read_text())
+    (variable,) = [each for each in document["templating"]["list"] if each["type"] == "query"]
+    assert variable["name"] == "deployment"
+    assert not variable["multi"]
+    for panel in panels():
+        for target in panel["targets"]:
+            selectors = re.findall(r"\b(?:up|headcount[_:][\w:]+)(\{[^}]*\})?", target["expr"])
+            assert selectors, target["expr"]
+            assert all('deployment="$deployment"' in selector for selector in selectors), target["expr"]
+
+
+def test_prometheus_gives_every_target_the_label_of_its_deployment() -> None:
+    for job in yaml(MONITORING / "prometheus.yaml")["scrape_configs"]:
+        assert [rule["target_label"] for rule in job["relabel_configs"]] == ["deployment"], job
+
+
 def test_prometheus_scrapes_the_ports_that_are_open() -> None:
     jobs = yaml(MONITORING / "prometheus.yaml")["scrape_configs"]
     scraped = {job["job_name"]: job["dns_sd_configs"][0] for job in jobs}
