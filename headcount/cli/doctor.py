@@ -8,8 +8,8 @@ import typer
 
 from headcount.cli.execution import FAILED, ask
 from headcount.cli.output import AsJson, print_json, print_table
-from headcount.ops.doctor.examination import examine
 from headcount.ops.doctor.finding import Finding, Verdict
+from headcount.ops.doctor.run import run_checks
 
 SIGNS: Final[dict[Verdict, str]] = {
     "ok": "ok",
@@ -37,7 +37,7 @@ def doctor(
 
     Example: `headcount doctor --strict --json`
     """
-    findings = ask(examine)
+    findings = ask(run_checks)
     counts = Counter(finding.verdict for finding in findings)
     if quiet:
         findings = [finding for finding in findings if finding.verdict != "ok"]

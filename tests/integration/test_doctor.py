@@ -13,10 +13,9 @@ from redis.asyncio import Redis
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
 from headcount.log.topics import admin_client
-from headcount.ops.doctor.ask_rights import own_rights
-from headcount.ops.doctor.examination import gather, judge
 from headcount.ops.doctor.finding import Finding
-from headcount.ops.doctor.rights_facts import COMMANDS
+from headcount.ops.doctor.rights import COMMANDS, own_rights
+from headcount.ops.doctor.run import gather, judge
 from headcount.ops.status import read_status
 from headcount.wiring import Config, load_config, utc_now
 from projector import keys

@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError
 
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
-from headcount.ops.doctor.ask_rights import lacks_replay_rights
+from headcount.ops.doctor.rights import lacks_replay_rights
 from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import Event
 from ingest.ports import Extent, LogState

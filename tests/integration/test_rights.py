@@ -16,7 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
-from headcount.ops.doctor.ask_rights import lacks_replay_rights
+from headcount.ops.doctor.rights import lacks_replay_rights
 from headcount.ops.rebuild.report import accept_changes
 from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import Event

@@ -4,12 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from headcount.ops.doctor.clock_facts import Clock
-from headcount.ops.doctor.counting_checks import Counting
-from headcount.ops.doctor.facts import Facts
-from headcount.ops.doctor.kafka_facts import KafkaFacts, Letters, PartitionFacts, Topic
-from headcount.ops.doctor.redis_facts import Memory, Persistence, RedisFacts, Replication, Server
-from headcount.ops.doctor.rights_facts import Rights
+from headcount.ops.doctor.clocks import Clock
+from headcount.ops.doctor.counting import Counting, Letters
+from headcount.ops.doctor.kafka import KafkaFacts
+from headcount.ops.doctor.persistence import Memory, Persistence
+from headcount.ops.doctor.redis import RedisFacts
+from headcount.ops.doctor.rights import Rights
+from headcount.ops.doctor.run import Facts
+from headcount.ops.doctor.server import Replication, Server
+from headcount.ops.doctor.topics import PartitionFacts, Topic
 from headcount.wiring import load_config
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent

@@ -1,4 +1,4 @@
-"""What a check says: how it stands, what was found, and what to do about it."""
+"""Facts that may be unknown, and the verdicts of checks on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Literal, TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
-
 Verdict = Literal["ok", "warning", "problem", "unknown"]
 
 

@@ -11,11 +11,11 @@ from typer.testing import CliRunner, Result
 
 from headcount.cli import app
 from headcount.cli import doctor as command
-from headcount.ops.doctor.examination import judge
 from headcount.ops.doctor.finding import Finding, Unknown, Verdict
-from headcount.ops.doctor.inquiry import RIGHTS_ADVICE, Inquiry
-from headcount.ops.doctor.kafka_facts import KafkaFacts
-from headcount.ops.doctor.redis_facts import RedisFacts
+from headcount.ops.doctor.kafka import KafkaFacts
+from headcount.ops.doctor.probing import RIGHTS_ADVICE, Prober
+from headcount.ops.doctor.redis import RedisFacts
+from headcount.ops.doctor.run import judge
 from headcount.wiring import Config
 from ingest.errors import UnavailableError
 from tests.support.doctor_facts import facts, kafka_facts, redis_facts, server
@@ -71,22 +71,22 @@ def test_every_finding_that_is_not_well_says_what_to_do() -> None:
         assert bool(finding.advice) == (finding.verdict != "ok")
 
 
-async def test_a_question_ends_with_the_inquiry() -> None:
-    found = await Inquiry(0.01).ask(asyncio.Event().wait())
+async def test_a_question_ends_with_the_deadline() -> None:
+    found = await Prober(0.01).probe(asyncio.Event().wait())
     assert found == Unknown("there was no answer within 0.01 s.")
 
 
 async def test_a_question_that_fails_is_told_and_leaves_the_next_alone() -> None:
-    inquiry = Inquiry(9)
-    assert await inquiry.ask(fail(UnavailableError("away."))) == Unknown("away.")
-    refused = await inquiry.ask(fail(NoPermissionError("no right to run 'info'")))
+    prober = Prober(9)
+    assert await prober.probe(fail(UnavailableError("away."))) == Unknown("away.")
+    refused = await prober.probe(fail(NoPermissionError("no right to run 'info'")))
     assert refused == Unknown("no right to run 'info'.", RIGHTS_ADVICE)
-    assert await inquiry.ask(asyncio.sleep(0, "answer")) == "answer"
+    assert await prober.probe(asyncio.sleep(0, "answer")) == "answer"
 
 
 async def test_what_is_no_answer_of_a_server_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        await Inquiry(9).ask(fail(ZeroDivisionError()))
+        await Prober(9).probe(fail(ZeroDivisionError()))
 
 
 async def fail(error: Exception) -> None:
@@ -109,10 +109,10 @@ def finding(verdict: Verdict) -> Finding:
 def test_the_exit_code_tells_problems_and_if_asked_warnings(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict, exit_code: int, strict_exit_code: int
 ) -> None:
-    async def examine(_config: Config) -> Sequence[Finding]:
+    async def run_checks(_config: Config) -> Sequence[Finding]:
         return [finding("ok"), finding(verdict)]
 
-    monkeypatch.setattr(command, "examine", examine)
+    monkeypatch.setattr(command, "run_checks", run_checks)
     assert call().exit_code == exit_code
     assert call("--strict").exit_code == strict_exit_code
 

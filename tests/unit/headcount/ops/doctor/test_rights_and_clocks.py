@@ -4,11 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from headcount.ops.doctor.clock_checks import check_kafka_clock, check_redis_clock, check_worker_clocks
-from headcount.ops.doctor.clock_facts import Clock
+from headcount.ops.doctor.clocks import Clock, check_kafka_clock, check_redis_clock, check_worker_clocks
 from headcount.ops.doctor.finding import Verdict
-from headcount.ops.doctor.rights_checks import check_other_rights, check_own_rights
-from headcount.ops.doctor.rights_facts import Rights
+from headcount.ops.doctor.rights import Rights, check_other_rights, check_own_rights
 from tests.support.doctor_facts import NOW
 
 LACKING = Rights(user="worker", part="worker", refused=[("HSET", "checkpoints", "f", "v"), ("INFO",)])

@@ -2,13 +2,8 @@
 
 import pytest
 
+from headcount.ops.doctor.deployment import check_audience, check_deployment, check_forgotten, check_key
 from headcount.ops.doctor.finding import Verdict
-from headcount.ops.doctor.meaning_checks import (
-    check_audience,
-    check_deployment,
-    check_forgotten,
-    check_key,
-)
 
 
 def test_another_deployment_in_redis_is_a_problem() -> None:

@@ -3,15 +3,15 @@
 import pytest
 
 from headcount.ops.doctor.finding import Verdict
-from headcount.ops.doctor.redis_checks import (
+from headcount.ops.doctor.server import (
     check_eviction,
     check_replication,
     check_role,
     check_sets,
     check_sketches,
     check_version,
+    read_server,
 )
-from headcount.ops.doctor.redis_facts import read_server
 from tests.support.doctor_facts import OPTIONS, replication, server
 
 

@@ -1,11 +1,59 @@
-"""Checks of Redis itself: its version, what it evicts, how it encodes, and whom it replicates."""
+"""Checks of the Redis server: version, role, eviction, encodings, replicas and restarts."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from headcount.ops.doctor.finding import Judgement, ok, problem, unknown, warning
-from headcount.ops.doctor.redis_facts import Replication, Server
+from headcount.ops.doctor.persistence import Memory, Persistence, _read_memory, _read_persistence
 from projector.redis.server import OLDEST_VERSION, SAFE_POLICY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """`lags` are the seconds since each replica that is online was heard of; `replicas` counts them all."""
+
+    role: str
+    replicas: int
+    lags: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What INFO says. `version` is Redis', or the one that a Valkey is compatible with."""
+
+    name: str
+    version: str
+    eviction_policy: str
+    memory: Memory
+    persistence: Persistence
+    replication: Replication
+
+
+def read_server(said: Mapping[str, Any]) -> Server:
+    """Read the answer to INFO; what an old or a hosted Redis leaves out counts as harmless."""
+    is_valkey = said.get("server_name") == "valkey"
+    return Server(
+        name=f"Valkey {said.get('valkey_version')}" if is_valkey else f"Redis {said.get('redis_version')}",
+        version=str(said.get("redis_version", "")),
+        eviction_policy=str(said.get("maxmemory_policy", "noeviction")),
+        memory=_read_memory(said),
+        persistence=_read_persistence(said),
+        replication=_read_replication(said),
+    )
+
+
+def _read_replication(said: Mapping[str, Any]) -> Replication:
+    # Redis names them slave0, slave1, ...: the protocol's word, not ours.
+    number = int(said.get("connected_slaves", 0))
+    replicas = [said.get(f"slave{each}") for each in range(number)]
+    online = [each for each in replicas if isinstance(each, dict) and each.get("state") == "online"]
+    return Replication(
+        role=str(said.get("role", "master")),
+        replicas=number,
+        lags=[int(each.get("lag", 0)) for each in online],
+    )
+
 
 MIN_INTSET_ENTRIES: Final = 512
 MIN_SPARSE_BYTES: Final = 500
@@ -93,3 +141,23 @@ def check_role(replication: Replication) -> Judgement:
             "Name the master in REDIS_URL, or an address that follows it through a fail-over.",
         )
     return ok("It is a master.")
+
+
+def check_replay(facts: tuple[bool, Server]) -> Judgement:
+    """Say whether a restart brings back what scripts and transactions wrote.
+
+    Redis 7.0 replays the append-only file as the user `default`; Valkey 9 asks for no rights.
+    """
+    lacks_rights, server = facts
+    if not server.persistence.appends:
+        return ok("It has no append-only file to replay.")
+    if not lacks_rights:
+        return ok("The user default has the rights to replay the append-only file.")
+    found = "The user default lacks rights that the replay of the append-only file needs"
+    advice = (
+        "Run ACL SETUSER default off ~* &* +@all, and put the same into the ACL file: while it is off, no "
+        "client can be that user."
+    )
+    if server.name.startswith("Valkey"):
+        return warning(f"{found} on Redis 7.0. {server.name} does not need them.", advice)
+    return problem(f"{found}: the next restart drops all that scripts and MULTI wrote.", advice)

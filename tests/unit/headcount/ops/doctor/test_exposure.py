@@ -2,7 +2,7 @@
 
 import pytest
 
-from headcount.ops.doctor.exposure_checks import (
+from headcount.ops.doctor.exposure import (
     check_api_transport,
     check_http_limits,
     check_kafka_transport,

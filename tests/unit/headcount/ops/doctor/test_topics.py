@@ -3,7 +3,7 @@
 import pytest
 
 from headcount.ops.doctor.finding import Verdict
-from headcount.ops.doctor.topic_checks import (
+from headcount.ops.doctor.topics import (
     check_compaction,
     check_kafka_version,
     check_partition_health,

@@ -1,10 +1,19 @@
-"""Checks of clocks: ours, Redis', Kafka's and the workers'."""
+"""Checks of the clocks of Redis, Kafka and the workers."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from headcount.ops.doctor.clock_facts import Clock
 from headcount.ops.doctor.finding import Judgement, ok, problem, unknown, warning
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How far a clock is ahead of ours, in seconds, give or take `uncertainty`."""
+
+    ahead: float
+    uncertainty: float
+
 
 TOLERATED_SECONDS: Final = 1.0
 HARMFUL_SECONDS: Final = 60.0

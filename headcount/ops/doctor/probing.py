@@ -1,4 +1,4 @@
-"""Asking servers: every question ends by one instant, and one that fails leaves the others alone."""
+"""Asks servers: all probes share one deadline, and one that fails leaves the others intact."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -13,7 +13,6 @@ from ingest.errors import HeadcountError
 from projector.redis.errors import words
 
 T = TypeVar("T")
-
 EXPECTED: Final = (HeadcountError, TokensUnavailableError, KafkaError, RedisError, OSError)
 """What a server, or the way to it, may answer instead of the fact; a TimeoutError is an OSError."""
 RIGHTS_ADVICE: Final = (
@@ -21,14 +20,14 @@ RIGHTS_ADVICE: Final = (
 )
 
 
-class Inquiry:
+class Prober:
     """The questions of one run; `seconds` is how long they may take all together."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until = asyncio.get_running_loop().time() + seconds
 
-    async def ask(self, question: Awaitable[T]) -> T | Unknown:
+    async def probe(self, question: Awaitable[T]) -> T | Unknown:
         """Return the answer, or why there is none."""
         try:
             async with asyncio.timeout_at(self._until):

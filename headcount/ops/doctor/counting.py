@@ -1,4 +1,4 @@
-"""Checks of the counting: who reads the log, how far they have come, and what was never counted."""
+"""Checks of the projection: workers, lag, gaps, expired events and dead letters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,23 @@ from typing import Final
 
 from api.health import FRESH_FOR
 from headcount.ops.doctor.finding import Judgement, ok, problem, warning
-from headcount.ops.doctor.kafka_facts import Letters
 from ingest.batch import Partition
 from ingest.ports import Extent
 from projector.checkpoints import Progress
 from projector.expiry import Expired, ExpiryCause, harmful
 from projector.gaps import GapReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letters:
+    """How many dead letters there are, None where there were too many to be read, and how many not redriven.
+
+    `records` are those in their topic: never fewer than the letters.
+    """
+
+    records: int
+    waiting: int | None
+
 
 STANDING_AFTER: Final = timedelta(seconds=60)
 

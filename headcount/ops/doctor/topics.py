@@ -1,11 +1,30 @@
-"""Checks of Kafka and its topics: what is kept, for how long, on how many brokers."""
+"""Checks of Kafka's version and of the topics: retention, compaction, replication."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from headcount.log.topics import MILLISECONDS_A_DAY
 from headcount.ops.doctor.finding import Judgement, ok, problem, warning
-from headcount.ops.doctor.kafka_facts import PartitionFacts, Topic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionFacts:
+    """How many brokers are to hold a partition, and how many do at the moment."""
+
+    number: int
+    has_leader: bool
+    replicas: int
+    in_sync: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic and its configuration, whose values are as Kafka writes them."""
+
+    name: str
+    options: Mapping[str, str]
+
 
 WANTED_METADATA: Final = 12
 UNLIMITED: Final = -1

@@ -1,4 +1,4 @@
-"""Checks of what these settings show to the network: encryption, limits, ports, whose word is believed."""
+"""Checks of what the settings expose to the network: encryption, limits, ports and proxies."""
 
 from ipaddress import ip_address
 from typing import Final

@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from headcount.ops.doctor.finding import Judgement, Verdict
-from headcount.ops.doctor.persistence_checks import (
-    MEGABYTE,
-    check_fragmentation,
-    check_memory,
-    check_persistence,
-    check_replay,
-)
+from headcount.ops.doctor.persistence import MEGABYTE, check_fragmentation, check_memory, check_persistence
+from headcount.ops.doctor.server import check_replay
 from tests.support.doctor_facts import NOW, OPTIONS, memory, persistence, server
 
 

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from api.auth.tokens import Token
-from headcount.ops.doctor.counting_checks import (
+from headcount.ops.doctor.counting import (
+    Letters,
     check_dead_letters,
     check_expired,
     check_gaps,
@@ -14,9 +15,8 @@ from headcount.ops.doctor.counting_checks import (
     check_stopped,
     check_workers,
 )
+from headcount.ops.doctor.deployment import check_tokens
 from headcount.ops.doctor.finding import Verdict
-from headcount.ops.doctor.kafka_facts import Letters
-from headcount.ops.doctor.token_checks import check_tokens
 from projector.checkpoints import Progress
 from projector.gaps import GapReport
 from tests.support.doctor_facts import NOW, counting, progress

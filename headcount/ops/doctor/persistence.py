@@ -1,11 +1,52 @@
-"""Checks of what Redis keeps: on its disk, and in its memory."""
+"""Checks of what Redis keeps on disk and in memory."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from headcount.ops.doctor.finding import Judgement, ok, problem, warning
-from headcount.ops.doctor.redis_facts import Memory, Persistence, Server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes. `limit` is 0 where there is none; `resident` is what the process takes of the machine's."""
+
+    used: int
+    resident: int
+    limit: int
+    machine: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """Whether Redis appends every write to a file, and the state of that and of its snapshots."""
+
+    appends: bool
+    append_works: bool
+    snapshot_works: bool
+    unsaved_changes: int
+    saved_at: datetime
+
+
+def _read_memory(said: Mapping[str, Any]) -> Memory:
+    return Memory(
+        used=int(said.get("used_memory", 0)),
+        resident=int(said.get("used_memory_rss", 0)),
+        limit=int(said.get("maxmemory", 0)),
+        machine=int(said.get("total_system_memory", 0)),
+    )
+
+
+def _read_persistence(said: Mapping[str, Any]) -> Persistence:
+    return Persistence(
+        appends=bool(said.get("aof_enabled", 0)),
+        append_works=said.get("aof_last_write_status", "ok") == "ok",
+        snapshot_works=said.get("rdb_last_bgsave_status", "ok") == "ok",
+        unsaved_changes=int(said.get("rdb_changes_since_last_save", 0)),
+        saved_at=datetime.fromtimestamp(int(said.get("rdb_last_save_time", 0)), UTC),
+    )
+
 
 LOSSES: Final[Mapping[str, str]] = {
     "always": "nothing that was acknowledged",
@@ -55,26 +96,6 @@ def _judge_appending(policy: str) -> Judgement:
     if policy == "no":
         return warning(f"{found} {HEALED}, tokens excepted.", "Set appendfsync to everysec.")
     return ok(f"{found} {HEALED}.")
-
-
-def check_replay(facts: tuple[bool, Server]) -> Judgement:
-    """Say whether a restart brings back what scripts and transactions wrote.
-
-    Redis 7.0 replays the append-only file as the user `default`; Valkey 9 asks for no rights.
-    """
-    lacks_rights, server = facts
-    if not server.persistence.appends:
-        return ok("It has no append-only file to replay.")
-    if not lacks_rights:
-        return ok("The user default has the rights to replay the append-only file.")
-    found = "The user default lacks rights that the replay of the append-only file needs"
-    advice = (
-        "Run ACL SETUSER default off ~* &* +@all, and put the same into the ACL file: while it is off, no "
-        "client can be that user."
-    )
-    if server.name.startswith("Valkey"):
-        return warning(f"{found} on Redis 7.0. {server.name} does not need them.", advice)
-    return problem(f"{found}: the next restart drops all that scripts and MULTI wrote.", advice)
 
 
 def check_memory(memory: Memory) -> Judgement:
