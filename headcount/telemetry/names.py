@@ -32,6 +32,11 @@ EXPIRED_EVENTS: Final = Metric(
 DEAD_LETTERS: Final = Metric(
     "headcount_dead_letters_total", "counter", "Records that are no event, by what they break.", ("reason",)
 )
+DEAD_LETTERS_WAITING: Final = Metric(
+    "headcount_dead_letters_waiting",
+    "gauge",
+    "Dead letters whose records were not published again; shown by the worker of partition 0.",
+)
 BATCHES: Final = Metric("headcount_batches_total", "counter", "Batches that moved a checkpoint.")
 APPLY_SECONDS: Final = Metric(
     "headcount_apply_seconds", "histogram", "How long Redis took for a batch that moved a checkpoint."
@@ -111,6 +116,7 @@ WORKER: Final = (
     EVENTS,
     EXPIRED_EVENTS,
     DEAD_LETTERS,
+    DEAD_LETTERS_WAITING,
     BATCHES,
     APPLY_SECONDS,
     EVENT_AGE_SECONDS,

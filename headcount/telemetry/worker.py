@@ -26,11 +26,12 @@ GAP_CAUSES: Final = tuple(cause for cause in get_args(GapCause) if cause != "ski
 class WorkerCollector(Collector):
     """Every label's value is there from the start, at 0: an increase from nothing would not be seen.
 
-    `memory` is set by whoever asks Redis for it.
+    `memory` and `waiting_letters` are set by the port: Redis is read for each scrape, Kafka once a minute.
     """
 
     def __init__(self, stats: Stats, counted: Counted) -> None:
         self.memory = Memory()
+        self.waiting_letters: int | None = None
         self._stats = stats
         self._counted = counted
 
@@ -55,6 +56,7 @@ class WorkerCollector(Collector):
         yield counters(names.EVENTS, results)
         yield counters(names.EXPIRED_EVENTS, {cause: counted.causes[cause] for cause in EXPIRY_CAUSES})
         yield counters(names.DEAD_LETTERS, {reason: stats.dead_letters[reason] for reason in REASONS})
+        yield gauge(names.DEAD_LETTERS_WAITING, self.waiting_letters)
         yield counter(names.BATCHES, stats.batches)
         yield histogram(names.APPLY_SECONDS, stats.apply_seconds)
         yield histogram(names.EVENT_AGE_SECONDS, stats.event_age)

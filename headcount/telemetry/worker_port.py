@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -11,14 +12,21 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
+from headcount.ops.dead_letters.waiting import WaitingLetters
 from headcount.telemetry.health import health_routes
 from headcount.telemetry.port import Port, open_port, worker_port_of
 from headcount.telemetry.redis_memory import read_memory
 from headcount.telemetry.worker import WorkerCollector
 from headcount.wiring import Config
 from headcount.worker import serve_worker
+from ingest.errors import HeadcountError
+from ingest.worker.state import WorkerState
 from ingest.worker.stats import Stats
 from projector.stats import Stats as Counted
+
+LETTERS_SECONDS: Final = 60.0
+"""How old the number of waiting dead letters may be: each count connects to Kafka."""
+OWNERSHIP_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,11 +50,36 @@ def worker_port(config: Config, stats: Stats, counted: Counted) -> AbstractAsync
 async def _serving(port: Port, config: Config, stats: Stats, counted: Counted) -> AsyncIterator[str]:
     app = web.Application()
     app.add_routes(health_routes(stats.state, stalled_after_seconds=config.telemetry.stalled_after_seconds))
+    collector = WorkerCollector(stats, counted)
     async with worker_redis(config) as redis:
-        app.add_routes([_metrics_route(WorkerCollector(stats, counted), redis)])
+        app.add_routes([_metrics_route(collector, redis)])
         async with open_port(port, app) as url:
             log.info("metrics can be read", url=f"{url}/metrics")
-            yield url
+            sampling = asyncio.create_task(_sample_letters(config, stats.state, collector))
+            try:
+                yield url
+            finally:
+                sampling.cancel()
+                await asyncio.wait([sampling])
+
+
+async def _sample_letters(config: Config, state: WorkerState, collector: WorkerCollector) -> None:
+    """Count the waiting dead letters until cancelled, in the one worker of a group that owns partition 0."""
+    loop = asyncio.get_running_loop()
+    letters, due, cause = WaitingLetters(), loop.time(), None
+    while True:
+        if not any(partition.number == 0 for partition in state.owned):
+            letters, due, collector.waiting_letters = WaitingLetters(), loop.time(), None
+        elif loop.time() >= due:
+            was, cause = cause, None
+            try:
+                collector.waiting_letters = await letters.count(config)
+            except HeadcountError as error:
+                collector.waiting_letters, cause = None, str(error)
+                if cause != was:
+                    log.info("waiting dead letters are not counted", cause=cause)
+            due = loop.time() + LETTERS_SECONDS
+        await asyncio.sleep(OWNERSHIP_SECONDS)
 
 
 def _metrics_route(collector: WorkerCollector, redis: Redis) -> web.RouteDef:

@@ -17,6 +17,7 @@ from headcount.log.access import open_log
 from headcount.log.topics import admin_client
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.overview import dead_letter_topic
+from headcount.ops.dead_letters.waiting import MAX_LETTERS
 from headcount.ops.doctor.counting import Letters
 from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.probing import Prober
@@ -158,8 +159,6 @@ async def _workers(config: Config) -> int:
         return await count_workers(admin, config.kafka.group_id)
 
 
-MAX_LETTERS: Final = 20_000
-"""So many are read in well under a second; of more, only their number is told."""
 MAX_PARTITIONS: Final = 16
 """Of so many the newest record is read, one partition after another."""
 NEWEST_RECORDS: Final = 2
