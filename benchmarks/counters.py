@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from benchmarks.people import CountedUsers, Counts
 from projector.keys import Keyspace
-from projector.redis.scan import keys_of
+from projector.redis.scan import scan_keyspace
 
 IDS_A_COMMAND: Final = 1_000
 CACHED_COUNT: Final = slice(8, 16)
@@ -43,7 +43,7 @@ async def compare(ours: Redis, theirs: Redis, keyspace: Keyspace) -> Difference:
 
 async def _counters(redis: Redis, keyspace: Keyspace) -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
-    async for page in keys_of(redis, keyspace):
+    async for page in scan_keyspace(redis, keyspace):
         names = [name for name in page if keyspace.counter(name)]
         found |= zip(names, await _contents(redis, names), strict=True)
     return found

@@ -35,7 +35,7 @@ from headcount.ops.replay.recording import Activity, encode
 from headcount.wiring import Config, utc_now
 from projector import keys
 from projector.checkpoints import read_progress
-from projector.redis.scan import keys_of
+from projector.redis.scan import scan_keyspace
 from projector.views.daily import RedisView, ViewUnavailableError
 
 WORKSPACE: Final = "workspace-0"
@@ -189,7 +189,7 @@ async def _past_counters(redis: Redis, today: datetime) -> Mapping[str, bytes]:
     """Read the live counters of the days before today, as they are stored."""
     live = keys.ONLY.generation((await read_progress(redis)).generation)
     found: dict[str, bytes] = {}
-    async for page in keys_of(redis, live):
+    async for page in scan_keyspace(redis, live):
         past = [key for key in page if _is_past(live.counter(key), today)]
         found |= {str(live.counter(key)): await _stored(redis, key) for key in past}
     return found

@@ -20,7 +20,7 @@ from ingest.worker.retry import Retry
 from ingest.worker.stats import Stats
 from projector.deployment import OtherDeploymentError
 from projector.projection import RedisProjection
-from projector.redis.errors import errors_named
+from projector.redis.errors import translate_errors
 from projector.stats import Stats as Counted
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ async def _await_return(config: Config, retry: Retry) -> None:
     async with worker_redis(config) as redis:
 
         async def check() -> None:
-            with errors_named():
+            with translate_errors():
                 await deployment(config).await_return(redis)
 
         await retry.retry_until_stopped(check)

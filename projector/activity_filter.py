@@ -46,7 +46,7 @@ class ActivityFilter:
 COUNT_ALL: Final = ActivityFilter()
 
 
-def read_audience(recorded: Mapping[str, str]) -> ActivityFilter:
+def read_activity_filter(recorded: Mapping[str, str]) -> ActivityFilter:
     """Read what was recorded; where nothing was, everybody counts."""
     return ActivityFilter(
         ignored_event_types=_types(recorded.get("ignored_event_types", "")),

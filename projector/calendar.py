@@ -77,7 +77,7 @@ class Calendar:
         end = (bucket + 1) * BUCKET_SECONDS
         return end + int(timedelta(days=self.bucket_retention_days).total_seconds())
 
-    def is_past(self, period: date | int, now: datetime) -> bool:
+    def is_expired(self, period: date | int, now: datetime) -> bool:
         """Tell whether the counter of a day or of a bucket has expired at `now`, which is aware."""
         expires_at = (
             self.day_expires_at(period) if isinstance(period, date) else self.bucket_expires_at(period)

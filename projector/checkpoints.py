@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
 from projector.expiry import Expired, ExpiryCause, read_expired
 from projector.gaps import GapReport, decode
-from projector.redis.errors import errors_named, words
+from projector.redis import Redis
+from projector.redis.errors import RedisError, describe, translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ async def read_progress(redis: Redis) -> Progress:
                 break
             generation = live
     except RedisError as error:
-        raise UnavailableError(f"Redis does not answer: {words(error)}") from error
+        raise UnavailableError(f"Redis does not answer: {describe(error)}") from error
     topic_id = deployment.get(b"topic_id")
     return Progress(
         generation,
@@ -63,7 +61,7 @@ async def read_progress(redis: Redis) -> Progress:
 
 async def read_checkpoints(redis: Redis, keyspace: keys.Keyspace) -> Mapping[Partition, Offset]:
     """Read those of any projection, live or not; raises `UnavailableError`."""
-    with errors_named():
+    with translate_errors():
         found: dict[Any, Any] = await redis.hgetall(keyspace.checkpoints)
     return _offsets(found)
 

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from redis.asyncio import Redis
-
 from projector import keys
 from projector.activity_filter import COUNT_ALL, ActivityFilter
 from projector.pseudonyms import Pseudonyms
-from projector.redis.errors import errors_named
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
 
 REVISION: Final = "forgotten"
 """The field of the deployment that counts how often somebody was to be forgotten."""
@@ -59,7 +58,7 @@ class CountedUsers:
 
 async def read_counted_users(redis: Redis, counted_users: CountedUsers) -> CountedUsers:
     """Return the people without those who are to be forgotten by now; raises `UnavailableError`."""
-    with errors_named():
+    with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.smembers(keys.ONLY.forgotten)
             pipeline.hget(keys.ONLY.deployment, REVISION)
@@ -69,7 +68,7 @@ async def read_counted_users(redis: Redis, counted_users: CountedUsers) -> Count
 
 async def record_forgotten(redis: Redis, pseudonym: str, *, workspace_id: str) -> bool:
     """Record that a user is not to be counted; workers go by it from then on. Tells whether that is new."""
-    with errors_named():
+    with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.sadd(keys.ONLY.forgotten, f"{workspace_id}:{pseudonym}")
             # Also where it is known already: whatever came in between is then counted by the list as it is.
@@ -80,7 +79,7 @@ async def record_forgotten(redis: Redis, pseudonym: str, *, workspace_id: str) -
 
 async def record_remembered(redis: Redis, pseudonym: str, *, workspace_id: str) -> bool:
     """Record that a user is counted again, from the next event on. Returns whether the user was forgotten."""
-    with errors_named():
+    with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.srem(keys.ONLY.forgotten, f"{workspace_id}:{pseudonym}")
             pipeline.hincrby(keys.ONLY.deployment, REVISION, 1)

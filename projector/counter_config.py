@@ -11,13 +11,13 @@ from projector.calendar import Calendar
 from projector.counted_users import REVISION
 from projector.deployment import Change, Deployment, retention_fields
 
-FORGOTTEN: Final = "without"
+COUNTED_REVISION: Final = "without"
 """The field of the deployment that says by which list of forgotten people the live generation was counted."""
 
 
 def is_list_outdated(recorded: Mapping[str, str]) -> bool:
     """Tell whether the live counters may hold forgotten people, or lack remembered ones, until a rebuild."""
-    return recorded.get(REVISION, "0") != recorded.get(FORGOTTEN, "0")
+    return recorded.get(REVISION, "0") != recorded.get(COUNTED_REVISION, "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +30,12 @@ class CounterConfig:
 
     def fields(self) -> dict[str, str]:
         """Return what is recorded of it beside the counters."""
-        return {**self.deployment.fields(), **self._retention(), FORGOTTEN: str(self.revision)}
+        return {**self.deployment.fields(), **self._retention(), COUNTED_REVISION: str(self.revision)}
 
     def changes_of(self, recorded: Mapping[str, str]) -> list[Change]:
         """Return what is not as it was for the counters whose record is given."""
         # Older versions did not record the retention: what is not known is no difference.
-        before = {**COUNT_ALL.fields(), **self._retention(), FORGOTTEN: "0", **recorded}
+        before = {**COUNT_ALL.fields(), **self._retention(), COUNTED_REVISION: "0", **recorded}
         return [
             Change(field, before.get(field), value)
             for field, value in self.fields().items()

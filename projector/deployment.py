@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from ingest.errors import OperatorError, UnavailableError
 from projector import keys
 from projector.activity_filter import COUNT_ALL, ActivityFilter
+from projector.redis import Redis
 
 SETTINGS: Final[Mapping[str, str]] = {
     "topic": "KAFKA_TOPIC",

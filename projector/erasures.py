@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from redis.asyncio import Redis
-
 from ingest.errors import UnavailableError
 from ingest.ports import Erasures
 from projector import keys, scripts
 from projector.counted_users import REVISION, record_forgotten
-from projector.counter_config import FORGOTTEN
+from projector.counter_config import COUNTED_REVISION
 from projector.rebuild.erasure import Erasure, erase, erase_all
-from projector.redis.errors import errors_named
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
 
 ERASED: Final = "erased"
 """The field of the deployment that says up to where of the erasure log people are out of the counters."""
@@ -64,9 +63,9 @@ async def restore_erasures(redis: Redis, erasures: Erasures, *, clock: Callable[
         wanted = {each for each, entry in erasures.entries.items() if entry.action == "forgotten"}
         lacking = sorted(wanted - known.forgotten)
         remembered = sorted((known.forgotten & erasures.entries.keys()) - wanted)
-        if not lacking and not remembered and known.erased == place_of(erasures):
+        if not lacking and not remembered and known.erased == position_of(erasures):
             return Restored(added, dropped, erasure)
-        with errors_named():
+        with translate_errors():
             revision = await restore(
                 keys=[
                     keys.ONLY.forgotten,
@@ -95,7 +94,7 @@ async def restore_erasures(redis: Redis, erasures: Erasures, *, clock: Callable[
         was_counted_without = known.counted_without == known.revision or not start
         is_clean = was_counted_without and not remembered and not found.estimates
         if await note_erased(
-            redis, int(revision), before=known.erased, now=place_of(erasures), is_clean=is_clean
+            redis, int(revision), before=known.erased, now=position_of(erasures), is_clean=is_clean
         ):
             return Restored(added, dropped, erasure)
     raise UnavailableError("The list of forgotten people was changed again and again meanwhile.")
@@ -128,11 +127,11 @@ async def note_erased(redis: Redis, revision: int, *, before: str, now: str, is_
     `is_clean` tells that no estimate may hold anybody forgotten. Returns False where that is no longer so.
     """
     script = redis.register_script(scripts.source(scripts.ERASED))
-    with errors_named():
+    with translate_errors():
         return bool(await script(keys=[keys.ONLY.deployment], args=[revision, before, now, int(is_clean)]))
 
 
-def place_of(erasures: Erasures) -> str:
+def position_of(erasures: Erasures) -> str:
     """Return the place up to which the erasure log was read, as it is recorded."""
     return f"{erasures.log_id}:{erasures.end}"
 
@@ -144,10 +143,10 @@ def _offset(place: str, log_id: str) -> int:
 
 
 async def _read(redis: Redis) -> _Known:
-    with errors_named():
+    with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.smembers(keys.ONLY.forgotten)
-            pipeline.hmget(keys.ONLY.deployment, ["generation", REVISION, FORGOTTEN, ERASED])
+            pipeline.hmget(keys.ONLY.deployment, ["generation", REVISION, COUNTED_REVISION, ERASED])
             forgotten, (generation, revision, counted_without, erased) = await pipeline.execute()
     return _Known(
         frozenset(each.decode() for each in forgotten),

@@ -4,12 +4,12 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
-from redis.asyncio import Redis
 
 from ingest.ports import Gap, GapCause
 from projector import keys, scripts
 from projector.calendar import Calendar
-from projector.redis.errors import errors_named
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
 
 MAX_GAPS: Final = 100
 
@@ -51,13 +51,13 @@ def decode(document: bytes) -> GapReport:
 
 async def read_acknowledged(redis: Redis) -> list[GapReport]:
     """Return the newest gaps that an operator has acknowledged, the first acknowledged first."""
-    with errors_named():
+    with translate_errors():
         documents: list[Any] = await redis.lrange(keys.ONLY.acknowledged_gaps, 0, -1)
     return list(map(decode, documents))
 
 
 async def acknowledge(redis: Redis, number: int) -> None:
     """Put the oldest gaps aside; an audit still needs to know what was skipped."""
-    with errors_named():
+    with translate_errors():
         script = redis.register_script(scripts.source(scripts.ACKNOWLEDGE))
         await script(keys=[keys.ONLY.gaps, keys.ONLY.acknowledged_gaps], args=[number, MAX_GAPS])

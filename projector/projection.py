@@ -6,8 +6,6 @@ from functools import partial
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import PartitionStoppedError, SupersededError, UnavailableError
@@ -22,7 +20,8 @@ from projector.erasures import restore_erasures
 from projector.expiry import pack_causes
 from projector.fold import Fold, fold, pack
 from projector.gaps import MAX_GAPS, report
-from projector.redis.errors import errors_named, refusing_without_rights
+from projector.redis import Redis
+from projector.redis.errors import ResponseError, require_rights, translate_errors
 from projector.redis.server import check_server
 from projector.scripts.apply import ApplyCall, ApplyScript, Fence, Fenced, Superseded, WritesPaused, pack_call
 from projector.stats import Stats
@@ -64,12 +63,12 @@ class RedisProjection:
 
     async def claim(self) -> None:
         """Make this Redis the deployment's own; raises `OperatorError` where it is another's, or won't do."""
-        with errors_named(), refusing_without_rights():
+        with translate_errors(), require_rights():
             await check_server(self._redis)
             await self._deployment.claim(self._redis)
 
     async def now(self) -> datetime:
-        with errors_named():
+        with translate_errors():
             seconds, microseconds = await self._redis.time()
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
 
@@ -77,7 +76,7 @@ class RedisProjection:
         self._recent.forget()  # whoever asks is not sure of its place, and the counters may be others
         await self._restore_erasures()  # before anything is counted: Redis may have lost them
         progress = await read_progress(self._redis)
-        with errors_named():
+        with translate_errors():
             await self._deployment.check_counters(self._redis)  # a rebuild may have changed their meaning
         self._counted_users = await read_counted_users(self._redis, self._counted_users)
         self._generation = progress.generation
@@ -93,7 +92,7 @@ class RedisProjection:
         return self._erasures is None or not await self._erasures.has_grown()
 
     async def begin(self, log: LogState) -> None:
-        with errors_named():
+        with translate_errors():
             await self._deployment.claim(self._redis)  # a Redis that lost everything has lost this too
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hsetnx(keys.ONLY.deployment, "topic_id", log.topic_id)
@@ -106,7 +105,7 @@ class RedisProjection:
         beginnings: list[str | int] = []
         for partition, extent in log.extents.items():
             beginnings += [str(partition), extent.beginning]
-        with errors_named():
+        with translate_errors():
             await self._restart(
                 keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
                 args=[
@@ -121,7 +120,7 @@ class RedisProjection:
 
     async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
         found = b"" if gap is None else await self._report(gap)
-        with errors_named():
+        with translate_errors():
             await self._rewind(
                 keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
                 args=[str(partition), expected, to, found, MAX_GAPS, *self._topic_fence()],
@@ -152,7 +151,7 @@ class RedisProjection:
 
     async def _send(self, batch: Batch, folded: Fold, call: ApplyCall) -> Offset | None:
         try:
-            with errors_named():
+            with translate_errors():
                 stored = await self._apply(call)
         except ResponseError as error:
             raise PartitionStoppedError(batch.partition, _refusal(error)) from error
@@ -167,7 +166,7 @@ class RedisProjection:
     async def _restore_erasures(self) -> None:
         if self._erasures is None:
             return
-        with errors_named():
+        with translate_errors():
             await self._deployment.check(self._redis)
         # Not kept from an earlier time: what was appended since may be lost in Redis.
         restored = await restore_erasures(self._redis, await self._erasures.read(), clock=self._clock)

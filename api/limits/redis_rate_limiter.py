@@ -14,7 +14,7 @@ from api.errors import RateLimitUnavailableError
 from api.limits.minute_counts import MinuteCounts
 from api.limits.rate_limit_status import MINUTE_SECONDS, RateLimitStatus, minute_of
 from projector import keys
-from projector.redis.errors import refuses_writes, words
+from projector.redis.errors import describe, refuses_writes
 
 MAX_TOKENS: Final = 100_000
 """How many tokens can hold a lease, and how many are told apart while this process counts alone."""
@@ -139,5 +139,7 @@ class RedisRateLimiter:
             raise RateLimitUnavailableError("Redis cannot count requests") from error
         if not self._is_alone:
             self._is_alone = True
-            _log.warning("Redis refuses writes: each API process limits requests alone", cause=words(error))
+            _log.warning(
+                "Redis refuses writes: each API process limits requests alone", cause=describe(error)
+            )
         return self._own.add(token_id, now)

@@ -21,7 +21,7 @@ from headcount.ops.rebuild.report import (
     refuse_loss,
 )
 from headcount.wiring import Config
-from projector.counter_config import FORGOTTEN
+from projector.counter_config import COUNTED_REVISION
 from projector.deployment import CHANGEABLE, Change, show_value
 from projector.rebuild.next_generation import Consent
 
@@ -121,7 +121,7 @@ def _row(damage: Damage) -> tuple[str, str, str]:
 
 def _sentences(report: Report) -> list[str]:
     found = [f"Changed: {_describe(change)}." for change in changes_of_settings(report.changes)]
-    if any(change.field == FORGOTTEN for change in report.changes):
+    if any(change.field == COUNTED_REVISION for change in report.changes):
         found.append(f"Forgotten people who are left out: {report.forgotten:,}.")
     differences = report.differences
     if differences.damaged:

@@ -14,7 +14,7 @@ from headcount.log.topics import admin_client
 from headcount.ops.log_scope.counted import check_topic
 from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
-from projector.activity_filter import read_audience
+from projector.activity_filter import read_activity_filter
 from projector.checkpoints import Progress, read_progress
 from projector.counter_config import is_list_outdated
 from projector.expiry import ExpiryCause, harmful
@@ -83,7 +83,7 @@ async def read_status(config: Config) -> Status:
 def _sum_up(
     config: Config, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress
 ) -> Status:
-    activity_filter = read_audience(progress.deployment)
+    activity_filter = read_activity_filter(progress.deployment)
     lags = [partition.lag for partition in partitions]
     instants = [partition.as_of for partition in partitions if partition.as_of is not None]
     as_of = min(instants) if instants and len(instants) == len(partitions) else None

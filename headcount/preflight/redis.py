@@ -12,7 +12,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from headcount import tls
 from headcount.wiring import Config
 from ingest.errors import OperatorError
-from projector.redis.errors import lacks_right, words
+from projector.redis.errors import describe, lacks_right
 
 PORT: Final = 6379
 
@@ -36,7 +36,7 @@ async def check_rights(*questions: Awaitable[object]) -> None:
     for outcome in await asyncio.gather(*questions, return_exceptions=True):
         cause = outcome.__cause__ if isinstance(outcome, Exception) else None
         if isinstance(cause, RedisError) and lacks_right(cause):
-            raise OperatorError(f"Redis forbids it: {words(cause)}")
+            raise OperatorError(f"Redis denies the command: {describe(cause)}")
 
 
 async def _refusal(config: Config, error: RedisError) -> str | None:

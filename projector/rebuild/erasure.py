@@ -4,11 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from redis.asyncio import Redis
-
 from projector import keys, scripts
-from projector.redis.errors import errors_named
-from projector.redis.scan import pages
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
+from projector.redis.scan import scan_keys
 
 AT_ONCE: Final = 5_000
 """So many users does a script take."""
@@ -44,11 +43,11 @@ async def erase_all(redis: Redis, people: Iterable[str]) -> Erasure:
     removed = estimates = 0
     if not users:
         return Erasure(removed, estimates)
-    async for page in pages(redis, keys.ONLY.every_live):
+    async for page in scan_keys(redis, keys.ONLY.every_live):
         for workspace_id, names in _by_workspace(page).items():
             found = (0, 0)
             for start in range(0, len(users.get(workspace_id, ())), AT_ONCE):
-                with errors_named():
+                with translate_errors():
                     found = await script(keys=names, args=users[workspace_id][start : start + AT_ONCE])
                 removed += found[0]
             estimates += found[1]
@@ -58,8 +57,8 @@ async def erase_all(redis: Redis, people: Iterable[str]) -> Erasure:
 async def _count(redis: Redis, name: str, pseudonym: str, workspace_id: str) -> Erasure:
     script = redis.register_script(scripts.source(name))
     users = estimates = 0
-    async for page in pages(redis, keys.ONLY.every_counter_of(workspace_id)):
-        with errors_named():
+    async for page in scan_keys(redis, keys.ONLY.every_counter_of(workspace_id)):
+        with translate_errors():
             found = await script(keys=page, args=[pseudonym])
         users += found[0]
         estimates += found[1]

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 
-from redis.asyncio import Redis
-
 from ingest.errors import UnavailableError
 from projector import keys, scripts
-from projector.redis.errors import errors_named
-from projector.redis.scan import pages
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
+from projector.redis.scan import scan_keys
 
 
 async def remove_generations_but(redis: Redis, kept: Collection[int], *, live: int, lock: bytes) -> None:
@@ -18,11 +17,11 @@ async def remove_generations_but(redis: Redis, kept: Collection[int], *, live: i
     """
     keyspaces = list(map(keys.ONLY.generation, kept))
     remove = redis.register_script(scripts.source(scripts.REMOVE))
-    async for page in pages(redis, keys.ONLY.every_live):
+    async for page in scan_keys(redis, keys.ONLY.every_live):
         stale = [key for key in page if not any(keyspace.holds(key) for keyspace in keyspaces)]
         if not stale:
             continue
-        with errors_named():
+        with translate_errors():
             done = await remove(
                 keys=[keys.ONLY.deployment, keys.ONLY.rebuild_lock, *stale], args=[live, lock]
             )
@@ -32,5 +31,5 @@ async def remove_generations_but(redis: Redis, kept: Collection[int], *, live: i
 
 async def number_generation(redis: Redis) -> int:
     """Return a number that no generation has had; raises `UnavailableError`."""
-    with errors_named():
+    with translate_errors():
         return int(await redis.hincrby(keys.ONLY.deployment, "generations", 1))

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
-from redis.asyncio import Redis
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import OperatorError, UnavailableError
@@ -22,8 +21,9 @@ from projector.deployment import Change
 from projector.fold import fold, pack
 from projector.rebuild.comparison import Comparison
 from projector.rebuild.generations import number_generation, remove_generations_but
-from projector.redis.errors import errors_named
-from projector.redis.memory_guard import MemoryGuard
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
+from projector.redis.server import MemoryGuard
 from projector.scripts.apply import ApplyScript, pack_call
 
 NEXT: Final = "next"
@@ -85,13 +85,13 @@ class NextGeneration:
         self._next = self._interrupted(recorded) or await number_generation(self._redis)
         self.live, self.next = keys.ONLY.generation(self._live), keys.ONLY.generation(self._next)
         await self._remove_all_but(self._live, self._next)
-        with errors_named():
+        with translate_errors():
             await self._redis.hset(keys.ONLY.deployment, NEXT, self._next_counter_config())
         return changes
 
     async def place(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts, of those that have no checkpoint yet."""
-        with errors_named():
+        with translate_errors():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for partition, beginning in beginnings.items():
                     pipeline.hsetnx(self.next.checkpoints, str(partition), str(beginning))
@@ -109,7 +109,7 @@ class NextGeneration:
         )
         additions = self._recent.without_known(batch, folded.additions)
         names = [self.next.key(addition.counter) for addition in additions]
-        with errors_named():
+        with translate_errors():
             stored = await self._apply(
                 pack_call(batch, self.next, names, pack(additions, self._counted_users))
             )
@@ -125,7 +125,7 @@ class NextGeneration:
         """Let the next generation be the live one; tell whether it had come as far as that."""
         fields = [word for field in self._counter_config.fields().items() for word in field]
         checkpoints = [name for space in (self.live, self.next) for name in (space.checkpoints, space.as_of)]
-        with errors_named():
+        with translate_errors():
             answer = await self._switch(
                 keys=[keys.ONLY.deployment, keys.ONLY.rebuild_lock, *checkpoints],
                 args=[
@@ -146,7 +146,7 @@ class NextGeneration:
     async def discard(self) -> None:
         """Remove what was counted anew."""
         # First: who is cut off in the middle of the removal leaves nothing to go on with.
-        with errors_named():
+        with translate_errors():
             await self._redis.hdel(keys.ONLY.deployment, NEXT)
         await self._remove_all_but(self._live)
 
@@ -167,7 +167,7 @@ class NextGeneration:
         return number if same and number > self._live else None
 
     async def _recorded(self) -> dict[str, str]:
-        with errors_named():
+        with translate_errors():
             found: dict[Any, Any] = await self._redis.hgetall(keys.ONLY.deployment)
         return {field.decode(): value.decode() for field, value in found.items()}
 

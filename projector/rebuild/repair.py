@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
-from redis.asyncio import Redis
-
 from ingest.errors import UnavailableError
 from ingest.events.event import Event
 from projector import keys, scripts
@@ -17,9 +15,10 @@ from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.fold import fold, pack
 from projector.rebuild.finding import Finding, State
-from projector.redis.errors import errors_named
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
 
-MENDED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
+REPAIRED: Final[frozenset[State]] = frozenset({"missing", "incomplete"})
 """The states that adding ends; a key that holds something else is left as it is."""
 TRIES: Final = 10
 
@@ -48,7 +47,7 @@ class Repair:
             additions = fold(events, self._calendar, counted_users.activity_filter, self._clock()).additions
             keyspace = keys.ONLY.generation(generation)
             names = [keyspace.key(addition.counter) for addition in additions]
-            with errors_named():
+            with translate_errors():
                 words = await self._readd(
                     keys=[keys.ONLY.deployment, *names],
                     args=[pack(additions, counted_users), generation, counted_users.revision],

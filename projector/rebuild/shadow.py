@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
 from projector import keys
@@ -16,9 +14,10 @@ from projector.counted_users import CountedUsers, read_counted_users
 from projector.fold import fold, pack
 from projector.rebuild.comparison import Comparison
 from projector.rebuild.finding import Finding
-from projector.redis.errors import errors_named
-from projector.redis.memory_guard import MemoryGuard
-from projector.redis.scan import remove_all
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
+from projector.redis.scan import remove_keyspace
+from projector.redis.server import MemoryGuard
 from projector.scripts.apply import ApplyScript, pack_call
 
 LIFETIME: Final = timedelta(hours=6)
@@ -51,7 +50,7 @@ class ShadowProjection:
         self._ends = dict(beginnings)
         self._counted_users = await read_counted_users(self._redis, self._counted_users)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
-        with errors_named():
+        with translate_errors():
             await self._redis.hset(self._keyspace.checkpoints, mapping=checkpoints)
             await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
 
@@ -60,7 +59,7 @@ class ShadowProjection:
         folded = fold(batch.events, self._calendar, self._counted_users.activity_filter, self._began_at)
         additions = [addition._replace(expires_at=self._expires_at()) for addition in folded.additions]
         names = [self._keyspace.key(addition.counter) for addition in additions]
-        with errors_named():
+        with translate_errors():
             stored = await self._apply(
                 pack_call(batch, self._keyspace, names, pack(additions, self._counted_users))
             )
@@ -77,11 +76,11 @@ class ShadowProjection:
         await self._check_whole()
 
     async def remove(self) -> None:
-        await remove_all(self._redis, self._keyspace)
+        await remove_keyspace(self._redis, self._keyspace)
 
     async def _check_whole(self) -> None:
         """Redis may have been put back to an older state while it was compared."""
-        with errors_named():
+        with translate_errors():
             stored = await self._redis.hgetall(self._keyspace.checkpoints)
         ends = {str(partition).encode(): str(end).encode() for partition, end in self._ends.items()}
         if stored != ends:

@@ -1,4 +1,4 @@
-"""What an error of Redis means: wait and try again, or stop."""
+"""The errors of Redis: which are transient, and the sentences that report them."""
 
 import re
 import socket
@@ -7,10 +7,28 @@ from contextlib import contextmanager
 from typing import Final
 
 from redis import exceptions
+from redis.exceptions import LockError, RedisError, ResponseError
 
 from ingest.errors import OperatorError, UnavailableError
 
-PASSING_TYPES: Final = (
+__all__ = [
+    "RIGHTS",
+    "LockError",
+    "RedisError",
+    "ResponseError",
+    "describe",
+    "is_transient",
+    "lacks_right",
+    "refuses_writes",
+    "require_rights",
+    "translate_errors",
+]
+
+RIGHTS: Final = (
+    "Give the user in REDIS_URL its rights, as in deploy/redis/users.acl; ACL LOG shows which one is missing."
+)
+
+_TRANSIENT_TYPES: Final = (
     exceptions.ConnectionError,  # also: loading, wrong password while one is being rotated
     exceptions.TimeoutError,
     exceptions.OutOfMemoryError,
@@ -20,62 +38,63 @@ PASSING_TYPES: Final = (
     exceptions.NoPermissionError,
 )
 _FORBIDDEN_TO_SCRIPT: Final = "ACL failure in script"
-RIGHTS: Final = (
-    "Give the user in REDIS_URL its rights, as in deploy/redis/users.acl; ACL LOG tells which one."
-)
-_has_passing_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPLICAS) ").search
-"""Finds codes that redis-py gives no type; in front of a pipeline's errors it puts words of its own."""
-_has_refusal_code = re.compile(r"^(?:MISCONF|NOREPLICAS) ").search
+_has_transient_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPLICAS) ").search
+"""Finds error codes that have no type in redis-py, which puts text of its own before a pipeline's errors."""
+_has_rejection_code = re.compile(r"^(?:MISCONF|NOREPLICAS) ").search
 
 
-def is_passing(error: exceptions.RedisError) -> bool:
-    """Tell whether the same call may succeed once time or an operator has helped the server."""
-    return isinstance(error, PASSING_TYPES) or lacks_right(error) or _has_passing_code(str(error)) is not None
+def is_transient(error: RedisError) -> bool:
+    """Return whether the same call may succeed later, once the server has recovered or been fixed."""
+    return (
+        isinstance(error, _TRANSIENT_TYPES)
+        or lacks_right(error)
+        or _has_transient_code(str(error)) is not None
+    )
 
 
-def lacks_right(error: exceptions.RedisError) -> bool:
-    """Tell whether Redis' ACL forbids it to the user; of a script's call it says so in words alone."""
+def lacks_right(error: RedisError) -> bool:
+    """Return whether the ACL denies the command; for a call in a script only the message says so."""
     return isinstance(error, exceptions.NoPermissionError) or _FORBIDDEN_TO_SCRIPT in str(error)
 
 
-def refuses_writes(error: exceptions.RedisError) -> bool:
-    """Tell whether Redis answers and keeps what it has, but takes no more."""
+def refuses_writes(error: RedisError) -> bool:
+    """Return whether Redis is reachable and serves reads but rejects writes."""
     rejections = (exceptions.OutOfMemoryError, exceptions.ReadOnlyError)
-    return isinstance(error, rejections) or _has_refusal_code(str(error)) is not None
+    return isinstance(error, rejections) or _has_rejection_code(str(error)) is not None
 
 
-def words(error: exceptions.RedisError) -> str:
-    """Say what happened: redis-py's repr has no message, and its message no kind."""
-    said = f"{type(error).__name__}: {error}"
-    return f"{said}. {RIGHTS}" if lacks_right(error) else said
+def describe(error: RedisError) -> str:
+    """Return the type and the message: redis-py's repr lacks the message, its str the type."""
+    text = f"{type(error).__name__}: {error}"
+    return f"{text}. {RIGHTS}" if lacks_right(error) else text
 
 
 @contextmanager
-def refusing_without_rights() -> Iterator[None]:
-    """Raise `OperatorError` where the user lacks a right: at the start nobody is waiting for us."""
+def require_rights() -> Iterator[None]:
+    """Raise `OperatorError` if the user lacks a right: at the start there is no reason to retry."""
     try:
         yield
-    except exceptions.RedisError as error:
+    except RedisError as error:
         if lacks_right(error):
-            raise OperatorError(f"Redis forbids it: {words(error)}") from error
+            raise OperatorError(f"Redis denies the command: {describe(error)}") from error
         raise
 
 
 @contextmanager
-def errors_named() -> Iterator[None]:
-    """Raise `UnavailableError` for what passes; let through what does not."""
+def translate_errors() -> Iterator[None]:
+    """Raise `UnavailableError` for transient errors; let others through."""
     try:
         yield
-    except exceptions.RedisError as error:
-        if is_passing(error):
+    except RedisError as error:
+        if is_transient(error):
             raise UnavailableError(_unavailable(error)) from error
         raise
 
 
-def _unavailable(error: exceptions.RedisError) -> str:
+def _unavailable(error: RedisError) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, socket.gaierror):
         return f"The host in REDIS_URL can't be resolved: {error}"
     if isinstance(cause, OSError):
-        return f"Redis can't be reached: {words(error)}"
-    return f"Redis can't take it now: {words(error)}"
+        return f"Redis can't be reached: {describe(error)}"
+    return f"Redis rejects the command for now: {describe(error)}"

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from redis.asyncio import Redis
-
 from ingest.batch import Batch, Offset
 from projector import scripts
 from projector.keys import Keyspace, Shard
+from projector.redis import Redis
 
 SUPERSEDED: Final = b"SUPERSEDED"
 PAUSED: Final = b"HELD"

@@ -8,11 +8,10 @@ from typing import Any, Final, Protocol
 
 import structlog
 from msgspec import Struct, msgpack
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from projector import keys, scripts
-from projector.redis.errors import words
+from projector.redis import Redis
+from projector.redis.errors import RedisError, describe
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +104,7 @@ class RedisView:
         try:
             reply = await self._ask(workspace_id, days)
         except RedisError as error:
-            raise ViewUnavailableError(f"Redis can't answer: {words(error)}") from error
+            raise ViewUnavailableError(f"Redis can't answer: {describe(error)}") from error
         if reply is None:
             raise ViewUnavailableError("the counters are being replaced")
         if reply.partitions == 0 or len(reply.instants) < reply.partitions:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import Redis
-
 from ingest.errors import UnavailableError
 from projector import keys, scripts
 from projector.keys import Counter
-from projector.redis.errors import errors_named
+from projector.redis import Redis
+from projector.redis.errors import translate_errors
 from projector.views.daily import ESTIMATE_STANDARD_ERROR
 
 TRIES: Final = 3
@@ -40,7 +39,7 @@ class Unions:
             generation = await self._generation()
             keyspace = keys.ONLY.generation(generation)
             names = [keyspace.key(counter) for counter in counters]
-            with errors_named():
+            with translate_errors():
                 answer = await self._union(
                     keys=[keys.ONLY.deployment, keyspace.union, *names], args=[generation]
                 )
@@ -50,5 +49,5 @@ class Unions:
         raise UnavailableError("The counters are being replaced: ask again.")
 
     async def _generation(self) -> int:
-        with errors_named():
+        with translate_errors():
             return int(await self._redis.hget(keys.ONLY.deployment, "generation") or 0)

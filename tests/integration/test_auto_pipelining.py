@@ -14,12 +14,12 @@ from redis.exceptions import DataError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from embedded import EmbeddedValkey
-from projector.redis.auto_pipelining import MOST_TOGETHER, AutoPipeliningRedis
+from projector.redis.auto_pipelining import MAX_PIPELINE, AutoPipeliningRedis
 from tests.support.mute import address_of, mute_server
 from tests.support.servers import Servers
 from tests.support.waiting import scaled, wait_until
 
-MANY: Final = 3 * MOST_TOGETHER + 1
+MANY: Final = 3 * MAX_PIPELINE + 1
 SOON: Final = 0.1
 
 
@@ -53,7 +53,7 @@ async def test_what_is_asked_in_the_same_turn_travels_together(
     redis: AutoPipeliningRedis, redis_client: Redis
 ) -> None:
     await redis_client.config_resetstat()
-    await asyncio.gather(*(redis.echo("x") for _ in range(MOST_TOGETHER)))
+    await asyncio.gather(*(redis.echo("x") for _ in range(MAX_PIPELINE)))
     stats = await redis_client.info("stats")
     assert stats["total_reads_processed"] <= 3  # theirs, and two of the other client
 
@@ -62,7 +62,7 @@ async def test_no_more_travel_together_than_that(redis: AutoPipeliningRedis, red
     await redis_client.config_resetstat()
     await asyncio.gather(*(redis.echo("x") for _ in range(MANY)))
     stats = await redis_client.info("stats")
-    assert stats["total_reads_processed"] >= MANY // MOST_TOGETHER + 1
+    assert stats["total_reads_processed"] >= MANY // MAX_PIPELINE + 1
 
 
 async def test_a_reply_is_what_redis_py_makes_of_it(redis: AutoPipeliningRedis, redis_client: Redis) -> None:

@@ -284,7 +284,7 @@ async def test_there_is_one_rebuild_at_a_time(deployment: Deployment, redis_clie
     async with rebuild_lock(redis_client):
         second = await deployment.headcount("rebuild")
     assert second.exit_code == 1
-    assert second.stderr.startswith("headcount: Another rebuild is under way")
+    assert second.stderr.startswith("headcount: Another rebuild is running")
 
 
 async def test_who_is_no_longer_the_rebuilder_replaces_and_removes_nothing(
@@ -448,7 +448,7 @@ async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
 ) -> None:
     await redis_client.config_set("maxmemory", 10**9)
     try:
-        monkeypatch.setattr("projector.redis.memory_guard.FULLEST", 1e-6)
+        monkeypatch.setattr("projector.redis.server.MAX_MEMORY_USE", 1e-6)
         ended = await deployment.headcount("rebuild")
     finally:
         await redis_client.config_set("maxmemory", 0)

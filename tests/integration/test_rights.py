@@ -32,10 +32,9 @@ from projector.gaps import acknowledge, read_acknowledged
 from projector.projection import RedisProjection
 from projector.rebuild.erasure import erase, find
 from projector.rebuild.next_generation import NextGeneration
-from projector.rebuild.rebuild_lock import rebuild_lock
+from projector.rebuild.rebuild_lock import rebuild_lock, writes_paused
 from projector.rebuild.repair import Repair
 from projector.rebuild.shadow import ShadowProjection
-from projector.rebuild.write_pause import held
 from projector.views.daily import RedisView
 from tests.support.fakes_api import make_token
 from tests.support.people import PEOPLE
@@ -219,7 +218,7 @@ async def rebuild(redis: Redis) -> None:
 
 
 async def switch(redis: Redis, next_generation: NextGeneration) -> None:
-    async with held(redis):
+    async with writes_paused(redis):
         assert (await next_generation.checkpoints()).keys() == {PARTITION}
         assert await next_generation.switch()
     await next_generation.remove_former()

@@ -22,7 +22,7 @@ from projector.rebuild.erasure import erase
 from projector.rebuild.finding import Finding
 from projector.rebuild.repair import Repair
 from projector.rebuild.shadow import ShadowProjection
-from projector.redis import memory_guard as room
+from projector.redis import server
 from tests.support.people import PEOPLE, PSEUDONYMS
 
 PARTITION = Partition("t", 0)
@@ -170,7 +170,7 @@ async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shadow = await begun(redis_client)
-    monkeypatch.setattr(room, "FULLEST", 1e-6)
+    monkeypatch.setattr(server, "MAX_MEMORY_USE", 1e-6)
     limit = (await redis_client.config_get("maxmemory"))["maxmemory"] or "0"
     await redis_client.config_set("maxmemory", "1gb")
     try:

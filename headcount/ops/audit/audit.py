@@ -19,7 +19,7 @@ from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
 from projector.calendar import Calendar
 from projector.counted_users import CountedUsers
-from projector.rebuild.repair import MENDED, Repair
+from projector.rebuild.repair import REPAIRED, Repair
 from projector.rebuild.shadow import ShadowProjection
 
 
@@ -61,7 +61,7 @@ class Audit:
     async def repair(self) -> Report:
         """Add to the counters what they lack; raises as `compare` does."""
         repair = Repair(self._redis, self._calendar, self._counted_users, clock=utc_now)
-        findings = Findings(self._calendar, mended=MENDED)
+        findings = Findings(self._calendar, mended=REPAIRED)
         async for batch in self.events.batches():
             for finding in await repair.add(batch.events):
                 findings.note(finding)

@@ -6,7 +6,7 @@ from typing import Final
 
 from api.auth.tokens import Token
 from headcount.ops.doctor.finding import Judgement, ok, problem, unknown, warning
-from projector.activity_filter import read_audience
+from projector.activity_filter import read_activity_filter
 from projector.counter_config import is_list_outdated
 
 KEY_FIELD: Final = "user_id_hash_key"
@@ -26,7 +26,7 @@ def check_deployment(facts: tuple[str | None, Mapping[str, str]]) -> Judgement:
 
 def check_audience(recorded: Mapping[str, str]) -> Judgement:
     """Show who counts: a number that leaves some out is well, as long as everybody knows."""
-    return ok(str(read_audience(recorded)))
+    return ok(str(read_activity_filter(recorded)))
 
 
 def check_forgotten(recorded: Mapping[str, str]) -> Judgement:

@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from api.errors import TokensUnavailableError
 from headcount.ops.doctor.finding import Unknown
 from ingest.errors import HeadcountError
-from projector.redis.errors import words
+from projector.redis.errors import describe
 
 T = TypeVar("T")
 EXPECTED: Final = (HeadcountError, TokensUnavailableError, KafkaError, RedisError, OSError)
@@ -45,5 +45,5 @@ class Prober:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, RedisError):
-        return words(error)
+        return describe(error)
     return repr(error) if isinstance(error, KafkaError) else str(error)

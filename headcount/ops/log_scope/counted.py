@@ -6,7 +6,7 @@ from headcount.log.access import current_topic_id
 from headcount.wiring import Config, deployment
 from ingest.errors import OperatorError
 from projector.checkpoints import Progress, read_progress
-from projector.redis.errors import errors_named
+from projector.redis.errors import translate_errors
 
 
 async def read_recorded(config: Config, redis: Redis) -> Progress:
@@ -38,7 +38,7 @@ async def read_counted(config: Config, redis: Redis) -> Progress:
 
     Raises `OperatorError` where nothing was counted, or something else, and `UnavailableError`.
     """
-    with errors_named():
+    with translate_errors():
         await deployment(config).check(redis)
     progress = await read_progress(redis)
     if not progress.checkpoints:

@@ -13,10 +13,10 @@ from headcount.wiring import Config, deployment, pseudonyms, utc_now
 from ingest.kafka.erasure_log import KafkaErasureLog
 from projector import erasures
 from projector.counted_users import record_remembered
-from projector.erasures import place_of, restore_erasures, unlogged
+from projector.erasures import position_of, restore_erasures, unlogged
 from projector.rebuild.erasure import find
 from projector.rebuild.rebuild_lock import rebuild_lock
-from projector.redis.errors import errors_named
+from projector.redis.errors import translate_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ async def look(config: Config, workspace_id: str, user_id: str) -> Found:
     """Find out what `forget` would do, and write nothing; raises as it does."""
     (pseudonym,) = pseudonyms(config).of(workspace_id, [user_id])
     async with worker_redis(config) as redis:
-        with errors_named():
+        with translate_errors():
             await deployment(config).check(redis)
         found = await find(redis, pseudonym, workspace_id=workspace_id)
     return Found(workspace_id=workspace_id, counters=found.removed, estimates=found.estimates)
@@ -68,11 +68,11 @@ async def forget(config: Config, workspace_id: str, user_id: str) -> Forgotten:
     """
     person = _person(config, workspace_id, user_id)
     async with _erasing(config) as (redis, log):
-        before = place_of(await log.read())
+        before = position_of(await log.read())
         # Before Redis: what is on record there alone would be forgotten with the next loss of Redis.
         await log.append([person], "forgotten")
         after = await log.read()
-        forgotten = await erasures.forget(redis, person, before=before, after=place_of(after))
+        forgotten = await erasures.forget(redis, person, before=before, after=position_of(after))
     return Forgotten(
         workspace_id=workspace_id,
         known=not forgotten.is_new,
@@ -101,7 +101,7 @@ async def _erasing(config: Config) -> AsyncIterator[tuple[Redis, KafkaErasureLog
     As the rebuilder: what another counts meanwhile would hold a user still.
     """
     async with worker_redis(config) as redis, rebuild_lock(redis):
-        with errors_named():
+        with translate_errors():
             await deployment(config).check(redis)
         await create_topics(config, only=[erasure_log(config).topic])
         async with open_erasure_log(config) as log:

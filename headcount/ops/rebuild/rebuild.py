@@ -29,8 +29,7 @@ from projector.gaps import read_acknowledged
 from projector.keys import Counter
 from projector.rebuild.finding import Finding
 from projector.rebuild.next_generation import Consent, NextGeneration
-from projector.rebuild.rebuild_lock import rebuild_lock
-from projector.rebuild.write_pause import held
+from projector.rebuild.rebuild_lock import rebuild_lock, writes_paused
 
 TRIES: Final = 20
 MOST_COMPARED: Final = 2_000
@@ -89,7 +88,7 @@ class Rebuild:
             async with self.counting.log() as log:
                 terms = replace(self._terms, lost_until=await self._lost_until(log))
                 await self.counting.come_level(log)
-                async with held(self._redis):
+                async with writes_paused(self._redis):
                     await self.counting.come_level(log)
                     # The newest: only they are likely to have changed since they were compared last.
                     recent = await self._still_differing(suspects[:MOST_COMPARED])

@@ -122,7 +122,7 @@ def _lost(findings: Iterable[Finding], terms: Terms) -> list[Finding]:
     return [
         finding
         for finding in findings
-        if not (terms.now and terms.calendar.is_past(finding.counter.period, terms.now))
+        if not (terms.now and terms.calendar.is_expired(finding.counter.period, terms.now))
         and _is_lost(finding, terms)
     ]
 

@@ -15,7 +15,7 @@ from projector import keys
 from projector.calendar import Calendar
 from projector.gaps import GapReport
 from projector.rebuild.finding import Finding
-from projector.rebuild.repair import MENDED
+from projector.rebuild.repair import REPAIRED
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -72,7 +72,7 @@ def test_just_what_was_counted_is_read(
 
 
 def test_a_counter_is_reported_once_and_as_it_was_found_first() -> None:
-    findings = Findings(CALENDAR, mended=MENDED)
+    findings = Findings(CALENDAR, mended=REPAIRED)
     of_day, of_bucket = keys.Counter("b", TODAY), keys.Counter("a", 4)
     for finding in (
         Finding(of_day, "missing"),

@@ -1,11 +1,13 @@
-"""Which errors of Redis pass with time, and which do not."""
+"""The errors of Redis: which are transient, and the sentences that report them."""
 
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
 from ingest.errors import UnavailableError
-from projector.redis.errors import errors_named, is_passing, refuses_writes
+from projector.redis.errors import is_transient, refuses_writes, translate_errors
+
+REJECTED = r"^Redis rejects the command for now: OutOfMemoryError"
 
 
 @pytest.mark.parametrize(
@@ -15,14 +17,14 @@ from projector.redis.errors import errors_named, is_passing, refuses_writes
         ("127.0.0.1:1", "Redis can't be reached: .*127.0.0.1:1"),
     ],
 )
-async def test_a_redis_that_is_not_there_is_told_from_one_that_refuses(address: str, sentence: str) -> None:
+async def test_an_unknown_host_and_a_refused_connection_differ(address: str, sentence: str) -> None:
     async with Redis.from_url(f"redis://{address}/0") as redis:
-        with pytest.raises(UnavailableError, match=f"^{sentence}"), errors_named():
+        with pytest.raises(UnavailableError, match=f"^{sentence}"), translate_errors():
             await redis.ping()
 
 
-def test_what_redis_refuses_for_now_is_said_so() -> None:
-    with pytest.raises(UnavailableError, match=r"^Redis can't take it now: OutOfMemoryError"), errors_named():
+def test_a_transient_rejection_is_reported_as_one() -> None:
+    with pytest.raises(UnavailableError, match=REJECTED), translate_errors():
         raise exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
 
@@ -46,8 +48,8 @@ def test_what_redis_refuses_for_now_is_said_so() -> None:
     ],
     ids=str,
 )
-def test_what_passes_is_tried_again(error: exceptions.RedisError) -> None:
-    assert is_passing(error)
+def test_a_transient_error_is_retried(error: exceptions.RedisError) -> None:
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +65,8 @@ def test_what_passes_is_tried_again(error: exceptions.RedisError) -> None:
     ],
     ids=str,
 )
-def test_what_does_not_pass_is_not(error: exceptions.RedisError) -> None:
-    assert not is_passing(error)
+def test_a_permanent_error_is_not_retried(error: exceptions.RedisError) -> None:
+    assert not is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_what_does_not_pass_is_not(error: exceptions.RedisError) -> None:
     ],
     ids=str,
 )
-def test_a_redis_that_takes_no_writes_is_told_from_one_that_does_not_answer(
+def test_rejected_writes_are_distinguished_from_other_errors(
     error: exceptions.RedisError, *, refused: bool
 ) -> None:
     assert refuses_writes(error) == refused
