@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from headcount.log.topics import create_topics
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.status import read_status
+from headcount.preflight.connections import create_topics
 from headcount.wiring import Config
 from ingest.errors import UnavailableError
 

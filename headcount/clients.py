@@ -18,8 +18,6 @@ API_TIMEOUT_SECONDS: Final = 0.8
 """Shorter than a request's deadline, so that the answer still says what was missing."""
 API_CONNECTIONS: Final = 32
 """A few are enough where Redis is near; where it is far, so many pipelines are on their way at once."""
-QUESTION_MILLISECONDS: Final = 5_000
-"""How long Kafka may take to answer a question about topics, groups and offsets."""
 RETRY_MILLISECONDS: Final = 500
 """Between tries, for as long as it takes: by aiokafka's default a worker that is not let in any more knocks
 thirty times a second."""

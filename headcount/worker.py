@@ -7,8 +7,8 @@ import structlog
 
 from headcount.cancellation import cancel_on_stop
 from headcount.clients import kafka_options, worker_redis
-from headcount.log.erasures import complete, erasure_log
-from headcount.log.topics import create_topics
+from headcount.ops.erasures import complete, erasure_log
+from headcount.preflight.connections import create_topics
 from headcount.preflight.redis import check_entry
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.errors import UnavailableError

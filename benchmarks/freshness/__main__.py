@@ -30,7 +30,7 @@ from benchmarks.stage import private_servers, shown
 from benchmarks.target import Target
 from headcount.cli.output import print_table
 from headcount.clients import kafka_options, worker_redis
-from headcount.log.topics import create_topics
+from headcount.preflight.connections import create_topics
 from headcount.wiring import Config
 
 RATES: Final = (1_000, 50_000, 100_000)

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options, worker_redis
-from headcount.log.topics import PARTITIONS
 from headcount.wiring import Config
+from ingest.kafka.topics import PARTITIONS
 from projector.checkpoints import read_progress
 
 DRAINED_EVENTS: Final = 1_000

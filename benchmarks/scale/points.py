@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.backlog import Shape
-from headcount.log.topics import PARTITIONS
+from ingest.kafka.topics import PARTITIONS
 
 Dimension = Literal["workspaces", "users", "partitions"]
 

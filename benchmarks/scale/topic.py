@@ -6,7 +6,7 @@ from benchmarks.backlog import make
 from benchmarks.projecting import Report, publish
 from benchmarks.scale.points import Point
 from benchmarks.stage import with_topic
-from headcount.log.topics import admin_client
+from headcount.preflight.connections import admin_client
 from headcount.wiring import Config, utc_now
 
 

@@ -24,8 +24,8 @@ from benchmarks.throughput.run import Run, peak_rss_bytes
 from benchmarks.throughput.servers import ServersWatch
 from benchmarks.throughput.stage import TURN_SECONDS
 from headcount.clients import kafka_options, worker_redis
-from headcount.log.topics import admin_client, create_topics
 from headcount.ops.replay.publisher import BATCH_BYTES
+from headcount.preflight.connections import admin_client, create_topics
 from headcount.wiring import Config, utc_now
 from ingest.batch import Partition
 from projector.checkpoints import read_progress

@@ -9,7 +9,7 @@ from headcount.cli.execution import ask
 from headcount.cli.flags import CommandGroup
 from headcount.cli.output import AsJson, counted, print_json, print_table
 from headcount.clients import worker_redis
-from headcount.ops.log_scope.counted import read_recorded
+from headcount.ops.log_check import read_recorded
 from headcount.wiring import Config
 from ingest.ports import GapCause
 from projector.gaps import GapReport, read_acknowledged

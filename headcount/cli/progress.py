@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from headcount.log.counted_events import CountedEvents
+from headcount.ops.log_scope import CountedEvents
 
 REFRESH_SECONDS: Final = 0.2
 LINE_SECONDS: Final = 10.0

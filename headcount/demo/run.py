@@ -20,10 +20,10 @@ from headcount.demo.running import running
 from headcount.demo.screen import Screen
 from headcount.demo.servers import embedded_servers
 from headcount.demo.watch import Watch
-from headcount.log.topics import create_topics
 from headcount.ops.replay.live import DAYS, Bookmark, LiveReplay
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.replay.week import load_week
+from headcount.preflight.connections import create_topics
 from headcount.telemetry.api_port import api_port
 from headcount.telemetry.port import api_port_of, check_ports, worker_port_of
 from headcount.telemetry.worker_port import serve_measured_worker

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from headcount.clients import worker_redis
-from headcount.log.access import open_log
-from headcount.ops.log_scope.counted import read_counted
+from headcount.ops.log_check import read_counted
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError

@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
-
 from api.health import FRESH_FOR
 from headcount.clients import api_redis
-from headcount.log.access import open_log
-from headcount.log.topics import admin_client
-from headcount.ops.log_scope.counted import check_topic
+from headcount.ops.log_check import check_topic
+from headcount.preflight.connections import admin_client, open_log
 from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
+from ingest.kafka.topics import count_group_members
 from projector.activity_filter import read_activity_filter
 from projector.checkpoints import Progress, read_progress
 from projector.counter_config import is_list_outdated
@@ -70,7 +67,7 @@ async def read_status(config: Config) -> Status:
     Raises `UnavailableError`, and `OperatorError` where the topic is forbidden or the counters are another's.
     """
     async with admin_client(config) as admin:
-        workers = await count_workers(admin, config.kafka.group_id)
+        workers = await count_group_members(admin, config.kafka.group_id)
     async with open_log(config, config.kafka.topic) as log:
         ends = {partition: extent.end for partition, extent in log.extents.items()}
     async with api_redis(config) as redis:
@@ -116,7 +113,7 @@ def _concerns(config: Config, workers: int, age: float | None, progress: Progres
         yield f"The counters are {age:,.0f} s old: some partition is behind, or stopped."
     if not progress.checkpoints:
         yield (
-            f"Redis holds no checkpoint at {config.redis.url_redacted}: nothing was counted there yet. "
+            f"Redis at {config.redis.url_redacted} holds no checkpoint: nothing has been counted there yet. "
             "Correct REDIS_URL, or start a worker."
         )
     if progress.gaps:
@@ -144,16 +141,3 @@ def _partition_status(partition: Partition, end: Offset, progress: Progress) -> 
         lag=None if checkpoint is None else max(0, end - checkpoint),
         as_of=progress.as_of.get(partition),
     )
-
-
-async def count_workers(admin: AIOKafkaAdminClient, group_id: str) -> int:
-    """Return how many members a consumer group has; raises `KafkaError` where Kafka does not say."""
-    try:
-        (response,) = await admin.describe_consumer_groups([group_id])
-    except GroupCoordinatorNotAvailableError:
-        return 0  # no group has ever been coordinated there
-    (group,) = response.groups
-    error_code, *_, members = group[:6]
-    if error_code:
-        raise for_code(error_code)(group_id)
-    return len(members)

@@ -16,7 +16,7 @@ from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.auth.tokens import Token, mint
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedKafka, EmbeddedValkey
-from headcount.log.topics import admin_client, create_topics
+from headcount.preflight.connections import admin_client, create_topics
 from headcount.wiring import Config, load_config, utc_now
 from ingest.batch import Partition
 from ingest.events.decoding import RecordDecoder

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from headcount.clients import kafka_options
-from headcount.log.topics import admin_client
+from headcount.preflight.connections import admin_client
 from headcount.wiring import utc_now
 from ingest.kafka.dead_letters import ABRIDGED_BYTES, DEAD_LETTER_SUFFIX
 from tests.faults.activity import Draft, event, poison

@@ -1,8 +1,8 @@
 """The topic is not what it was: with more partitions, another one, or without records that were in it."""
 
-from headcount.log.topics import PARTITIONS
 from headcount.wiring import utc_now
 from ingest.batch import Partition
+from ingest.kafka.topics import PARTITIONS
 from projector.checkpoints import read_progress
 from tests.faults.activity import Draft, event
 from tests.faults.drill import Drill

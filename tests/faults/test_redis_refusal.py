@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from embedded import EmbeddedValkey
-from headcount.log.topics import PARTITIONS
 from headcount.wiring import utc_now
 from ingest.batch import Partition
+from ingest.kafka.topics import PARTITIONS
 from projector import keys
 from tests.faults import activity
 from tests.faults.disks import bytes_under, fill_disk, may_mount, small_disk

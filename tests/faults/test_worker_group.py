@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from headcount.log.topics import PARTITIONS
+from ingest.kafka.topics import PARTITIONS
 from tests.faults.drill import Drill
 from tests.faults.plant import Plant
 from tests.faults.processes import Process

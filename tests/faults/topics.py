@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.errors import KafkaError
 
-from headcount.log.topics import admin_client, create_topics
+from headcount.preflight.connections import admin_client, create_topics
 from ingest.batch import Partition
 from tests.faults.activity import Draft
 from tests.faults.load import Load

@@ -6,7 +6,7 @@ import pytest
 
 from embedded import EmbeddedKafka
 from embedded.ports import find_free_port
-from headcount.log.topics import create_topics
+from headcount.preflight.connections import create_topics
 from headcount.wiring import load_config
 from ingest.errors import UnavailableError
 

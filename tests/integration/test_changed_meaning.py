@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from redis.asyncio import Redis
 
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
-from headcount.log.topics import PARTITIONS
+from ingest.kafka.topics import PARTITIONS
 from projector.checkpoints import read_progress
 from tests.faults.processes import Process
 from tests.support.deployment import Deployment, deployed, event

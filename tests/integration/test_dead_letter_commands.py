@@ -10,8 +10,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.log.topics import admin_client
 from headcount.ops.dead_letters.overview import dead_letter_topic
+from headcount.preflight.connections import admin_client
 from headcount.wiring import utc_now
 from ingest.batch import Partition
 from ingest.kafka.dead_letters import KafkaDeadLetters

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from headcount.clients import kafka_options
-from headcount.log.topics import admin_client, create_topics
+from headcount.preflight.connections import admin_client, create_topics
 from headcount.settings import Settings
 from headcount.wiring import Config, configure
 from ingest.batch import Partition

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from embedded import EmbeddedKafka
 from headcount.clients import kafka_options
-from headcount.log.topics import admin_client
+from headcount.preflight.connections import admin_client
 from headcount.wiring import Config
 from ingest.errors import UnavailableError
 from ingest.kafka.topic_metadata import read_topic_id

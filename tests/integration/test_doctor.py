@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
-from headcount.log.topics import admin_client
 from headcount.ops.doctor.finding import Finding
 from headcount.ops.doctor.rights import COMMANDS, own_rights
 from headcount.ops.doctor.run import gather, judge
 from headcount.ops.status import read_status
+from headcount.preflight.connections import admin_client
 from headcount.wiring import Config, load_config, utc_now
 from projector import keys
 from tests.support.deployment import Deployment, deployed, event

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from headcount.log.erasures import open_erasure_log
+from headcount.ops.erasures import open_erasure_log
 from headcount.ops.status import read_status
 from projector import keys
 from projector.checkpoints import read_progress

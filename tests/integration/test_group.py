@@ -9,10 +9,11 @@ from contextlib import contextmanager
 import pytest
 
 from headcount.clients import kafka_options
-from headcount.log.topics import PARTITIONS, create_topics
+from headcount.preflight.connections import create_topics
 from headcount.settings import Settings
 from headcount.wiring import configure
 from ingest.kafka.source import KafkaSource
+from ingest.kafka.topics import PARTITIONS
 from tests.support.waiting import wait_until
 
 DEADLINE_SECONDS = 60.0

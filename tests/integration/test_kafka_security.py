@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from headcount import tls
-from headcount.log.topics import admin_client, create_topics
+from headcount.preflight.connections import admin_client, create_topics
 from headcount.wiring import Config, load_config
 from ingest.errors import OperatorError
 from projector import keys
@@ -262,5 +262,5 @@ async def test_topics_that_may_neither_be_seen_nor_made_are_told(deployment: Dep
 async def test_a_command_without_a_right_says_so(deployment: Deployment) -> None:
     ended = await deployment.headcount("status")
     assert (ended.exit_code, ended.stdout) == (1, b"")
-    assert ended.stderr.startswith("headcount: Kafka refuses a right: GroupAuthorizationFailedError(")
-    assert ended.stderr.endswith("Which are needed is listed in docs/explanation/security.md.\n")
+    assert ended.stderr.startswith("headcount: Kafka denies a right: GroupAuthorizationFailedError(")
+    assert ended.stderr.endswith("docs/explanation/security.md lists the rights that are needed.\n")

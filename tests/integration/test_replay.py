@@ -9,16 +9,17 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from embedded import EmbeddedKafka
-from headcount.log.topics import PARTITIONS, create_topics
 from headcount.ops.replay import publisher as publisher_module
 from headcount.ops.replay.pace import FullSpeed
 from headcount.ops.replay.publisher import BATCH_BYTES, open_publisher
 from headcount.ops.replay.recording import encode, read
 from headcount.ops.replay.replay import Outcome, Replay
 from headcount.ops.replay.week import SAMPLE
+from headcount.preflight.connections import create_topics
 from headcount.settings import Settings
 from headcount.wiring import Config, configure
 from ingest.errors import UnavailableError
+from ingest.kafka.topics import PARTITIONS
 from tests.support.servers import Servers
 from tests.support.waiting import within
 

@@ -6,7 +6,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from headcount.clients import kafka_options
-from headcount.log.topics import admin_client, create_topics
+from headcount.preflight.connections import admin_client, create_topics
 from headcount.settings import Settings
 from headcount.wiring import Config, configure
 from ingest.batch import Offset, Partition

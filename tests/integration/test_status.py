@@ -42,7 +42,7 @@ async def test_what_was_never_counted_is_told_and_only_a_check_fails(deployment:
     assert f"! {NO_WORKER}\n! {NOT_WHOLE}\n" in shown.text
     no_worker, not_whole, nowhere = checked.json["concerns"]
     assert (no_worker, not_whole) == (NO_WORKER, NOT_WHOLE)
-    assert nowhere.startswith(f"Redis holds no checkpoint at {deployment.config.redis.url_redacted}: ")
+    assert nowhere.startswith(f"Redis at {deployment.config.redis.url_redacted} holds no checkpoint: ")
 
 
 async def test_events_that_are_too_old_are_shown_by_cause(deployment: Deployment) -> None:

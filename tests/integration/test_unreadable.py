@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from redis.asyncio import Redis
 
-from headcount.log.topics import create_topics
+from headcount.preflight.connections import create_topics
 from headcount.wiring import load_config
 from tests.integration.test_kafka_security import GROUP, READ, TOPIC, WRITE, grant
 from tests.support.deployment import Deployment, deployed, event
@@ -73,7 +73,9 @@ async def test_the_status_names_a_redis_in_which_nothing_was_counted(deployment:
     """No failure: the very first worker may be about to start."""
     await deployment.publish(event("anna"))
     status = await deployment.headcount("status", "--json")
-    named = f"Redis holds no checkpoint at {deployment.config.redis.url_redacted}: nothing was counted there"
+    named = (
+        f"Redis at {deployment.config.redis.url_redacted} holds no checkpoint: nothing has been counted there"
+    )
     assert any(concern.startswith(named) for concern in status.json["concerns"])
     assert status.json["lag"] is None
 
@@ -171,7 +173,7 @@ async def test_letters_that_may_be_written_and_not_read_are_not_none(
 async def test_a_forbidden_group_is_not_one_without_workers(kafka: SecuredKafka, secured: Deployment) -> None:
     administrator = load_config({**secured.environment, **kafka.environment("CLIENT")})
     await grant(administrator, (TOPIC, "", READ))
-    assert "Kafka refuses a right" in await refusal(secured, "status")
+    assert "Kafka denies a right" in await refusal(secured, "status")
 
 
 async def test_a_replay_needs_the_right_to_write(

@@ -7,10 +7,10 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from redis.asyncio import Redis
 
-from headcount.log.topics import admin_client
 from headcount.ops.dead_letters import waiting
 from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.dead_letters.waiting import WaitingLetters
+from headcount.preflight.connections import admin_client
 from headcount.telemetry.worker_port import worker_port
 from ingest.batch import Partition
 from ingest.errors import UnavailableError

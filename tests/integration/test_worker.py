@@ -12,7 +12,7 @@ from aiokafka.errors import InvalidTimestampError
 from aiokafka.record.util import calc_crc32c
 from redis.asyncio import Redis
 
-from headcount.log.topics import admin_client
+from headcount.preflight.connections import admin_client
 from headcount.wiring import utc_now
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.kafka.header_names import encode_name

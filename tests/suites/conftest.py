@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
-from headcount.log.topics import create_topics
+from headcount.preflight.connections import create_topics
 from headcount.settings import Settings
 from headcount.wiring import configure
 from ingest.kafka.dead_letters import KafkaDeadLetters

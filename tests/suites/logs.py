@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 
 from headcount.clients import kafka_options
-from headcount.log.topics import admin_client
+from headcount.preflight.connections import admin_client
 from headcount.settings import Settings
 from headcount.wiring import configure
 from ingest.batch import Partition

@@ -19,9 +19,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from typer.testing import CliRunner
 
 from headcount.cli import app
-from headcount.log.access import open_log
-from headcount.log.topics import admin_client, create_topics
 from headcount.ops.status import read_status
+from headcount.preflight.connections import admin_client, create_topics, open_log
 from headcount.wiring import Config, load_config
 from headcount.worker import serve_worker
 from ingest.batch import Partition

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
-from headcount.log.access import open_log
-from headcount.log.counted_events import CountedEvents
-from headcount.log.scope import Scope, check_same_people, check_unmoved, read_scope
 from headcount.ops.audit.report import Findings, Report
+from headcount.ops.log_check import check_same_people, check_unmoved
+from headcount.ops.log_scope import CountedEvents, Scope, read_scope
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config, calendar, counted_users, utc_now
 from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
@@ -54,8 +54,8 @@ class Audit:
         finally:
             with suppress(UnavailableError):  # it expires by itself
                 await shadow.remove()
-        await check_unmoved(self._scope, self._redis)
-        await check_same_people(self._scope, self._redis)
+        await check_unmoved(self._scope.progress, self._redis)
+        await check_same_people(self._scope.progress, self._redis)
         return findings.report(self.events.records)
 
     async def repair(self) -> Report:
@@ -65,7 +65,7 @@ class Audit:
         async for batch in self.events.batches():
             for finding in await repair.add(batch.events):
                 findings.note(finding)
-        await check_unmoved(self._scope, self._redis)
+        await check_unmoved(self._scope.progress, self._redis)
         return findings.report(self.events.records)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from headcount.log.access import open_log
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import Letter, Origin, Place, parse_letter
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from headcount.log.access import open_log
 from headcount.ops.dead_letters.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
 from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.dead_letters.republisher import Republisher, open_republisher
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.kafka.dead_letters import Message

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from headcount.log.access import open_log
 from headcount.ops.dead_letters.letters import Origin, Place, parse_letter, parse_note
 from headcount.ops.dead_letters.overview import dead_letter_topic
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.kafka.log_reader import LogReader

@@ -12,9 +12,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
-from headcount.clients import QUESTION_MILLISECONDS, kafka_options
-from headcount.log.access import open_log
-from headcount.log.topics import admin_client
+from headcount.clients import kafka_options
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.overview import dead_letter_topic
 from headcount.ops.dead_letters.waiting import MAX_LETTERS
@@ -22,13 +20,14 @@ from headcount.ops.doctor.counting import Letters
 from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.probing import Prober
 from headcount.ops.doctor.topics import PartitionFacts, Topic
-from headcount.ops.status import count_workers
+from headcount.preflight.connections import admin_client, open_log
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.events.instant import instant_of
 from ingest.kafka.erasure_log import ERASURES_SUFFIX
 from ingest.kafka.log_reader import LogReader
+from ingest.kafka.topics import ADMIN_MILLISECONDS, count_group_members
 from ingest.ports import Extent, Record
 
 
@@ -103,7 +102,7 @@ async def probe_kafka(config: Config, prober: Prober) -> KafkaFacts:
 
 
 async def _metadata_version(config: Config) -> int:
-    client = AIOKafkaClient(request_timeout_ms=QUESTION_MILLISECONDS, **kafka_options(config))
+    client = AIOKafkaClient(request_timeout_ms=ADMIN_MILLISECONDS, **kafka_options(config))
     try:
         await client.bootstrap()
         response = await client.send(client.get_random_node(), ApiVersionRequest())
@@ -156,7 +155,7 @@ async def _options(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
 
 async def _workers(config: Config) -> int:
     async with admin_client(config) as admin:
-        return await count_workers(admin, config.kafka.group_id)
+        return await count_group_members(admin, config.kafka.group_id)
 
 
 MAX_PARTITIONS: Final = 16

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from headcount.log.topics import MILLISECONDS_A_DAY
 from headcount.ops.doctor.finding import Judgement, ok, problem, warning
+from ingest.kafka.topics import MILLISECONDS_A_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from headcount.log.access import current_topic_id, open_log
-from headcount.log.scope import counted_spans, skipped
+from headcount.ops.log_check import check_log_holds, check_topic_id
+from headcount.ops.log_scope import counted_spans, skipped
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config, utc_now
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import UnavailableError
@@ -90,16 +91,8 @@ class Counting:
         await self._read(log, await read_progress(self._redis))
 
     async def _check(self, log: LogReader, progress: Progress) -> None:
-        """Hold the log, as it is since the progress was read, against what was counted of it."""
-        if await current_topic_id(self._config, self._config.kafka.topic) != self._next_generation.topic_id:
-            raise UnavailableError("The topic was recreated since it was counted: start a worker first.")
-        for partition, checkpoint in progress.checkpoints.items():
-            extent = log.extents.get(partition)
-            if extent is None or extent.end < checkpoint:
-                raise UnavailableError(
-                    f"{partition} is counted up to {checkpoint}, and the log ends before: it lost records. "
-                    "Start a worker, it sees to that."
-                )
+        await check_topic_id(self._config, self._next_generation.topic_id)
+        check_log_holds(log, progress)
 
     async def _read(self, log: LogReader, progress: Progress) -> int:
         """Return how many offsets were read."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
-from headcount.log.erasures import erasure_log, open_erasure_log
-from headcount.log.topics import create_topics
+from headcount.ops.erasures import erasure_log, open_erasure_log
+from headcount.preflight.connections import create_topics
 from headcount.wiring import Config, deployment, pseudonyms, utc_now
 from ingest.kafka.erasure_log import KafkaErasureLog
 from projector import erasures

@@ -13,10 +13,10 @@ from typing import Final
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
-from headcount.log.erasures import open_erasure_log
+from headcount.ops.erasures import open_erasure_log
+from headcount.ops.log_check import lost_until
 from headcount.ops.rebuild.counting import Counting
 from headcount.ops.rebuild.report import Report, Terms, accept_only, changes_of_settings, day_of, make_report
-from headcount.ops.verify.loss import lost_until
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader

@@ -12,17 +12,20 @@ from datetime import date, datetime, timedelta
 from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
-from headcount.log.access import open_log
-from headcount.log.counted_events import CountedEvents
-from headcount.log.scope import Scope, check_same_people, check_unmoved, scope_of
-from headcount.ops.log_scope.counted import read_counted
+from headcount.ops.log_check import (
+    check_log_holds,
+    check_same_people,
+    check_unmoved,
+    lost_until,
+    read_counted,
+)
+from headcount.ops.log_scope import CountedEvents, Scope, scope_of
 from headcount.ops.verify.answers import Answers, read_answers
 from headcount.ops.verify.distinct_users import DistinctUsers
-from headcount.ops.verify.loss import lost_until
 from headcount.ops.verify.recount import Recount
 from headcount.ops.verify.report import Report, judge, verdict
+from headcount.preflight.connections import open_log
 from headcount.wiring import Config, calendar, counted_users, utc_now
-from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
 from ingest.kafka.log_reader import LogReader
 from projector.checkpoints import read_progress
@@ -71,7 +74,7 @@ class Verification:
             async for batch in self.events.batches():
                 recount.add(batch.events)
             days = judge(recount.counts(), self._answers.days, lost_until=last_lost)
-        await check_unmoved(self._scope, self._redis)
+        await check_unmoved(self._scope.progress, self._redis)
         return Report(
             workspace_id=self._question.workspace_id,
             time_zone=self._config.counting.time_zone.key,
@@ -108,10 +111,10 @@ async def open_verification(
         answers = await read_answers(view, lambda: read_progress(redis), workspace_id, question.days)
         # The log is opened after the answers were read, so that it holds all that they were made of.
         async with open_log(config, config.kafka.topic) as log:
-            check_holds(log, answers)
+            check_log_holds(log, answers.progress)
             scope = await scope_of(answers.progress, redis, log)
             counted = await read_counted_users(redis, counted_users(config))
-            await check_same_people(scope, redis)
+            await check_same_people(scope.progress, redis)
             question = replace(question, counted_users=counted)
             yield Verification(question, answers, scope, config=config, redis=redis, log=log)
 
@@ -119,17 +122,6 @@ async def open_verification(
 def last_days(number: int, today: date) -> list[date]:
     """Return so many days, of which today is the last."""
     return [today - timedelta(days=ago) for ago in reversed(range(number))]
-
-
-def check_holds(log: LogReader, answers: Answers) -> None:
-    """Raise `UnavailableError` where the log ends before a checkpoint: it lost what was counted."""
-    for partition, checkpoint in answers.progress.checkpoints.items():
-        extent = log.extents.get(partition)
-        if extent is None or extent.end < checkpoint:
-            raise UnavailableError(
-                f"{partition} is counted up to {checkpoint}, and the log ends before: it lost records. "
-                "Start a worker, it sees to that."
-            )
 
 
 def _question(config: Config, workspace_id: str, number_of_days: int) -> Question:

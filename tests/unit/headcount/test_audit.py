@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.log.scope import counted_spans, skipped
 from headcount.ops.audit.report import Damage, Findings, Surplus
+from headcount.ops.log_scope import counted_spans, skipped
 from ingest.batch import Offset, Partition
 from ingest.ports import Extent, GapCause
 from projector import keys

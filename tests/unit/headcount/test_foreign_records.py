@@ -19,7 +19,7 @@ from headcount.ops.dead_letters.letters import NOTE, Letter, Origin, note_of, pa
 from headcount.ops.dead_letters.overview import Newest, Overview, Query, ReasonCount
 from headcount.ops.dead_letters.redrive import again
 from headcount.ops.dead_letters.redrive_plan import Selection, choose
-from headcount.ops.verify.loss import lost_until
+from headcount.ops.log_check import lost_until
 from ingest.batch import Offset, Partition
 from ingest.events.decoding import LOG_APPEND_TIME, RecordDecoder
 from ingest.events.event import Event

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headcount.ops.log_check import check_log_holds, lost_until
 from headcount.ops.verify import answers as answers_module
 from headcount.ops.verify import distinct_users
 from headcount.ops.verify.answers import Answer, Answers, read_answers
 from headcount.ops.verify.distinct_users import DistinctUsers
-from headcount.ops.verify.loss import lost_until
 from headcount.ops.verify.recount import Recount
 from headcount.ops.verify.report import Day, judge, verdict
-from headcount.ops.verify.verification import check_holds, last_days
+from headcount.ops.verify.verification import last_days
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
 from ingest.events.decoding import FUTURE_TOLERANCE
@@ -289,8 +289,8 @@ async def test_a_log_that_lost_its_end_may_lack_all_from_before(cause: GapCause)
 def test_a_log_that_ends_before_a_checkpoint_is_refused(extents: dict[Partition, Extent]) -> None:
     answers = Answers({}, NOW, progress(5))
     with pytest.raises(UnavailableError, match="it lost records"):
-        check_holds(FirstRecords(extents, {}), answers)
+        check_log_holds(FirstRecords(extents, {}), answers.progress)
 
 
 def test_a_log_that_reaches_its_checkpoints_is_taken() -> None:
-    check_holds(reader(0, 5), Answers({}, NOW, progress(5)))
+    check_log_holds(reader(0, 5), progress(5))

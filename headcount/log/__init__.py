@@ -1,1 +1,0 @@
-"""The topics beside their worker: made, opened and read."""

@@ -1,1 +1,0 @@
-"""Which part of the log the counters cover."""
