@@ -1,10 +1,13 @@
 """The API's metrics, in the library's own form: it adds up several processes through shared files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from math import inf
 from typing import Any, Final, get_args
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics
 
+from api.auth.tokens import Token
 from api.errors import LimitedBy, LoginFailure
 from api.limits.rejections import Rejections
 from headcount.telemetry import names
@@ -42,6 +45,14 @@ class ApiMetrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        # The least of those that run: each reads all tokens.
+        self._token_expiry = Gauge(
+            names.TOKEN_EXPIRY.name,
+            names.TOKEN_EXPIRY.counter_config,
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._token_expiry.set(inf)
         self._mirrors = _mirrors(registry, rejections, connections)
         _show_build(registry)
 
@@ -51,6 +62,11 @@ class ApiMetrics:
         if observe is None:
             observe = self._observers[route, status] = self._seconds.labels(route, status).observe
         observe(seconds)
+
+    def note_tokens(self, tokens: Iterable[Token], now: datetime) -> None:
+        """Show when the next of the tokens that are valid at `now` expires."""
+        expiries = [token.expires_at for token in tokens if token.expires_at and token.is_active(now)]
+        self._token_expiry.set(min(expiries).timestamp() if expiries else inf)
 
     def follow(self) -> None:
         """Take over what the tallies have counted."""

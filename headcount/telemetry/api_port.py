@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -11,7 +12,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from api.resources import ADMISSION
+from api.auth.authentication import TokenStore
+from api.errors import TokensUnavailableError
+from api.resources import ADMISSION, CLOCK, TOKENS
 from headcount.telemetry.api import ApiMetrics
 from headcount.telemetry.port import Port, api_port_of, open_port
 from headcount.telemetry.requests import measure
@@ -23,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 FOLLOW_SECONDS: Final = 1.0
 """How old other processes' tallies may be in a scrape of this one."""
+TOKENS_SECONDS: Final = 60.0
+"""How old the tokens may be whose next expiry is shown."""
 
 
 def api_port(
@@ -42,7 +47,7 @@ def measured(
     """Measure the app as `api_port` does, and leave it to another process to serve the metrics."""
     if api_port_of(config) is None:
         return nullcontext()
-    return _following(_measure(CollectorRegistry(), app, connections))
+    return _following(_measure(CollectorRegistry(), app, connections), app)
 
 
 @asynccontextmanager
@@ -52,7 +57,7 @@ async def _serving(port: Port, app: web.Application, connections: ConnectionStat
     with shared(registry, os.environ) as shown:
         shower = web.Application()
         shower.add_routes([_metrics_route(metrics, shown)])
-        async with open_port(port, shower) as url, _following(metrics):
+        async with open_port(port, shower) as url, _following(metrics, app):
             log.info("metrics can be read", url=f"{url}/metrics")
             yield url
 
@@ -74,12 +79,17 @@ def _metrics_route(metrics: ApiMetrics, shown: CollectorRegistry) -> web.RouteDe
 
 
 @asynccontextmanager
-async def _following(metrics: ApiMetrics) -> AsyncIterator[None]:
-    following = asyncio.create_task(_follow(metrics))
+async def _following(metrics: ApiMetrics, app: web.Application) -> AsyncIterator[None]:
+    following = [
+        asyncio.create_task(_follow(metrics)),
+        asyncio.create_task(_follow_tokens(metrics, app[TOKENS], app[CLOCK])),
+    ]
     try:
         yield
     finally:
-        following.cancel()
+        for task in following:
+            task.cancel()
+        await asyncio.wait(following)
         metrics.follow()
 
 
@@ -87,3 +97,10 @@ async def _follow(metrics: ApiMetrics) -> None:
     while True:
         metrics.follow()
         await asyncio.sleep(FOLLOW_SECONDS)
+
+
+async def _follow_tokens(metrics: ApiMetrics, tokens: TokenStore, clock: Callable[[], datetime]) -> None:
+    while True:
+        with suppress(TokensUnavailableError):  # what was read last is still shown
+            metrics.note_tokens(await tokens.list(), clock())
+        await asyncio.sleep(TOKENS_SECONDS)

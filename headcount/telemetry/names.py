@@ -100,6 +100,11 @@ RATE_LIMITED: Final = Metric(
     "Requests answered 429: too many of one token, or failed logins from one address.",
     ("by",),
 )
+TOKEN_EXPIRY: Final = Metric(
+    "headcount_token_expiry_timestamp_seconds",
+    "gauge",
+    "The instant at which the next of the valid tokens expires; +Inf if none of them does.",
+)
 HTTP_CONNECTIONS: Final = Metric("headcount_http_connections", "gauge", "Connections that are open.")
 HTTP_CONNECTIONS_REFUSED: Final = Metric(
     "headcount_http_connections_refused_total",
@@ -137,6 +142,7 @@ API: Final = (
     HTTP_REQUEST_SECONDS,
     AUTHENTICATION_FAILURES,
     RATE_LIMITED,
+    TOKEN_EXPIRY,
     HTTP_CONNECTIONS,
     HTTP_CONNECTIONS_REFUSED,
     BUILD_INFO,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ async def test_processes_add_up_whichever_is_asked(environ: dict[str, str], tmp_
         for each in (one, two):
             shown = await each.scrape()
             assert answers(shown) == 7
+            assert shown.value("headcount_token_expiry_timestamp_seconds") == inf
             assert shown.kinds == {metric.name: metric.kind for metric in API}
 
 

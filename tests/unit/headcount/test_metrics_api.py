@@ -1,8 +1,10 @@
 """The API's metrics: what is shown is what is documented, and no client can add to it or be seen in it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import inf
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,14 +14,18 @@ from aiohttp.test_utils import TestClient, TestServer
 from api.app import create_app
 from api.auth.admission import Bounds
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.errors import TokensUnavailableError
+from headcount.telemetry import api_port as api_port_module
 from headcount.telemetry import names
 from headcount.telemetry.api_port import api_port
 from headcount.wiring import load_config
 from httpd.stats import Cause, ConnectionStats
 from tests.support.fakes_api import NOW, FakeTokens, FakeView, login, make_token
 from tests.support.scrapes import assert_shows, scrape
+from tests.support.waiting import wait_until
 
 CONFIG_ = load_config({"API_METRICS_PORT": "0"})
+EXPIRY = "headcount_token_expiry_timestamp_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,13 @@ class MeasuredApi:
 
 @pytest.fixture
 async def api() -> AsyncIterator[MeasuredApi]:
-    tokens, connections = FakeTokens(), ConnectionStats()
+    async with measured_api(FakeTokens()) as api:
+        yield api
+
+
+@asynccontextmanager
+async def measured_api(tokens: FakeTokens) -> AsyncIterator[MeasuredApi]:
+    connections = ConnectionStats()
     app = create_app(
         view=FakeView(),
         tokens=tokens,
@@ -105,6 +117,40 @@ async def test_connections_show(api: MeasuredApi) -> None:
     assert (await scrape(api.metrics_url)).value(
         "headcount_http_connections_refused_total", cause="idle"
     ) == 5
+
+
+@pytest.mark.parametrize(
+    ("days", "soonest"),
+    [((), None), ((None,), None), ((-1, 9, 5, None), 5), ((-1,), None)],
+    ids=["no token", "none expires", "the next of the valid ones", "expired"],
+)
+async def test_the_next_expiry_of_a_valid_token_shows(
+    days: tuple[int | None, ...], soonest: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_port_module, "TOKENS_SECONDS", 0.01)
+    tokens = FakeTokens()
+    async with measured_api(tokens) as api:
+        assert (await scrape(api.metrics_url)).value(EXPIRY) == inf
+        for each in days:
+            await tokens.add(make_token(expires_at=None if each is None else NOW + timedelta(days=each))[0])
+        revoked, _ = make_token(expires_at=NOW + timedelta(days=2))
+        await tokens.add(replace(revoked, revoked_at=NOW))
+        lists = tokens.lists
+        await wait_until(lambda: tokens.lists > lists + 1, message="the tokens were read again")
+        expected = inf if soonest is None else (NOW + timedelta(days=soonest)).timestamp()
+        assert (await scrape(api.metrics_url)).value(EXPIRY) == expected
+
+
+async def test_the_last_expiry_still_shows_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_port_module, "TOKENS_SECONDS", 0.01)
+    tokens = FakeTokens()
+    await tokens.add(make_token(expires_at=NOW + timedelta(days=3))[0])
+    async with measured_api(tokens) as api:
+        await wait_until(lambda: tokens.lists > 1, message="the tokens were read")
+        tokens.error = TokensUnavailableError("away")
+        lists = tokens.lists
+        await wait_until(lambda: tokens.lists > lists + 1, message="the tokens were asked for again")
+        assert (await scrape(api.metrics_url)).value(EXPIRY) == (NOW + timedelta(days=3)).timestamp()
 
 
 async def test_the_port_of_clients_shows_no_metrics(api: MeasuredApi) -> None:
