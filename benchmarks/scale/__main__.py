@@ -84,7 +84,7 @@ def _targets(seen: Seen) -> Iterator[Target]:
     first = seen.rebuilds[0]
     for longer in seen.rebuilds[1:]:
         yield Target(
-            what=f"rebuild, records/s: {longer.records:,} beside {first.records:,}",
+            what=f"rebuild, records/s: {longer.records:,} to {first.records:,}",
             seen=round(longer.records_per_second / first.records_per_second, 2),
             bound=LINEAR,
         )
