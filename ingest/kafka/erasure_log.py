@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
@@ -19,6 +19,7 @@ from ingest.batch import Offset
 from ingest.errors import OperatorError, UnavailableError
 from ingest.events.event import MALFORMED, is_workspace_id
 from ingest.kafka.polling import POLL_MILLISECONDS, UNREADABLE
+from ingest.kafka.producer import Message, open_producer
 from ingest.kafka.shutdown import close_within
 from ingest.kafka.topic_metadata import read_topic_id
 from ingest.ports import Erasure, ErasureAction, Erasures
@@ -108,23 +109,21 @@ class KafkaErasureLog:
         if not people:
             return
         value = msgspec.json.encode(ErasureValue(action, self._clock(), self._fingerprint))
-        producer = AIOKafkaProducer(acks="all", request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
-        try:
-            await producer.start()
-            sent = [
-                await producer.send(self.topic, key=person.encode(), value=value, partition=0)
-                for person in people
-            ]
-            await asyncio.gather(*sent)
-        except TopicAuthorizationFailedError as error:
-            raise OperatorError(
-                f"Kafka refuses to write to {self.topic}: give our Kafka user the right Write on it, "
-                "as docs/explanation/security.md lists it."
-            ) from error
-        except (KafkaError, TimeoutError) as error:
-            raise UnavailableError(f"Kafka took no record for {self.topic}: {error!r}") from error
-        finally:
-            await close_within("erasure log's producer", producer.stop())
+        records = [(self.topic, 0, Message(person.encode(), value)) for person in people]
+        async with open_producer(
+            self._options, name="erasure log's producer", request_milliseconds=REQUEST_MILLISECONDS
+        ) as producer:
+            outcomes = await producer.publish(records)
+        for error in outcomes:
+            if isinstance(error, TopicAuthorizationFailedError):
+                raise OperatorError(
+                    f"Kafka denies the right to write to {self.topic}: grant the Kafka user the right Write "
+                    "on it, as docs/explanation/security.md lists it."
+                ) from error
+            if error is not None:
+                raise UnavailableError(
+                    f"Kafka did not accept a record for {self.topic}: {error!r}"
+                ) from error
 
     async def _read_on(self, topic_id: str) -> None:
         beginnings = await self._consumer.beginning_offsets([self._native])

@@ -81,7 +81,7 @@ async def test_a_topic_that_is_not_there_stops_the_partition_and_is_named(config
     dead_letters = KafkaDeadLetters(config.kafka.topic, kafka_options(config))
     await dead_letters.start()
     try:
-        with pytest.raises(PartitionStoppedError, match="there is no such topic: create it"):
+        with pytest.raises(PartitionStoppedError, match="it does not exist: create it"):
             await dead_letters.publish([letter(b"v")])
     finally:
         await dead_letters.stop()

@@ -101,6 +101,6 @@ async def test_a_kafka_that_goes_away_is_told_and_the_publisher_still_closes(
         await publisher.flush()
         kafka.kill()
         await publisher.publish(b"{}")
-        with pytest.raises(UnavailableError, match="Kafka did not take the events"):
+        with pytest.raises(UnavailableError, match="Kafka did not accept the events"):
             await publisher.flush()
         assert publisher.acknowledged == 1

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from ingest.kafka import dead_letters, polling, source
+from ingest.kafka import polling, producer, source
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
 from ingest.kafka.header_names import AnyNamesBatch
 from ingest.kafka.lenient_batch import LenientRecords
@@ -23,7 +23,7 @@ _HALF_BITS: Final = 64
 
 
 class FakeProducer:
-    """The part of `AIOKafkaProducer` that `ingest.kafka.dead_letters` uses."""
+    """The part of `AIOKafkaProducer` that `ingest.kafka.producer` uses."""
 
     def __init__(self, *, broker: Broker, **_config: object) -> None:
         self._broker = broker
@@ -42,9 +42,10 @@ class FakeProducer:
         key: bytes | None,
         *,
         headers: Headers,
+        partition: int | None,
     ) -> asyncio.Future[None]:
         assert not (value is None and key is None), "Need at least one: key or value"
-        assert topic == TOPIC + DEAD_LETTER_SUFFIX
+        assert (topic, partition) == (TOPIC + DEAD_LETTER_SUFFIX, None)
         return asyncio.ensure_future(self._send(Letter(key, value, headers)))
 
     async def partitions_for(self, topic: str) -> set[int]:
@@ -105,6 +106,6 @@ def fake_kafka(chance: random.Random, *, poll_records: int) -> Iterator[None]:
         patch.object(source, "AIOKafkaClient", FakeClient),
         patch.object(polling, "POLL_RECORDS", poll_records),
         patch.object(polling, "POLL_MILLISECONDS", POLL_MILLISECONDS),
-        patch.object(dead_letters, "AIOKafkaProducer", FakeProducer),
+        patch.object(producer, "AIOKafkaProducer", FakeProducer),
     ):
         yield

@@ -8,16 +8,24 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
+from aiokafka.errors import KafkaError
+
+from headcount.clients import kafka_options
 from headcount.ops.dead_letters.letters import REDRIVEN, Letter, Place, note_of, parse_letter, redrives
 from headcount.ops.dead_letters.overview import dead_letter_topic
-from headcount.ops.dead_letters.republisher import Republisher, open_republisher
 from headcount.preflight.connections import open_log
 from headcount.wiring import Config
 from ingest.batch import Offset, Partition
-from ingest.kafka.dead_letters import Message
+from ingest.errors import UnavailableError
 from ingest.kafka.log_reader import LogReader, Portion
+from ingest.kafka.producer import TOO_LARGE, KafkaProducer, Message, open_producer
 from ingest.ports import Extent, Headers, Record
+
+REQUEST_BYTES: Final = 100_000_000
+"""The limit of the producer: only the broker may find a record too large, since it accepted it once."""
+REQUEST_MILLISECONDS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +39,12 @@ class Outcome:
 class Redrive:
     """One redrive to `topic`; `done` counts the letters dealt with so far."""
 
-    def __init__(
-        self, topic: str, *, letters: LogReader, source: LogReader, republisher: Republisher
-    ) -> None:
+    def __init__(self, topic: str, *, letters: LogReader, source: LogReader, producer: KafkaProducer) -> None:
         self.done = 0
         self._topic = topic
         self._letters = letters
         self._source = source
-        self._republisher = republisher
+        self._producer = producer
         self._redriven = 0
         self._left_out: dict[str, str] = {}
 
@@ -58,14 +64,14 @@ class Redrive:
             # After the records: where this ends in between, they are redriven again, and counted once all the
             # same. The other way round they might never be.
             value, headers = note_of(letter.origin for letter in published)
-            await self._republisher.publish([(partition, Message(None, value, headers))])
+            await self._republish([(partition, Message(None, value, headers))])
         self._redriven += len(published)
         self.done += len(letters)
 
     async def _publish(self, letters: Sequence[Letter]) -> list[Letter]:
         """Publish the records of all; return the letters of those that Kafka acknowledged."""
         records = [(letter, message) for letter in letters if (message := await self._message(letter))]
-        acknowledged = await self._republisher.publish(
+        acknowledged = await self._republish(
             [(Partition(self._topic, letter.origin.partition), message) for letter, message in records]
         )
         published = []
@@ -75,6 +81,26 @@ class Redrive:
             else:
                 self._left_out[str(letter.place)] = f"Its record is too large for {self._topic}."
         return published
+
+    async def _republish(self, messages: Sequence[tuple[Partition, Message]]) -> list[bool]:
+        """Publish messages, and return which are acknowledged; the others are too large for the broker.
+
+        Raises `UnavailableError`; any of the messages may be published then.
+        """
+        records = []
+        try:
+            for partition, message in messages:
+                known = await self._producer.partitions_of(partition.topic)
+                # To the same partition, which keeps the order of records with the same key.
+                number = partition.number if partition.number in known else None
+                records.append((partition.topic, number, message))
+        except KafkaError as error:
+            raise _not_accepted(error) from error
+        outcomes = await self._producer.publish(records)
+        for outcome in outcomes:
+            if outcome is not None and not isinstance(outcome, TOO_LARGE):
+                raise _not_accepted(outcome) from outcome
+        return [outcome is None for outcome in outcomes]
 
     async def _message(self, letter: Letter) -> Message | None:
         """Return the record as it is to be published again, None where it is not to be had any more."""
@@ -97,9 +123,14 @@ async def open_redrive(config: Config) -> AsyncIterator[Redrive]:
     async with (
         open_log(config, dead_letter_topic(config)) as letters,
         open_log(config, topic) as source,
-        open_republisher(config) as republisher,
+        open_producer(
+            kafka_options(config),
+            name="redrive",
+            request_milliseconds=REQUEST_MILLISECONDS,
+            max_request_size=REQUEST_BYTES,
+        ) as producer,
     ):
-        yield Redrive(topic, letters=letters, source=source, republisher=republisher)
+        yield Redrive(topic, letters=letters, source=source, producer=producer)
 
 
 def again(key: bytes | None, value: bytes | None, headers: Headers) -> Message:
@@ -120,3 +151,7 @@ def _letters(partition: Partition, portion: Portion, places: frozenset[Place]) -
             letter = parse_letter(partition, record)
             if letter is not None:
                 yield letter
+
+
+def _not_accepted(error: BaseException) -> UnavailableError:
+    return UnavailableError(f"Kafka did not accept the records: {error!r}")

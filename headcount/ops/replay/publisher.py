@@ -1,30 +1,30 @@
-"""The publisher: events to Kafka in large batches, each acknowledged by every replica in sync."""
+"""Publishes events to Kafka in large batches, each acknowledged by all in-sync replicas."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from headcount.clients import kafka_options
 from headcount.wiring import Config
 from ingest.errors import UnavailableError
+from ingest.kafka.producer import KafkaProducer, open_producer
 
 BATCH_BYTES: Final = 256 * 1024
 REQUEST_MILLISECONDS: Final = 20_000
 
 
 class Publisher:
-    """Fills one batch at a time, and hands the full ones to the partitions in turn.
+    """Fills one batch at a time and sends full batches to the partitions round-robin.
 
-    aiokafka holds at most one batch a partition beside the one in flight, so memory stays flat: `publish`
-    waits. `acknowledged` counts the events that Kafka has confirmed.
+    aiokafka queues at most one batch for each partition in addition to the one in flight, so that memory
+    stays constant: `publish` waits. `acknowledged` counts the events that Kafka has acknowledged.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: Iterable[int]) -> None:
+    def __init__(self, producer: KafkaProducer, topic: str, partitions: Iterable[int]) -> None:
         self.acknowledged = 0
         self._producer = producer
         self._topic = topic
@@ -34,14 +34,14 @@ class Publisher:
         self._failure: BaseException | None = None
 
     async def publish(self, value: bytes) -> None:
-        """Add an event; raises `UnavailableError` if an earlier one was not taken."""
-        # No key: the order of events does not matter to a distinct count. No instant of its own: Kafka's
-        # retention counts from the publishing, however old the event is.
+        """Add an event; raises `UnavailableError` if Kafka did not accept an earlier one."""
+        # No key: a distinct count does not depend on the order of events. No timestamp: Kafka's retention
+        # then starts when the event is published, however old it is.
         while self._batch.append(timestamp=None, key=None, value=value) is None:
             await self._send()
 
     async def flush(self) -> None:
-        """Send what is left, and return when every event is acknowledged; raises as `publish` does."""
+        """Send the last batch and return when every event is acknowledged; raises as `publish` does."""
         if self._batch.record_count():
             await self._send()
         while self._deliveries:
@@ -53,9 +53,9 @@ class Publisher:
         batch, self._batch = self._batch, self._producer.create_batch()
         batch.close()
         try:
-            delivery = await self._producer.send_batch(batch, self._topic, partition=next(self._partitions))
+            delivery = await self._producer.send_batch(batch, self._topic, next(self._partitions))
         except KafkaError as error:
-            raise _not_taken(error) from error
+            raise _not_accepted(error) from error
         self._deliveries.add(delivery)
         delivery.add_done_callback(lambda done: self._note(done, batch.record_count()))
 
@@ -68,38 +68,32 @@ class Publisher:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            raise _not_taken(self._failure) from self._failure
+            raise _not_accepted(self._failure) from self._failure
 
 
 @asynccontextmanager
 async def open_publisher(config: Config) -> AsyncIterator[Publisher]:
-    """Connect to Kafka; raises `UnavailableError` where it can't be reached or does not take an event."""
-    producer = AIOKafkaProducer(
-        # Not idempotent: aiokafka's idempotent producer never gives a batch up, so a replay into a Kafka that
-        # went away would neither fail nor end. And an event that a retry publishes twice is counted once.
-        acks="all",
-        compression_type="lz4",
-        max_batch_size=BATCH_BYTES,
-        request_timeout_ms=REQUEST_MILLISECONDS,
-        **kafka_options(config),
-    )
-    try:
-        partitions = await _start(producer, config)
-        yield Publisher(producer, config.kafka.topic, partitions)
-    finally:
-        await producer.stop()
+    """Connect to Kafka; raises `UnavailableError` if it can't be reached or has no such topic."""
+    topic = config.kafka.topic
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(REQUEST_MILLISECONDS / 1000):
+                producer = await stack.enter_async_context(
+                    open_producer(
+                        kafka_options(config),
+                        name="publisher",
+                        request_milliseconds=REQUEST_MILLISECONDS,
+                        compression_type="lz4",
+                        max_batch_size=BATCH_BYTES,
+                    )
+                )
+                partitions = await producer.partitions_of(topic)
+        except (KafkaError, TimeoutError) as error:
+            raise UnavailableError(
+                f"Kafka at {config.kafka.bootstrap_servers} can't be reached: {error or 'request timed out'}"
+            ) from error
+        yield Publisher(producer, topic, partitions)
 
 
-async def _start(producer: AIOKafkaProducer, config: Config) -> set[int]:
-    try:
-        async with asyncio.timeout(REQUEST_MILLISECONDS / 1000):
-            await producer.start()
-            return set(await producer.partitions_for(config.kafka.topic))
-    except (KafkaError, TimeoutError) as error:
-        raise UnavailableError(
-            f"Kafka can't be reached at {config.kafka.bootstrap_servers}: {error or 'no answer'}"
-        ) from error
-
-
-def _not_taken(error: BaseException) -> UnavailableError:
-    return UnavailableError(f"Kafka did not take the events: {error!r}")
+def _not_accepted(error: BaseException) -> UnavailableError:
+    return UnavailableError(f"Kafka did not accept the events: {error!r}")

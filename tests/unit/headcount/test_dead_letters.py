@@ -24,7 +24,8 @@ from headcount.ops.dead_letters.redrive import again, is_whole
 from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Selection, choose
 from ingest.batch import Partition
 from ingest.events.event import DeadLetterReason
-from ingest.kafka.dead_letters import Message, abridged, fitting
+from ingest.kafka.dead_letters import abridged, fitting
+from ingest.kafka.producer import Message
 from ingest.ports import DeadLetter
 from tests.support.fakes_log import NOW, FakeRecord
 

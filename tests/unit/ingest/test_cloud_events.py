@@ -21,7 +21,8 @@ from ingest.batch import Partition
 from ingest.events.cloudevents import decode_with_headers
 from ingest.events.decoding import RecordDecoder
 from ingest.events.event import DeadLetterReason, Event, NotAnEventError, decode
-from ingest.kafka.dead_letters import Message, fitting
+from ingest.kafka.dead_letters import fitting
+from ingest.kafka.producer import Message
 from ingest.ports import DeadLetter, Headers
 from tests.support.fakes_log import NOW, FakeRecord
 from tests.unit.ingest.event_strategies import JSON, SpelledEvent, instants, spelled_events
