@@ -1,11 +1,12 @@
 """Starts a worker on the configured Kafka and Redis, runs it and closes its parts in reverse order."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from typing import Any, TypeVar
 
 import structlog
 
-from headcount.cancellation import cancel_on_stop
 from headcount.clients import kafka_options, worker_redis
 from headcount.ops.erasures import complete, erasure_log
 from headcount.preflight.connections import create_topics
@@ -104,3 +105,23 @@ async def _start_worker(
         clock=utc_now,
         stats=stats,
     )
+
+
+T = TypeVar("T")
+
+
+async def cancel_on_stop(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """Return what the work returns; raises `UnavailableError` where the stop is asked for before.
+
+    The work is cancelled then, and has ended, however long its cleaning up takes.
+    """
+    task, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+        task.cancel()  # which is nothing to one that is done
+    await asyncio.wait({task})
+    if task.cancelled():
+        raise UnavailableError("the stop came before the start was done")
+    return task.result()

@@ -8,8 +8,15 @@ import typer
 
 from headcount.cli.execution import ask
 from headcount.cli.flags import CommandGroup
-from headcount.cli.letter import print_letter, print_letter_json, print_value
-from headcount.cli.letters import document, print_outcome, print_overview, records_of
+from headcount.cli.letters import (
+    document,
+    print_letter,
+    print_letter_json,
+    print_outcome,
+    print_overview,
+    print_value,
+    records_of,
+)
 from headcount.cli.output import AsJson, print_json
 from headcount.cli.progress import shown
 from headcount.cli.tokens import parse_duration

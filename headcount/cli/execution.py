@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -106,3 +107,15 @@ def sentences() -> Iterator[None]:
             raise
         typer.echo(f"headcount: {sentence}", err=True)
         raise typer.Exit(FAILED) from error
+
+
+def confirm(question: str) -> None:
+    """Return where the answer is yes; exit with 1 where it is no, or where there is no terminal to ask on."""
+    if not sys.stdin.isatty():
+        typer.echo(
+            "headcount: This command asks for confirmation, and there is no terminal: add --yes.", err=True
+        )
+        raise typer.Exit(FAILED)
+    if not typer.confirm(question, err=True):
+        typer.echo("headcount: Nothing was changed.", err=True)
+        raise typer.Exit(FAILED)

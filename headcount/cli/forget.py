@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.confirmation import confirm
-from headcount.cli.execution import ask
+from headcount.cli.execution import ask, confirm
 from headcount.cli.output import AsJson, print_json
 from headcount.cli.rebuild import replace, show_report
 from headcount.cli.verify import parse_workspace

@@ -1,14 +1,121 @@
 """How many dead letters are shown at once: as a list, and as what became of them."""
 
-from typing import Final
+import codecs
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
 
 import typer
 
-from headcount.cli.letter import printable
-from headcount.cli.output import counted, print_table
+from headcount.cli.output import counted, print_json, print_table
+from headcount.ops.dead_letters.letters import Letter
 from headcount.ops.dead_letters.overview import Overview
 from headcount.ops.dead_letters.redrive import Outcome
 from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Plan
+
+VALUE_BYTES: Final = 4_096
+HEADER_BYTES: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The beginning of some bytes, as text where they are UTF-8, else in hexadecimal digits."""
+
+    encoding: Literal["utf-8", "hex"]
+    text: str
+    bytes_shown: int
+
+
+def beginning_of(value: bytes, limit: int) -> Shown:
+    """Return at most the first `limit` bytes, in the form that suits them all."""
+    first = value[:limit]
+    try:
+        # Incrementally: the limit may have cut the last character in two.
+        text = codecs.getincrementaldecoder("utf-8")().decode(first, final=len(first) == len(value))
+    except UnicodeDecodeError:
+        return Shown(encoding="hex", text=first.hex(), bytes_shown=len(first))
+    return Shown(encoding="utf-8", text=text, bytes_shown=len(text.encode()))
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Escape what is no visible character, but for those to keep."""
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def print_value(letter: Letter) -> None:
+    """Write the value that the letter holds, and nothing else."""
+    typer.echo(letter.value or b"", nl=False)
+
+
+def print_letter(letter: Letter) -> None:
+    """Print a letter for a person."""
+    rows = [
+        ("letter", str(letter.place)),
+        ("source", f"{letter.topic} {letter.origin}"),
+        ("came in", letter.origin.instant),
+        ("reason", printable(letter.reason)),
+        ("error", printable(letter.error)),
+        ("redriven before", f"{letter.redrives} times" if letter.redrives else "never"),
+        ("key", _line(letter.key)),
+        *((f"header {printable(name)}", _line(value)) for name, value in letter.headers),
+        ("value", _size(letter)),
+    ]
+    print_table(("", ""), rows)
+    if letter.value:
+        shown = beginning_of(letter.value, VALUE_BYTES)
+        typer.echo(f"\n{printable(shown.text, keep=chr(10) + chr(9))}")
+        if shown.bytes_shown < len(letter.value):
+            typer.echo(f"... and more; all of it: headcount dead-letters show {letter.place} --raw")
+
+
+def print_letter_json(letter: Letter) -> None:
+    """Print a letter for a program."""
+    print_json(
+        {
+            "letter": str(letter.place),
+            "topic": letter.topic,
+            "source": str(letter.origin),
+            "at": letter.origin.instant,
+            "reason": letter.reason,
+            "error": letter.error,
+            "redrives": letter.redrives,
+            "key": _document(letter.key, HEADER_BYTES),
+            "headers": [
+                {"name": _json_name(name), **(_document(value, HEADER_BYTES) or {})}
+                for name, value in letter.headers
+            ],
+            "value": _document(letter.value, VALUE_BYTES),
+            "value_bytes": letter.value_bytes,
+            "abridged": letter.whole is not None,
+        }
+    )
+
+
+def _json_name(name: str) -> str:
+    """Escape the bytes of a header's name that are not UTF-8: JSON has no others."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _size(letter: Letter) -> str:
+    if letter.value is None:
+        return "none"
+    if letter.whole is None:
+        return f"{letter.value_bytes:,} bytes"
+    return f"{letter.value_bytes:,} bytes, of which the letter holds the first {len(letter.value):,}"
+
+
+def _line(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    shown = beginning_of(value, HEADER_BYTES)
+    return f"{printable(shown.text)}{'...' if shown.bytes_shown < len(value) else ''}"
+
+
+def _document(value: bytes | None, limit: int) -> dict[str, object] | None:
+    return None if value is None else {**asdict(beginning_of(value, limit)), "bytes": len(value)}
+
 
 ERROR_CHARACTERS: Final = 80
 

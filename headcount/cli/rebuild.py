@@ -6,8 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headcount.cli.confirmation import confirm
-from headcount.cli.execution import ask
+from headcount.cli.execution import ask, confirm
 from headcount.cli.output import AsJson, instant, print_json, print_table
 from headcount.cli.progress import shown
 from headcount.ops.audit.report import Damage

@@ -12,13 +12,9 @@ import structlog
 import typer
 from rich.console import Console
 
-from headcount.api import serve_api
-from headcount.api_parent import serve_api_processes
+from headcount.api import serve_api, serve_api_processes
 from headcount.cli.execution import host, serve
 from headcount.cli.output import AsJson, print_json
-from headcount.demo.home import occupied
-from headcount.demo.key_file import key_file
-from headcount.demo.screen import Screen
 from headcount.gc_tuning import tune_gc
 from headcount.settings import MOST_PROCESSES, unknown_settings
 from headcount.signals import cancelled_by_signals, stopped_by_signals
@@ -88,6 +84,7 @@ async def _run(config: Config) -> None:
     _warn_of_unknown_settings()
     with _embedded():
         from headcount.demo.run import run as run_everything  # noqa: PLC0415 - see _embedded
+        from headcount.demo.screen import Screen  # noqa: PLC0415
     screen = Screen(Console(force_terminal=sys.stdout.isatty()))  # with FORCE_COLOR a pipe is none
     await cancelled_by_signals(run_everything(config, screen), screen.say)
 
@@ -107,8 +104,9 @@ def _embedded() -> Iterator[None]:
 async def _hold_servers(config: Config, show: Callable[[Mapping[str, str]], None]) -> None:
     _warn_of_unknown_settings()
     with _embedded():
-        from headcount.demo.servers import embedded_servers  # noqa: PLC0415 - see _embedded
-    with occupied(config.home):
+        from headcount.demo.home import key_file, lock_home  # noqa: PLC0415 - see _embedded
+        from headcount.demo.servers import embedded_servers  # noqa: PLC0415
+    with lock_home(config.home):
         async with embedded_servers(config, _tell) as ours:
             show(
                 {

@@ -14,8 +14,7 @@ from api.store.tokens import RedisTokenStore
 from headcount.api import check_port, serve_api
 from headcount.clients import api_redis
 from headcount.demo.client import USER_ID, WORKSPACE_ID, Demo, demo_token
-from headcount.demo.home import occupied, write_private
-from headcount.demo.key_file import key_file
+from headcount.demo.home import key_file, lock_home, write_private
 from headcount.demo.running import running
 from headcount.demo.screen import Screen
 from headcount.demo.servers import embedded_servers
@@ -35,7 +34,7 @@ RUN_FILE: Final = "run.json"
 
 async def run(config: Config, screen: Screen) -> None:
     """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
-    with occupied(config.home) as home:  # before the ports: another Headcount here has them too
+    with lock_home(config.home) as home:  # before the ports: another Headcount here has them too
         await check_port(config)  # now, and not when the servers are up
         await check_ports(config)
         (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed

@@ -1,4 +1,4 @@
-"""The embedded Kafka and Redis as one: started in the home folder, and settings that point at them."""
+"""Starts and stops the embedded Kafka and Valkey in the home folder."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from typing import Final
 from embedded.kafka import EmbeddedKafka
 from embedded.refusals import refuse_full_disk
 from embedded.valkey import EmbeddedValkey
-from headcount.demo.key_file import key_file, read_key
+from headcount.demo.home import key_file, read_key
 from headcount.demo.running import running
 from headcount.wiring import Config
 
@@ -19,10 +19,10 @@ STOP_SECONDS: Final = 4.0
 
 @asynccontextmanager
 async def embedded_servers(config: Config, announce: Callable[[str], None]) -> AsyncIterator[Config]:
-    """Start both servers, and yield the settings with their addresses and the home's key.
+    """Start both servers and yield the configuration with their addresses and the key of the home folder.
 
-    The home folder must be occupied by this process. `announce` is told of a download. Raises `RefusedError`
-    with what stands against the start, and also later, once the disk is full.
+    This process must hold the lock of the home folder. `announce` is called before a download. Raises
+    `OperatorError` if a server can't be started, and also later once the disk is full.
     """
     kafka = EmbeddedKafka(home=config.home, announce=announce)
     valkey = EmbeddedValkey(home=config.home)
@@ -31,12 +31,12 @@ async def embedded_servers(config: Config, announce: Callable[[str], None]) -> A
             async with asyncio.TaskGroup() as starting:
                 starting.create_task(kafka.start())
                 starting.create_task(valkey.start())
-            yield _pointing_at(config, kafka, valkey)
+            yield _connected_to(config, kafka, valkey)
         finally:
             await asyncio.gather(kafka.stop(STOP_SECONDS), valkey.stop(STOP_SECONDS))
 
 
-def _pointing_at(config: Config, kafka: EmbeddedKafka, valkey: EmbeddedValkey) -> Config:
+def _connected_to(config: Config, kafka: EmbeddedKafka, valkey: EmbeddedValkey) -> Config:
     key = read_key(key_file(config.home))
     return replace(
         config,

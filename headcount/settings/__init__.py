@@ -1,4 +1,4 @@
-"""The settings: what an operator may set in the environment, and what is wanted of each value."""
+"""Settings read from environment variables, with their defaults and accepted values."""
 
 from headcount.settings.http import MOST_PROCESSES
 from headcount.settings.provenance import (

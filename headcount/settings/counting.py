@@ -1,4 +1,4 @@
-"""What is counted: on which day, whom, under which key, and for how long it is kept."""
+"""Settings that define the counters: days, counted activity, hash key and retention."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -31,21 +31,19 @@ class CountingSettings(BaseModel):
     """The settings that the counters depend on."""
 
     time_zone: Annotated[ZoneInfo, BeforeValidator(_find_zone)] = Field(
-        default=ZoneInfo("UTC"), description="a name of the IANA time zone database, like Europe/Vienna"
+        default=ZoneInfo("UTC"), description="a name from the IANA time zone database, such as Europe/Vienna"
     )
     ignored_event_types: Types = Field(
-        default=frozenset(), description="values of an event's type, with commas between them"
+        default=frozenset(), description="a comma-separated list of values of an event's type"
     )
     ignored_user_types: Types = Field(
-        default=frozenset(), description="values of an event's user_type, with commas between them"
+        default=frozenset(), description="a comma-separated list of values of an event's user_type"
     )
     user_id_hash_key: SecretStr | None = Field(
         default=None,
         min_length=KEY_MIN_CHARACTERS,
         description=f"a secret of at least {KEY_MIN_CHARACTERS} characters, the same for every worker",
     )
-    retention_days: int = Field(default=400, ge=0, le=36_500, description="0 to 36500 days; 0 is for ever")
-    bucket_retention_days: int = Field(
-        default=45, ge=0, le=36_500, description="0 to 36500 days; 0 is for ever"
-    )
+    retention_days: int = Field(default=400, ge=0, le=36_500, description="0 to 36500 days; 0 for ever")
+    bucket_retention_days: int = Field(default=45, ge=0, le=36_500, description="0 to 36500 days; 0 for ever")
     max_event_bytes: int = Field(default=65_536, ge=256, le=1_000_000, description="256 to 1000000 bytes")

@@ -1,4 +1,4 @@
-"""Where the API listens, and what its clients are held to."""
+"""Settings of the API server: address, limits and trusted proxies."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final
@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, Field
 
 MOST_PROCESSES: Final = 64
-_SECONDS: Final = "above 0 and up to 3600 seconds"
+_SECONDS: Final = "more than 0 and at most 3600 seconds"
 
 
 def _read_networks(text: object) -> object:
@@ -19,10 +19,11 @@ class HttpSettings(BaseModel):
     """The settings of the API's server."""
 
     http_host: str = Field(
-        default="127.0.0.1", description="the address to listen on; 0.0.0.0 is every IPv4 one, :: every one"
+        default="127.0.0.1",
+        description="the address to listen on; 0.0.0.0 for all IPv4 addresses, :: for all addresses",
     )
     http_port: int = Field(
-        default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 takes a free one"
+        default=8080, ge=0, le=65_535, description="a port, 0 to 65535; 0 for any free port"
     )
     http_processes: int = Field(
         default=1, ge=1, le=MOST_PROCESSES, description=f"1 to {MOST_PROCESSES} processes"
@@ -41,11 +42,11 @@ class HttpSettings(BaseModel):
         default=100, ge=1, le=100_000, description="1 to 100000 connections"
     )
     http_requests_per_minute: int = Field(
-        default=600, ge=0, le=1_000_000, description="0 to 1000000 requests; 0 is no limit"
+        default=600, ge=0, le=1_000_000, description="0 to 1000000 requests; 0 for no limit"
     )
     http_failed_logins_per_minute: int = Field(
-        default=60, ge=0, le=1_000_000, description="0 to 1000000 logins; 0 is no limit"
+        default=60, ge=0, le=1_000_000, description="0 to 1000000 logins; 0 for no limit"
     )
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_read_networks)] = (
-        Field(default=(), description="networks or addresses like 10.0.0.0/8, with commas between them")
+        Field(default=(), description="a comma-separated list of networks or addresses such as 10.0.0.0/8")
     )

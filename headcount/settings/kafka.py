@@ -1,4 +1,4 @@
-"""Where Kafka is, how it lets us in, and what is read of it."""
+"""Settings of Kafka clients: addresses, security, topic and consumer group."""
 
 import re
 from typing import Annotated, Final, Literal, Self
@@ -6,14 +6,15 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from headcount.settings.certificates import (
-    AUTHORITIES,
-    OWN_CERTIFICATE,
-    OWN_KEY,
+from headcount.settings.validators import (
+    CLIENT_CERTIFICATE,
+    CLIENT_KEY,
+    TRUSTED_CAS,
     ExistingFile,
-    check_own_certificate,
+    check_client_certificate,
+    check_host,
+    check_port,
 )
-from headcount.settings.hosts import check_host, check_port
 
 _SASL_SETTINGS: Final = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 _match_server = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s,:\[\]]+)):([0-9]{1,5})").fullmatch
@@ -40,12 +41,12 @@ class KafkaSettings(BaseModel):
     """The settings of every client of Kafka."""
 
     kafka_bootstrap_servers: Annotated[str, AfterValidator(_check_servers)] = Field(
-        default="localhost:9092", description="host:port, or several with commas between them"
+        default="localhost:9092", description="host:port, or a comma-separated list of them"
     )
     kafka_topic: Annotated[str, AfterValidator(_check_topic)] = Field(
         default="user-activity",
         pattern=r"^[A-Za-z0-9._-]{1,240}$",  # Kafka takes 249; the erasures' topic adds ".erasures"
-        description="1 to 240 of A-Z a-z 0-9 . _ -",
+        description="1 to 240 characters from A-Z a-z 0-9 . _ -",
     )
     kafka_group_id: str = Field(default="headcount", max_length=255, description="1 to 255 characters")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -54,15 +55,15 @@ class KafkaSettings(BaseModel):
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
     )
-    kafka_sasl_username: str | None = Field(default=None, description="the name to log in to Kafka with")
+    kafka_sasl_username: str | None = Field(default=None, description="the user name for the login at Kafka")
     kafka_sasl_password: SecretStr | None = Field(
-        default=None, description="the password to log in to Kafka with"
+        default=None, description="the password for the login at Kafka"
     )
-    kafka_ssl_ca_location: ExistingFile | None = Field(default=None, description=AUTHORITIES)
-    kafka_ssl_certificate_location: ExistingFile | None = Field(default=None, description=OWN_CERTIFICATE)
-    kafka_ssl_key_location: ExistingFile | None = Field(default=None, description=OWN_KEY)
+    kafka_ssl_ca_location: ExistingFile | None = Field(default=None, description=TRUSTED_CAS)
+    kafka_ssl_certificate_location: ExistingFile | None = Field(default=None, description=CLIENT_CERTIFICATE)
+    kafka_ssl_key_location: ExistingFile | None = Field(default=None, description=CLIENT_KEY)
     kafka_ssl_key_password: SecretStr | None = Field(
-        default=None, description="the password that the private key's file is encrypted with"
+        default=None, description="the password of the encrypted private key file"
     )
 
     @model_validator(mode="after")
@@ -71,12 +72,12 @@ class KafkaSettings(BaseModel):
         if self.kafka_security_protocol.startswith("SASL_") and missing:
             raise PydanticCustomError(
                 "sasl_incomplete",
-                "KAFKA_SECURITY_PROTOCOL is '{protocol}'; wanted with it is {missing}",
+                "KAFKA_SECURITY_PROTOCOL='{protocol}' also requires {missing}",
                 {"protocol": self.kafka_security_protocol, "missing": " and ".join(missing)},
             )
         return self
 
     @model_validator(mode="after")
     def _has_a_whole_certificate(self) -> Self:
-        check_own_certificate(self, "kafka")
+        check_client_certificate(self, "kafka")
         return self

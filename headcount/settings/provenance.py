@@ -1,4 +1,4 @@
-"""Which value each setting has and where it comes from, and names that are near misses of settings."""
+"""The effective value and the source of each setting, and environment names that resemble a setting."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from headcount.settings.settings import SECRETS, Settings, load_settings
 
 MASKED: Final = "[redacted]"
 SIMILARITY: Final = 0.85
-"""High enough for what Kubernetes sets itself for services named kafka and redis, such as REDIS_PORT."""
+"""High enough to ignore the variables that Kubernetes sets for services named kafka and redis."""
 _PREFIX: Final = "HEADCOUNT_"
 _FILE: Final = "_FILE"
 
@@ -21,7 +21,7 @@ Source = Literal["environment", "file", "default"]
 
 @dataclass(frozen=True, slots=True)
 class SettingInForce:
-    """A setting, its value as text (a secret is masked, None is not set), and where it comes from."""
+    """A setting, its value as text (masked if secret, None if not set) and its source."""
 
     name: str
     value: str | None
@@ -31,13 +31,13 @@ class SettingInForce:
 
 @dataclass(frozen=True, slots=True)
 class UnknownSetting:
-    """A name in the environment that has no effect, and the setting that was probably meant."""
+    """An environment variable without effect, and the setting that was probably meant."""
 
     name: str
     meant: str
 
     def __str__(self) -> str:
-        return f"{self.name} has no effect: there is no such setting. Was {self.meant} meant?"
+        return f"{self.name} has no effect: it is not a setting. Did you mean {self.meant}?"
 
 
 def settings_in_force(environ: Mapping[str, str]) -> Sequence[SettingInForce]:
@@ -47,7 +47,7 @@ def settings_in_force(environ: Mapping[str, str]) -> Sequence[SettingInForce]:
 
 
 def unknown_settings(environ: Mapping[str, str]) -> Sequence[UnknownSetting]:
-    """Return the names that look like settings and are not; others' variables are left alone."""
+    """Return the names that resemble settings and are none; variables of other programs are ignored."""
     known = {name.upper() for name in Settings.model_fields}
     files = {f"{name.upper()}{_FILE}" for name in SECRETS}
     near = {

@@ -1,19 +1,45 @@
 """The API's metrics, in the library's own form: it adds up several processes through shared files."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from math import inf
-from typing import Any, Final, get_args
+from typing import Any, Final, Generic, TypeVar, get_args
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, disable_created_metrics
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from api.auth.tokens import Token
+from api.cache.fast_path import FAST_PATH
 from api.errors import LimitedBy, LoginFailure
 from api.limits.rejections import Rejections
 from headcount.telemetry import names
-from headcount.telemetry.build import build
-from headcount.telemetry.mirror import Mirror
+from headcount.telemetry.names import Metric, build
 from httpd.stats import Cause, ConnectionStats
+
+Label = TypeVar("Label", bound=str)
+
+
+class Mirror(Generic[Label]):
+    """Counts up what the tally has by label. Each of `labels` is there from the start, at 0."""
+
+    def __init__(
+        self, metric: Metric, stats: Mapping[Label, int], labels: Iterable[Label], registry: CollectorRegistry
+    ) -> None:
+        self._stats: Final = stats
+        self._counter = Counter(metric.name, metric.counter_config, metric.labels, registry=registry)
+        self._taken: Counts[Label] = Counts()
+        for label in labels:
+            self._counter.labels(label)
+
+    def follow(self) -> None:
+        """Take over what was counted since the last call."""
+        for label, count in self._stats.items():
+            self._counter.labels(label).inc(count - self._taken[label])
+            self._taken[label] = count
+
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5)
 """Around a deadline of 0.9 s, finely."""
@@ -95,3 +121,32 @@ def _show_build(registry: CollectorRegistry) -> None:
         registry=registry,
     )
     info.labels(*build()).set(1)
+
+
+UNKNOWN_ROUTE: Final = "unknown"
+"""Any path that is none of ours: a client must not be able to add labels."""
+
+
+def measure(app: web.Application, metrics: ApiMetrics) -> None:
+    """Note every answer of an app that does not run yet."""
+    app[FAST_PATH].note = metrics.note_request
+    # The outermost: what the other middlewares make of an error is the answer.
+    app.middlewares.insert(0, measuring(metrics))
+
+
+def measuring(metrics: ApiMetrics) -> Middleware:
+    """Return a middleware that notes every answer."""
+
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        response = await handler(request)
+        metrics.note_request(_route(request), response.status, time.perf_counter() - started)
+        return response
+
+    return measure
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return UNKNOWN_ROUTE if resource is None else resource.canonical

@@ -15,9 +15,8 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from api.auth.authentication import TokenStore
 from api.errors import TokensUnavailableError
 from api.resources import ADMISSION, CLOCK, TOKENS
-from headcount.telemetry.api import ApiMetrics
+from headcount.telemetry.api import ApiMetrics, measure
 from headcount.telemetry.port import Port, api_port_of, open_port
-from headcount.telemetry.requests import measure
 from headcount.telemetry.sharing import shared
 from headcount.wiring import Config
 from httpd.stats import ConnectionStats

@@ -1,6 +1,8 @@
 """Every metric there is: its name, kind, meaning and labels. `docs/reference/metrics.md` lists the same."""
 
+import platform
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final, Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -147,3 +149,8 @@ API: Final = (
     HTTP_CONNECTIONS_REFUSED,
     BUILD_INFO,
 )
+
+
+def build() -> tuple[str, str]:
+    """Return the values of the labels of `headcount_build_info`."""
+    return version("headcount"), platform.python_version()

@@ -1,22 +1,51 @@
 """A worker's metrics: read from what it counts anyway, at the moment somebody asks."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
+from math import inf
 from typing import Final, get_args
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from headcount.telemetry import names
-from headcount.telemetry.build import build
-from headcount.telemetry.families import counter, counters, gauge, gauges, histogram
-from headcount.telemetry.redis_memory import Memory
+from headcount.telemetry.names import Metric, build
 from ingest.events.event import DeadLetterReason
 from ingest.ports import GapCause
+from ingest.worker.histogram import Histogram
 from ingest.worker.state import PartitionState
 from ingest.worker.stats import Stats
 from projector.expiry import EXPIRY_CAUSES
 from projector.stats import Stats as Counted
+
+PATIENCE_SECONDS: Final = 1.0
+"""A scrape waits so long; it tells everything else all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """In bytes; a limit of 0 is none. Both are None where Redis does not tell."""
+
+    used: int | None = None
+    limit: int | None = None
+
+
+async def read_memory(redis: Redis) -> Memory:
+    """Ask Redis; it may be away."""
+    with suppress(RedisError, TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            facts = await redis.info("memory")
+        return Memory(facts.get("used_memory"), facts.get("maxmemory"))
+    return Memory()
+
 
 REASONS: Final[tuple[DeadLetterReason, ...]] = get_args(DeadLetterReason)
 GAP_CAUSES: Final = tuple(cause for cause in get_args(GapCause) if cause != "skipped")
@@ -84,3 +113,37 @@ class WorkerCollector(Collector):
 
 def _timestamp(instant: datetime | None) -> float | None:
     return None if instant is None else instant.timestamp()
+
+
+def counter(metric: Metric, value: float) -> CounterMetricFamily:
+    """Return a counter without labels."""
+    return CounterMetricFamily(metric.name, metric.counter_config, value=value)
+
+
+def counters(metric: Metric, values: Mapping[str, float]) -> CounterMetricFamily:
+    """Return a counter with a label, whose values these are."""
+    family = CounterMetricFamily(metric.name, metric.counter_config, labels=metric.labels)
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family
+
+
+def gauge(metric: Metric, value: float | None) -> GaugeMetricFamily:
+    """Return a gauge without labels, and without a sample where the value is None."""
+    return GaugeMetricFamily(metric.name, metric.counter_config, value=value)
+
+
+def gauges(metric: Metric, values: Mapping[tuple[str, ...], float | None]) -> GaugeMetricFamily:
+    """Return a gauge with labels, and without samples where a value is None."""
+    family = GaugeMetricFamily(metric.name, metric.counter_config, labels=metric.labels)
+    for labels, value in values.items():
+        if value is not None:
+            family.add_metric(labels, value)
+    return family
+
+
+def histogram(metric: Metric, observed: Histogram) -> HistogramMetricFamily:
+    """Return a histogram without labels: Prometheus' buckets hold what is in the smaller ones too."""
+    bounds = map(floatToGoString, (*observed.bounds, inf))
+    buckets = list(zip(bounds, accumulate(observed.counts), strict=True))
+    return HistogramMetricFamily(metric.name, metric.counter_config, buckets=buckets, sum_value=observed.sum)

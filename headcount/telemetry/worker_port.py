@@ -1,8 +1,9 @@
 """A worker together with its port for metrics and health."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -13,13 +14,13 @@ from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
 from headcount.ops.dead_letters.waiting import WaitingLetters
-from headcount.telemetry.health import health_routes
 from headcount.telemetry.port import Port, open_port, worker_port_of
-from headcount.telemetry.redis_memory import read_memory
-from headcount.telemetry.worker import WorkerCollector
+from headcount.telemetry.worker import WorkerCollector, read_memory
 from headcount.wiring import Config
 from headcount.worker import serve_worker
+from httpd.responses import json_response
 from ingest.errors import HeadcountError
+from ingest.worker.health import OK, is_ready, stalls, standings
 from ingest.worker.state import WorkerState
 from ingest.worker.stats import Stats
 from projector.stats import Stats as Counted
@@ -92,3 +93,28 @@ def _metrics_route(collector: WorkerCollector, redis: Redis) -> web.RouteDef:
         return await render(request)
 
     return web.get("/metrics", get_metrics)
+
+
+def health_routes(state: WorkerState, *, stalled_after_seconds: float) -> Iterable[web.RouteDef]:
+    """Return the two routes, which take GET and HEAD."""
+
+    async def get_livez(_request: web.Request) -> web.Response:
+        now = asyncio.get_running_loop().time()
+        stalled = stalls(state, now=now, retry=stalled_after_seconds)
+        return json_response({"alive": not stalled, "stalled": stalled}, status=_status(well=not stalled))
+
+    async def get_readyz(_request: web.Request) -> web.Response:
+        ready = is_ready(state)
+        body = {
+            "ready": ready,
+            "servers": state.waiting_for or state.away or OK,
+            "assignment": OK if state.partitions is not None else "none yet: the group is being joined",
+            "partitions": {str(partition): words for partition, words in standings(state).items()},
+        }
+        return json_response(body, status=_status(well=ready))
+
+    return web.get("/livez", get_livez), web.get("/readyz", get_readyz)
+
+
+def _status(*, well: bool) -> HTTPStatus:
+    return HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE

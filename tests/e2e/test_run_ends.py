@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headcount.demo.home import occupied
+from headcount.demo.home import lock_home
 from tests.e2e.programs import ROOT, Program, plain_environ, started
 from tests.faults.disks import may_mount, small_disk
 
@@ -73,7 +73,7 @@ def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
 
 
 def test_a_second_one_in_the_home_is_told_of_the_first_and_not_of_its_ports(home: Path) -> None:
-    with occupied(home), socket.create_server(("127.0.0.1", 0)) as listening:
+    with lock_home(home), socket.create_server(("127.0.0.1", 0)) as listening:
         with run(home, port=listening.getsockname()[1]) as program:
             assert program.end(deadline_seconds=120) == 1
         assert program.read() == (

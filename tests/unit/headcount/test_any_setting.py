@@ -106,7 +106,7 @@ def test_any_url_of_redis_that_is_read_can_be_connected_to(text: str) -> None:
     ],
 )
 def test_servers_that_no_client_can_look_up_are_refused(servers: str) -> None:
-    with pytest.raises(OperatorError, match=r"^KAFKA_BOOTSTRAP_SERVERS is .*; wanted is host:port"):
+    with pytest.raises(OperatorError, match=r"^Invalid KAFKA_BOOTSTRAP_SERVERS=.*: expected host:port"):
         load_settings({"KAFKA_BOOTSTRAP_SERVERS": servers})
 
 
@@ -139,5 +139,5 @@ def test_servers_that_a_client_can_look_up_are_read(servers: str) -> None:
     ],
 )
 def test_urls_of_redis_that_weaken_or_mislead_are_refused(url: str) -> None:
-    with pytest.raises(OperatorError, match=r"^REDIS_URL is not usable; wanted is a URL like"):
+    with pytest.raises(OperatorError, match=r"^Invalid REDIS_URL: expected a URL such as"):
         load_settings({"REDIS_URL": url})

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from headcount.cancellation import cancel_on_stop
+from headcount.worker import cancel_on_stop
 from ingest.errors import OperatorError, UnavailableError
 from tests.support.waiting import within
 

@@ -109,7 +109,7 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence(command: str) -> None
     result = call(command, environ={"HTTP_PORT": "http"})
     assert result.exit_code == 1
     assert result.stderr == (
-        "headcount: HTTP_PORT is 'http'; wanted is a port, 0 to 65535; 0 takes a free one.\n"
+        "headcount: Invalid HTTP_PORT='http': expected a port, 0 to 65535; 0 for any free port.\n"
     )
     assert result.stdout == ""
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headcount.cli.dead_letters import parse_place, parse_reason
-from headcount.cli.letter import beginning_of, printable
+from headcount.cli.letters import beginning_of, printable
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import (
     REDRIVEN,

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headcount.cli.letter import print_letter, print_letter_json
-from headcount.cli.letters import print_overview
+from headcount.cli.letters import print_letter, print_letter_json, print_overview
 from headcount.cli.output import print_json
 from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import NOTE, Letter, Origin, note_of, parse_note

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from headcount.demo.home import occupied, read_private, write_private
-from headcount.demo.key_file import key_file, read_key
+from headcount.demo.home import key_file, lock_home, read_key, read_private, write_private
 from headcount.wiring import load_config
 from ingest.errors import OperatorError
 
 OCCUPY = """
 import sys
 from pathlib import Path
-from headcount.demo.key_file import key_file, read_key
-from headcount.demo.home import occupied
-with occupied(Path(sys.argv[1])):
+from headcount.demo.home import key_file, read_key
+from headcount.demo.home import lock_home
+with lock_home(Path(sys.argv[1])):
     pass
 """
 
@@ -28,18 +27,18 @@ def mode(path: Path) -> str:
 
 
 def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
-    with occupied(tmp_path / "a" / "home") as home:
+    with lock_home(tmp_path / "a" / "home") as home:
         assert mode(home) == "0o700"
 
 
 def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
-    with occupied(tmp_path) as home:
+    with lock_home(tmp_path) as home:
         assert mode(home) == "0o750"
 
 
 def test_a_second_headcount_is_refused_and_one_after_the_first_is_not(tmp_path: Path) -> None:
-    with occupied(tmp_path):
+    with lock_home(tmp_path):
         second = subprocess.run(
             [sys.executable, "-c", OCCUPY, str(tmp_path)], capture_output=True, text=True, check=False
         )
@@ -53,7 +52,7 @@ def test_a_folder_that_can_not_be_had_is_refused_with_the_setting(inside: str, t
     file.write_text("not a folder")
     home = file / inside
     match = f"^{home}: .* must be one that this user can write to; HEADCOUNT_HOME chooses another"
-    with pytest.raises(OperatorError, match=match), occupied(home):
+    with pytest.raises(OperatorError, match=match), lock_home(home):
         pass
 
 
@@ -62,12 +61,19 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(OperatorError, match=f"^The disk that holds {tmp_path} is full"), occupied(tmp_path):
+    with (
+        pytest.raises(OperatorError, match=f"^The disk that holds {tmp_path} is full"),
+        lock_home(tmp_path),
+    ):
         pass
 
 
 def test_the_same_process_is_refused_as_well(tmp_path: Path) -> None:
-    with occupied(tmp_path), pytest.raises(OperatorError, match="Another Headcount"), occupied(tmp_path):
+    with (
+        lock_home(tmp_path),
+        pytest.raises(OperatorError, match="Another Headcount"),
+        lock_home(tmp_path),
+    ):
         pass
 
 
@@ -118,6 +124,6 @@ def test_a_key_that_was_damaged_is_not_replaced(tmp_path: Path) -> None:
     """What was counted under it would fit no other."""
     path = tmp_path / "user-id-hash-key"
     path.write_text("cut short\n")
-    with pytest.raises(OperatorError, match="Put it back as it was"):
+    with pytest.raises(OperatorError, match="Restore the file"):
         key_file(tmp_path)
     assert path.read_text() == "cut short\n"

@@ -66,7 +66,7 @@ def test_values_are_shown_as_they_are_set() -> None:
 def test_wrong_values_are_refused_in_a_sentence() -> None:
     shown = show(environ={"HTTP_PORT": "many"})
     assert shown.exit_code == 1
-    assert shown.stderr.startswith("headcount: HTTP_PORT is 'many'")
+    assert shown.stderr.startswith("headcount: Invalid HTTP_PORT='many'")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_wrong_values_are_refused_in_a_sentence() -> None:
 def test_a_name_that_looks_like_a_setting_is_reported(name: str, meant: str) -> None:
     (unknown,) = unknown_settings({name: "1", "PATH": "/bin"})
     assert (unknown.name, unknown.meant) == (name, meant)
-    assert f"! {name} has no effect: there is no such setting. Was {meant} meant?" in show(
+    assert f"! {name} has no effect: it is not a setting. Did you mean {meant}?" in show(
         environ={name: "1"}
     ).stdout.replace("\n", " ")
 
@@ -99,7 +99,7 @@ def test_a_name_that_looks_like_a_setting_is_reported(name: str, meant: str) -> 
         "HEADCOUNT_TEST_SLOWNESS", "REDIS_URL_FILE",
     ],
 )  # fmt: skip
-def test_names_of_others_are_left_alone(name: str) -> None:
+def test_variables_of_other_programs_are_ignored(name: str) -> None:
     """Kubernetes sets REDIS_PORT and the like by itself, for a service of that name."""
     assert not unknown_settings({name: "1"})
 
