@@ -1,1 +1,1 @@
-"""The answers: the aiohttp application, the upstream contract, authentication and errors."""
+"""The HTTP API: routes, endpoints, authentication, rate limits and error responses."""

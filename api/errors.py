@@ -1,7 +1,8 @@
-"""The conditions a request can end in, and the one table of how each is answered."""
+"""The errors that end a request, the response to each, and the counts of refused requests."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -12,17 +13,18 @@ from httpd.responses import ErrorResponse
 from projector.views.daily import CatchingUpError, ViewUnavailableError
 
 LoginFailure = Literal["missing", "unknown", "expired", "revoked", "wrong-user"]
-"""What was wrong with a login: for whoever watches over the API, never for the client."""
+"""Why a login failed: for metrics only; a response never reports it."""
 
 LimitedBy = Literal["token", "address"]
+"""Which rate limit was exceeded."""
 
 
 class ApiError(Exception):
-    """The root of the conditions that the API itself names."""
+    """The base class of the API's own errors."""
 
 
 class NotLoggedInError(ApiError):
-    """The request does not show that a user is logged in; the answer never says what is wrong with it."""
+    """The request is not authenticated. The response is the same for every cause."""
 
     def __init__(self, failure: LoginFailure) -> None:
         super().__init__(failure)
@@ -30,7 +32,7 @@ class NotLoggedInError(ApiError):
 
 
 class NotPermittedError(ApiError):
-    """The user is logged in, and may not do this."""
+    """The user is authenticated but lacks the permission."""
 
 
 class StartMissingError(ApiError):
@@ -38,19 +40,19 @@ class StartMissingError(ApiError):
 
 
 class StartMalformedError(ApiError):
-    """The query's `start` is not exactly one instant as JavaScript's `toISOString()` prints it."""
+    """The query's `start` is not exactly one instant in the form of JavaScript's `toISOString()`."""
 
 
 class TokensUnavailableError(ApiError):
-    """The token store can't say whether a token is known."""
+    """The token store cannot say whether a token is known."""
 
 
 class NoTokensError(TokensUnavailableError):
-    """The token store holds no token at all: it is new, or it lost them all."""
+    """The token store is empty: it is new, or it has lost its tokens."""
 
 
 class TooManyRequestsError(ApiError):
-    """The client asked more often than it may in this minute."""
+    """The client has exceeded a rate limit in this minute."""
 
     def __init__(self, by: LimitedBy, rate_limit_status: RateLimitStatus) -> None:
         super().__init__(by)
@@ -59,7 +61,15 @@ class TooManyRequestsError(ApiError):
 
 
 class RateLimitUnavailableError(ApiError):
-    """The request can't be counted, so it can't be known whether it is one too many."""
+    """The request cannot be counted, so it is not known whether it exceeds the rate limit."""
+
+
+@dataclass(slots=True)
+class Rejections:
+    """Counts since the start: failed logins by cause, answered 401 or 429, and requests answered 429."""
+
+    failed_logins: Counter[LoginFailure] = field(default_factory=Counter)
+    rate_limited: Counter[LimitedBy] = field(default_factory=Counter)
 
 
 def _failure(status: HTTPStatus, error: str) -> ErrorResponse:
@@ -71,7 +81,7 @@ def _unavailable(error: str, *, retry_after_seconds: int = 1) -> ErrorResponse:
     return ErrorResponse(HTTPStatus.SERVICE_UNAVAILABLE, body, {"Retry-After": str(retry_after_seconds)})
 
 
-_ANSWERS: Final[Mapping[type[Exception], ErrorResponse]] = {
+_RESPONSES: Final[Mapping[type[Exception], ErrorResponse]] = {
     NotLoggedInError: ErrorResponse(
         HTTPStatus.UNAUTHORIZED, {"status": "error", "message": "You must be logged in to do this."}
     ),
@@ -83,9 +93,9 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorResponse]] = {
     StartMalformedError: _failure(
         HTTPStatus.BAD_REQUEST, "Match error: Failed Match.Where validation in field start"
     ),
-    web.HTTPNotFound: _failure(HTTPStatus.NOT_FOUND, "There is nothing at this path [error-not-found]"),
+    web.HTTPNotFound: _failure(HTTPStatus.NOT_FOUND, "No route matches this path [error-not-found]"),
     web.HTTPMethodNotAllowed: _failure(
-        HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take this method [error-method-not-allowed]"
+        HTTPStatus.METHOD_NOT_ALLOWED, "The method is not allowed for this path [error-method-not-allowed]"
     ),
     TooManyRequestsError: _failure(
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -97,26 +107,25 @@ _ANSWERS: Final[Mapping[type[Exception], ErrorResponse]] = {
         retry_after_seconds=5,
     ),
     ViewUnavailableError: _unavailable(
-        "The counters can't be read at the moment, please try again later [error-counters-unavailable]"
+        "The counters are temporarily unavailable, please try again later [error-counters-unavailable]"
     ),
     TokensUnavailableError: _unavailable(
-        "Logins can't be checked at the moment, please try again later [error-tokens-unavailable]"
+        "Authentication is temporarily unavailable, please try again later [error-tokens-unavailable]"
     ),
     RateLimitUnavailableError: _unavailable(
-        "Requests can't be counted at the moment, please try again later [error-rate-limit-unavailable]"
+        "Rate limiting is temporarily unavailable, please try again later [error-rate-limit-unavailable]"
     ),
-    TimeoutError: _unavailable("The answer took too long, please try again later [error-timeout]"),
+    TimeoutError: _unavailable("The request timed out, please try again later [error-timeout]"),
     Exception: _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error [error-internal]"),
 }
 
 
-def answer_to(error: Exception) -> ErrorResponse:
-    """Look up how an error is answered: by its own class, or by the nearest one that it extends."""
-    answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
-    return _with_wait(answer, error.rate_limit_status) if isinstance(error, TooManyRequestsError) else answer
-
-
-def _with_wait(answer: ErrorResponse, rate_limit_status: RateLimitStatus) -> ErrorResponse:
-    seconds = str(rate_limit_status.seconds_to_wait)
-    body = {**answer.body, "error": str(answer.body["error"]).format(seconds=seconds)}
-    return replace(answer, body=body, headers={"Retry-After": seconds, **rate_limit_status.headers})
+def error_response(error: Exception) -> ErrorResponse:
+    """Return the response to an error: that of its class, or of the nearest base class in the table."""
+    response = next(_RESPONSES[kind] for kind in type(error).__mro__ if kind in _RESPONSES)
+    if not isinstance(error, TooManyRequestsError):
+        return response
+    status = error.rate_limit_status
+    seconds = str(status.seconds_to_wait)
+    body = {**response.body, "error": str(response.body["error"]).format(seconds=seconds)}
+    return replace(response, body=body, headers={"Retry-After": seconds, **status.headers})

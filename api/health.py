@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can answer: for whoever restarts it or sends it requests."""
+"""Liveness and readiness of the process, for orchestrators and load balancers."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -10,34 +10,38 @@ from aiohttp import web
 
 from api.endpoints.weekly_data.contract import render_instant
 from api.errors import NoTokensError, TokensUnavailableError
-from api.resources import CLOCK, DEADLINE, TOKENS, VIEW
+from api.resources import CLOCK, TOKENS, VIEW
+from api.routing import route_of
 from httpd.responses import json_response
 from projector.views.daily import CatchingUpError, OtherTimeZoneError, ViewUnavailableError
 
 T = TypeVar("T")
 
+LIVEZ_PATH: Final = "/livez"
+READYZ_PATH: Final = "/readyz"
+
 FRESH_FOR: Final = timedelta(seconds=10)
-"""Ten times what a worker that keeps up needs; a take-over from one that died lasts longer, and shows."""
+"""Ten times the usual age of the counters; a takeover from a crashed worker lasts longer and is shown."""
 
 OK: Final = "ok"
 _PROBLEMS: Final[Mapping[type[Exception], str]] = {
-    CatchingUpError: "catching up with the log; answers come back by themselves",
-    OtherTimeZoneError: "of another time zone; start the API with the TIME_ZONE that the workers have",
-    ViewUnavailableError: "unavailable: Redis does not answer, or can't",
-    NoTokensError: "empty: no token was created yet, or Redis lost them; create one",
-    TokensUnavailableError: "unavailable: Redis does not answer, or can't",
+    CatchingUpError: "catching up with the log; requests are answered again once it is done",
+    OtherTimeZoneError: "of another time zone; start the API with the TIME_ZONE of the workers",
+    ViewUnavailableError: "unavailable: Redis does not answer, or answers with an error",
+    NoTokensError: "empty: no token exists, or Redis lost them; create one with `headcount tokens create`",
+    TokensUnavailableError: "unavailable: Redis does not answer, or answers with an error",
     TimeoutError: "unavailable: Redis does not answer in time",
 }
 
 
 class Liveness(TypedDict):
-    """That the process is alive."""
+    """The process is running."""
 
     alive: bool
 
 
 class Readiness(TypedDict):
-    """Whether the API can answer: of each part, and of how old the counters are, `ok` or what is wrong."""
+    """Whether the API can answer requests; each part is `ok` or a description of the problem."""
 
     ready: bool
     counters: str
@@ -50,27 +54,29 @@ ALIVE: Final[Liveness] = {"alive": True}
 
 
 async def get_livez(_request: web.Request) -> web.Response:
-    """Answer as long as the event loop turns; nothing outside the process is asked."""
+    """Answer for as long as the event loop runs; nothing outside the process is checked."""
     return json_response(ALIVE)
 
 
 async def get_readyz(request: web.Request) -> web.Response:
-    """Say of each thing that an answer needs whether it is there, and what is wrong where it is not.
+    """Check everything that an answer needs, and report each problem.
 
-    Old counters are no reason to refuse answers, so they only show: in `freshness`, with their `as_of`.
+    Old counters do not make the API unready: they are reported in `freshness`, with their `as_of`.
     """
     app = request.app
-    # Half the request's deadline: what hangs is to be named before the deadline takes the answer away.
-    seconds = app[DEADLINE].total_seconds() / 2
+    route = route_of(request)
+    deadline = None if route is None else route.deadline
+    # Half the deadline, so that the response can name what hangs before the request itself times out.
+    seconds = None if deadline is None else deadline.total_seconds() / 2
     (as_of, counters), (_, tokens) = await asyncio.gather(
-        _ask(app[VIEW].as_of(), seconds), _ask(app[TOKENS].ping(), seconds)
+        _check(app[VIEW].as_of(), seconds), _check(app[TOKENS].ping(), seconds)
     )
     body = readiness(counters=counters, tokens=tokens, as_of=as_of, now=app[CLOCK]())
     return json_response(body, status=HTTPStatus.OK if body["ready"] else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def readiness(*, counters: str, tokens: str, as_of: datetime | None, now: datetime) -> Readiness:
-    """Put together what was found out of each part: `OK`, or what is wrong with it."""
+    """Build the body from the state of each part: `OK`, or its problem."""
     return {
         "ready": counters == tokens == OK,
         "counters": counters,
@@ -81,11 +87,11 @@ def readiness(*, counters: str, tokens: str, as_of: datetime | None, now: dateti
 
 
 def problem(error: Exception) -> str:
-    """Say what is wrong with a part that raised one of the errors that are known here."""
-    return next(words for kind, words in _PROBLEMS.items() if isinstance(error, kind))
+    """Describe the problem of a part that raised one of the known errors."""
+    return next(description for kind, description in _PROBLEMS.items() if isinstance(error, kind))
 
 
-async def _ask(check: Awaitable[T], seconds: float) -> tuple[T | None, str]:
+async def _check(check: Awaitable[T], seconds: float | None) -> tuple[T | None, str]:
     try:
         async with asyncio.timeout(seconds):
             return await check, OK
@@ -99,6 +105,5 @@ def _freshness(as_of: datetime | None, now: datetime) -> str:
     age = now - as_of
     if age <= FRESH_FOR:
         return OK
-    return (
-        f"stale: nothing was counted for {age.total_seconds():.0f} s; is a worker running, and Kafka there?"
-    )
+    seconds = f"{age.total_seconds():.0f} s"
+    return f"stale: not updated for {seconds}; check the workers and their connection to Kafka"

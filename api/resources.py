@@ -1,9 +1,8 @@
-"""What handlers are given by whoever built the app."""
+"""The keys of the application's dependencies, which handlers read from it."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -14,6 +13,4 @@ from projector.views.daily import View
 ADMISSION: Final[web.AppKey[Admission]] = web.AppKey("admission")
 VIEW: Final[web.AppKey[View]] = web.AppKey("view")
 TOKENS: Final[web.AppKey[TokenStore]] = web.AppKey("tokens")
-TIME_ZONE: Final[web.AppKey[ZoneInfo]] = web.AppKey("time_zone")
 CLOCK: Final[web.AppKey[Callable[[], datetime]]] = web.AppKey("clock")
-DEADLINE: Final[web.AppKey[timedelta]] = web.AppKey("deadline")

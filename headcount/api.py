@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 
 from api.app import create_app
 from api.auth.admission import Bounds
-from api.cache.fast_path import FAST_PATH
+from api.fast_path import FAST_PATH
 from api.limits.redis_rate_limiter import RedisRateLimiter
+from api.routing import body_limit_of
 from api.store.tokens import RedisTokenStore
 from headcount.clients import api_redis
 from headcount.preflight.redis import check_entry, check_rights
@@ -78,7 +79,14 @@ async def serve_api(
         connections = ConnectionStats()
         async with (
             observe(app, connections),
-            listening(app, config.http, connections, entrance=entrance, wrap=app[FAST_PATH].before) as url,
+            listening(
+                app,
+                config.http,
+                connections,
+                entrance=entrance,
+                wrap=app[FAST_PATH].before,
+                body_limit_of=partial(body_limit_of, app),
+            ) as url,
         ):
             on_listening(url)
             await stopping.wait()

@@ -1,1 +1,1 @@
-"""The API's HTTP server: aiohttp's, with a bound on whatever a client can do to a connection."""
+"""A hardened HTTP server: aiohttp's, with limits on connections, requests and clients."""

@@ -1,4 +1,4 @@
-"""One connection: aiohttp's own handling of it, with an end to whatever a client can keep it waiting for."""
+"""One connection: aiohttp's handling of it, with a timeout for everything the server waits for."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,26 +15,26 @@ from httpd.request_framing import RequestFraming
 from httpd.server_log import server_logger
 from httpd.stats import Cause, ConnectionStats
 
-_OUR_RESPONSES: Final = frozenset({web.Response, WireResponse})
-_SECOND_LINE: Final = 2
+_KNOWN_RESPONSES: Final = frozenset({web.Response, WireResponse})
+_KEEP_ALIVE_FACTOR: Final = 2
 
 
 class Connection(web.RequestHandler):
-    """What `web.RequestHandler` is, bounded; only what is public of it is used or overridden.
+    """A `web.RequestHandler` with limits and timeouts; uses and overrides only its public methods.
 
-    Between requests one thing is due of the client: another request, or the rest of a head. What goes out is
-    to be taken. Somebody else looks at the clock: `overdue` says what the client did not do in time.
+    Between requests the client must send another request, or the rest of a head. It must also read what is
+    sent to it. The acceptor checks the timeouts regularly: `overdue` returns the one that has expired.
     """
 
     __slots__ = (
         "_cause",
-        "_due",
         "_ended",
         "_framing",
         "_is_after_upgrade",
         "_is_last",
         "_limits",
         "_on_lost",
+        "_read_due",
         "_stats",
         "_time",
         "_waiting",
@@ -56,17 +56,17 @@ class Connection(web.RequestHandler):
         self._stats = stats
         self._on_lost = on_lost
         self._framing = RequestFraming()
-        self._waiting = 0  # requests that came in and are not answered yet
-        self._due = self._write_due = inf
+        self._waiting = 0  # requests that were received and are not answered yet
+        self._read_due = self._write_due = inf
         self._cause = Cause.HEAD_TIMEOUT
         self._ended = False
         self._is_after_upgrade = False
         self._is_last = False
-        self._wire: asyncio.Transport | None = None  # aiohttp's own forgets it when it begins to close
+        self._wire: asyncio.Transport | None = None  # aiohttp drops its own reference when it begins to close
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast("asyncio.Transport", transport)
-        # Any byte that the network does not take at once is noticed, not only 64 KiB of them.
+        # `pause_writing` is called for any byte that is not sent at once, not only beyond 64 KiB.
         self._wire.set_write_buffer_limits(high=0)
         self._expect(Cause.HEAD_TIMEOUT, self._limits.head_seconds)
         super().connection_made(transport)
@@ -76,10 +76,10 @@ class Connection(web.RequestHandler):
         self._on_lost(self)
 
     def data_received(self, data: bytes) -> None:
-        # aiohttp calls this itself, without data, to go on with what it has put off.
+        # aiohttp calls this itself, without data, to continue with data that it has buffered.
         if not data:
             super().data_received(data)
-        elif self._follow(data):
+        elif self._accepts(data):
             self._pass_on(data)
 
     def pause_writing(self) -> None:
@@ -98,8 +98,9 @@ class Connection(web.RequestHandler):
             self._is_after_upgrade = False
             if not self._framing.open_bytes:
                 self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
-        # aiohttp's own, from before the middlewares. In two steps, since the second takes ten times as long.
-        if type(resp) not in _OUR_RESPONSES and isinstance(resp, web.HTTPException):
+        # A response of aiohttp's own, from before the middlewares. The type is checked first, since the
+        # `isinstance` takes ten times as long.
+        if type(resp) not in _KNOWN_RESPONSES and isinstance(resp, web.HTTPException):
             resp = last_response(unexpected(resp.status))
         return super().finish_response(request, resp, start_time)
 
@@ -111,9 +112,9 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         if isinstance(exc, ConnectionError):
-            return last_response(unexpected(status))  # the client has gone: there is nothing to log
-        # For its log line, and for the error it raises when an answer has already begun. Its response
-        # quotes what was not understood, and names aiohttp's version and Python's.
+            return last_response(unexpected(status))  # the client has disconnected: there is nothing to log
+        # Called for its log line, and for the error it raises when a response has already begun. Its own
+        # response is not used: it quotes the request, and names the versions of aiohttp and Python.
         super().handle_error(request, status, exc, message)
         if not isinstance(exc, HttpProcessingError):
             return last_response(unexpected(status))
@@ -124,55 +125,55 @@ class Connection(web.RequestHandler):
         return response_to(cause)
 
     def next_cause(self) -> Cause | None:
-        """Say why the request that is handled next must be refused for its request line, if it must."""
+        """Return why the next request must be refused for its request line, if it must."""
         return self._framing.next_cause()
 
     def count(self, cause: Cause) -> None:
-        """Count why a request is refused, unless the connection ends already for a cause that is counted."""
+        """Count a refused request, unless the connection is already ending for a cause that was counted."""
         if not self._ended:
             self._stats.refused[cause] += 1
 
     def expect_body(self) -> None:
-        """Leave the deadline to the caller: a body follows, and the connection ends after its request."""
+        """Stop the timeout, since the caller has one for the body; the connection ends after this request."""
         self._is_last = True
-        self._due = inf
+        self._read_due = inf
 
     def loses_pipelined(self) -> bool:
-        """Say whether aiohttp may drop what was sent behind this request, which asks for another protocol.
+        """Return whether aiohttp may drop requests pipelined behind this one, which asks for an upgrade.
 
-        It keeps what follows a request for a WebSocket, parses that in one go once the request is answered,
-        and drops what follows a request for any other protocol in there.
+        aiohttp buffers what follows a request for a WebSocket and parses the buffer in one go after the
+        response; it drops what follows a request for any other protocol in that buffer.
         """
         is_after_upgrade, self._is_after_upgrade = self._is_after_upgrade, True
         return is_after_upgrade and self._waiting > 1
 
     def overdue(self, now: float) -> Cause | None:
-        """Say what the client has not done in time, if anything; `now` is the loop's time."""
+        """Return the timeout that the client has exceeded, if any; `now` is the event loop's time."""
         if now >= self._write_due:
             return Cause.SLOW_READER
-        return self._cause if now >= self._due else None
+        return self._cause if now >= self._read_due else None
 
     def end(self, cause: Cause) -> None:
-        """End the connection and count why; the client is told, unless it is idle or does not read."""
+        """End the connection and count the cause. An idle client or one that does not read gets no error."""
         self._stats.refused[cause] += 1
         if cause is Cause.SLOW_READER and self._wire is not None:
-            self._wire.abort()  # closing would wait for what the client does not take
+            self._wire.abort()  # closing would wait until the client has read everything
         elif cause is not Cause.IDLE and self._waiting == 0 and self.transport is not None:
             self.transport.write(bytes_of(cause))
         self._close_soon()
 
     def _close_soon(self) -> None:
         self._ended = True
-        self._due = inf
-        # A close waits for the answer in work, and for what is written to be taken: neither for ever.
+        self._read_due = inf
+        # Closing waits for the current response and until the client has read it: both with a timeout.
         self._write_due = min(self._write_due, self._time() + self._limits.write_seconds)
         if self._waiting:
             self.close()
         else:
             self.force_close()
 
-    def _follow(self, data: bytes) -> bool:
-        """Account for the bytes, and say whether aiohttp may have them."""
+    def _accepts(self, data: bytes) -> bool:
+        """Check received bytes against the limits; return whether aiohttp may parse them."""
         if self._ended:
             return False
         heads = self._framing.feed(data)
@@ -181,12 +182,12 @@ class Connection(web.RequestHandler):
         elif self._waiting + heads > self._limits.pipelined_requests:
             self.end(Cause.PIPELINING)
         else:
-            self._await_rest(heads)
+            self._set_timeout(heads)
         return not self._ended
 
     def _pass_on(self, data: bytes) -> None:
-        # Each head by itself: aiohttp drops what stands behind a head that asks for another protocol, and
-        # what stands before one that it does not understand.
+        # Each head separately: aiohttp drops what follows a head that asks for another protocol, and what
+        # precedes a malformed one.
         start = 0
         for end in self._framing.ends:
             super().data_received(data[start:end])
@@ -195,28 +196,28 @@ class Connection(web.RequestHandler):
             super().data_received(data[start:])
 
     def _is_too_large(self, heads: int) -> bool:
-        # While a request is in work, what seems to be the next head can be that request's body: aiohttp can
-        # tell, and has bounds of its own.
+        # While a request is being answered, what looks like the next head can be that request's body: aiohttp
+        # knows which, and has limits of its own.
         open_bytes = 0 if self._waiting + heads else self._framing.open_bytes
         return self._framing.longest > self._limits.head_bytes or open_bytes > self._limits.head_bytes
 
-    def _await_rest(self, heads: int) -> None:
+    def _set_timeout(self, heads: int) -> None:
         self._waiting += heads
         if self._is_last:
             return
         if not self._framing.open_bytes:
-            self._due = inf if heads else self._due
-        elif heads or self._due == inf or self._cause is not Cause.HEAD_TIMEOUT:
+            self._read_due = inf if heads else self._read_due
+        elif heads or self._read_due == inf or self._cause is not Cause.HEAD_TIMEOUT:
             self._expect(Cause.HEAD_TIMEOUT, self._limits.head_seconds)
-        # Else the head that is open goes on, and bytes that drip in win it no time.
+        # Else the timeout of the incomplete head continues: slowly arriving bytes do not extend it.
 
     def _expect(self, cause: Cause, seconds: float) -> None:
         self._cause = cause
-        self._due = self._time() + seconds
+        self._read_due = self._time() + seconds
 
 
 def connection_of(request: web.BaseRequest) -> Connection:
-    """Return what serves the request; the server builds no other protocol."""
+    """Return the connection of a request; the server builds no other protocol."""
     connection = request.protocol
     assert isinstance(connection, Connection)  # noqa: S101  see above
     return connection
@@ -224,14 +225,14 @@ def connection_of(request: web.BaseRequest) -> Connection:
 
 def _options(limits: Limits) -> dict[str, Any]:
     return {
-        "access_log": None,  # it would hold query strings
+        "access_log": None,  # it would contain query strings
         "logger": server_logger(),
         "max_line_size": limits.head_bytes,
         "max_field_size": limits.head_bytes,
         "max_headers": limits.headers,
         "read_bufsize": limits.head_bytes,
-        "auto_decompress": False,  # nothing reads a body
-        "lingering_time": 0,  # nor waits for the rest of one
-        # It closes idle connections too, without telling: the second line, behind ours.
-        "keepalive_timeout": _SECOND_LINE * limits.keep_alive_seconds,
+        "auto_decompress": False,  # bodies are dropped
+        "lingering_time": 0,  # `limit_bodies` has read the body already
+        # aiohttp also closes idle connections, uncounted: a fallback behind this class's own timeout.
+        "keepalive_timeout": _KEEP_ALIVE_FACTOR * limits.keep_alive_seconds,
     }

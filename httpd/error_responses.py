@@ -1,4 +1,4 @@
-"""How a client is told why its connection ends: in the form of every other error of the API."""
+"""The error responses of the server itself, in the same form as those of the application."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,21 +17,21 @@ def _failure(status: HTTPStatus, error: str, headers: Mapping[str, str] | None =
     return ErrorResponse(status, {"success": False, "error": error}, headers or {})
 
 
-_LATER: Final = {"Retry-After": "1"}
+_RETRY: Final = {"Retry-After": "1"}
 
-_ANSWERS: Final[Mapping[Cause, ErrorResponse]] = {
+_RESPONSES: Final[Mapping[Cause, ErrorResponse]] = {
     Cause.TOO_MANY: _failure(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Too many connections, please try again later [error-too-many-connections]",
-        _LATER,
+        _RETRY,
     ),
     Cause.TOO_MANY_FROM_ADDRESS: _failure(
         HTTPStatus.TOO_MANY_REQUESTS,
-        "Too many connections from your address, please use fewer [error-too-many-connections]",
-        _LATER,
+        "Too many connections from this address, please open fewer [error-too-many-connections]",
+        _RETRY,
     ),
     Cause.HEAD_TIMEOUT: _failure(
-        HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time [error-request-timeout]"
+        HTTPStatus.REQUEST_TIMEOUT, "The request was not received in time [error-request-timeout]"
     ),
     Cause.HEAD_TOO_LARGE: _failure(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -42,46 +42,46 @@ _ANSWERS: Final[Mapping[Cause, ErrorResponse]] = {
     ),
     Cause.VERSION: _failure(
         HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
-        "Only HTTP/1.1 and HTTP/1.0 are served here [error-http-version]",
+        "Only HTTP/1.1 and HTTP/1.0 are supported [error-http-version]",
     ),
     Cause.BODY: _failure(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Requests take no body [error-body-not-allowed]"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request must not have a body [error-body-not-allowed]"
     ),
     Cause.PIPELINING: _failure(
         HTTPStatus.TOO_MANY_REQUESTS,
-        "Too many requests were sent without waiting for their answers [error-too-many-pipelined]",
-        _LATER,
+        "Too many pipelined requests, please wait for responses [error-too-many-pipelined]",
+        _RETRY,
     ),
 }
 
 
 def response_to(cause: Cause) -> web.StreamResponse:
-    """Build the answer for aiohttp to send; the connection ends after it."""
-    return last_response(_ANSWERS[cause])
+    """Build the response to a cause; the connection ends after it."""
+    return last_response(_RESPONSES[cause])
 
 
-def last_response(answer: ErrorResponse) -> web.StreamResponse:
-    """Build an answer that the connection ends after.
+def last_response(error: ErrorResponse) -> web.StreamResponse:
+    """Build a response after which the connection ends.
 
-    Its version is HTTP/1.1 whatever the request's was: aiohttp would repeat that one, or say HTTP/1.0.
+    Its version is always HTTP/1.1: aiohttp would repeat the request's, or send HTTP/1.0.
     """
-    response = WireResponse(_wire_bytes(answer), told="")
+    response = WireResponse(_wire_bytes(error), lines="")
     response.force_close()
     return response
 
 
 def unexpected(status: int) -> ErrorResponse:
-    """Say what aiohttp says by a status alone, outside the application."""
+    """Return the error for a status that aiohttp sends outside the application."""
     phrase = HTTPStatus(status)
     return _failure(phrase, f"{phrase.phrase} [error-{phrase.phrase.lower().replace(' ', '-')}]")
 
 
 @cache
 def bytes_of(cause: Cause) -> bytes:
-    """Spell the answer out, for a connection on which no request was understood."""
-    wire_bytes = _wire_bytes(_ANSWERS[cause])
+    """Return the whole response as bytes, for a connection without a valid request."""
+    wire_bytes = _wire_bytes(_RESPONSES[cause])
     return wire_bytes.head + b"Connection: close\r\n\r\n" + wire_bytes.body
 
 
-def _wire_bytes(answer: ErrorResponse) -> WireBytes:
-    return WireBytes.of(answer.status, {**HEADERS, **answer.headers}, orjson.dumps(answer.body))
+def _wire_bytes(error: ErrorResponse) -> WireBytes:
+    return WireBytes.of(error.status, {**HEADERS, **error.headers}, orjson.dumps(error.body))

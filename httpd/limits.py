@@ -1,12 +1,13 @@
-"""The bounds of a connection, as the settings give them."""
+"""The limits and addresses of the server, as configured."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+
+from httpd.addresses import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one connection, one address and all clients together may take."""
+    """The limits of one connection, of one client address and of all clients together."""
 
     head_seconds: float
     keep_alive_seconds: float
@@ -20,7 +21,7 @@ class Limits:
 
     @property
     def shortest_seconds(self) -> float:
-        """The least of the times, which says how often overdue connections are looked for."""
+        """The shortest timeout, which decides how often connections are checked."""
         return min(self.head_seconds, self.keep_alive_seconds, self.write_seconds)
 
 
@@ -34,4 +35,4 @@ class HttpConfig:
     limits: Limits
     requests_per_minute: int
     failed_logins_per_minute: int
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    trusted_proxies: tuple[Network, ...]

@@ -1,7 +1,7 @@
-"""Where request heads end in the bytes of a connection, and what their request lines say.
+"""The framing of requests: where heads end in the bytes of a connection, and which request lines are valid.
 
-aiohttp's parser knows both and reports neither: it accepts RTSP/1.0, HTTP/2.0, a line without a version, and
-several spaces where RFC 9112, section 3, has one.
+aiohttp's parser reports no ends, and it accepts RTSP/1.0, HTTP/2.0, a line without a version, and several
+spaces where RFC 9112, section 3, has one.
 """
 
 import re
@@ -14,39 +14,39 @@ from httpd.stats import Cause
 _END: Final = b"\r\n\r\n"
 _LINE_END: Final = b"\r\n"
 _EDGE_BYTES: Final = len(_END) - 1
-_MAX_LINE_BYTES: Final = 1_048_576  # the most that HTTP_MAX_HEAD_BYTES allows
+_MAX_LINE_BYTES: Final = 1_048_576  # the maximum of HTTP_MAX_HEAD_BYTES
 
-# A target is visible ASCII; a fragment is no part of one.
+# A request target is visible ASCII without a fragment.
 _GRAMMAR: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!\"$-~]+ HTTP/"
 _SERVED: Final = re.compile(rb"[\r\n]*" + _GRAMMAR + rb"1\.[01]\r\n")
 _OTHER_VERSION: Final = re.compile(_GRAMMAR + rb"[0-9.]+")
 
 
 class RequestFraming:
-    """Counts the heads of one connection as its bytes come in, however they are cut.
+    """Counts the heads of one connection as its bytes arrive, in pieces of any size.
 
-    It looks for nothing but the empty line that ends a head. That is enough, since nothing else comes between
-    two heads: a connection ends after a request with a body.
+    It searches only for the empty line that ends a head. That is enough because heads follow each other
+    directly: a connection ends after a request with a body.
     """
 
     __slots__ = ("_causes", "_edge", "_line", "_line_is_whole", "ends", "longest", "open_bytes")
 
     def __init__(self) -> None:
-        self._edge = b""  # the open head's last bytes, which may be the beginning of its end
-        self._line = bytearray()  # the open head's first line, as far as it came in
+        self._edge = b""  # the incomplete head's last bytes, which may begin the empty line
+        self._line = bytearray()  # the incomplete head's first line, as far as it was received
         self._line_is_whole = False
         self._causes: deque[Cause | None] = deque()
         self.open_bytes = 0
-        """Bytes of the head that has begun and not ended; 0 where there is none."""
+        """The bytes received of an incomplete head; 0 if there is none."""
         self.longest = 0
-        """Bytes of the longest head that ended in the last piece."""
+        """The bytes of the longest head that ended in the last piece."""
         self.ends: Sequence[int] = ()
-        """Where heads ended in the last piece; empty where the piece is one whole head."""
+        """The positions in the last piece at which heads ended; empty if the piece is one whole head."""
 
     def feed(self, piece: bytes) -> int:
-        """Take the next bytes, and count the heads that end in them; empty lines before a head are none."""
+        """Process the next bytes and return how many heads end in them (not empty lines between heads)."""
         size = len(piece) - len(_END)
-        # The usual piece is one whole head.
+        # The usual case: the piece is one whole head.
         if not self.open_bytes and 0 < size == piece.find(_END):
             self.longest = size
             self.ends = ()
@@ -55,21 +55,21 @@ class RequestFraming:
         return self._feed_parts(piece)
 
     def next_cause(self) -> Cause | None:
-        """Return why the oldest head must be refused for its request line, and forget that head.
+        """Return why the oldest head must be refused for its request line, if it must, and remove that head.
 
-        Of an open head, which the parser may have refused already, it is what has come in so far.
+        If no head is complete, the request line received so far is checked: the parser may have refused it.
         """
         return self._causes.popleft() if self._causes else _cause(self._line)
 
     def _feed_parts(self, piece: bytes) -> int:
-        passed = self.open_bytes - len(self._edge)
+        earlier = self.open_bytes - len(self._edge)
         *ended, rest = (self._edge + piece).split(_END)
         self._cut(ended)
         sizes = [len(part) for part in (*ended, rest)]
-        sizes[0] += passed
+        sizes[0] += earlier
         heads = 0
         for number, part in enumerate(ended):
-            # What passed of an open head was more than empty lines, even if only its last byte comes now.
+            # The earlier part of an incomplete head was more than empty lines, even if only its end is new.
             if sizes[number] > len(part) or part.strip(_LINE_END):
                 heads += 1
                 self._read_line(part if number else piece)
@@ -101,7 +101,7 @@ class RequestFraming:
 
 
 def _cause(head: bytes | bytearray) -> Cause | None:
-    """Say why a head must be refused for its first line: another version of HTTP, or no HTTP."""
+    """Return why a head must be refused for its first line: another version of HTTP, or not HTTP."""
     line = bytes(head).lstrip(_LINE_END).partition(_LINE_END)[0]
     if _SERVED.fullmatch(line + _LINE_END):
         return None

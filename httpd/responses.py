@@ -1,4 +1,4 @@
-"""The form every response has: compact JSON, without a charset, kept by no shared cache."""
+"""The form of all responses: compact JSON without a charset, not stored by shared caches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,19 +23,19 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Content-Type": "application/json",
-        # The token travels in a header that caches do not know to be a credential.
+        # The token is sent in a header that shared caches do not treat as a credential.
         "Cache-Control": "private, no-cache",
-        # Instead of aiohttp's own, which tells its version and Python's.
+        # Replaces aiohttp's own, which names the versions of aiohttp and Python.
         "Server": "headcount",
     }
 )
-"""Those of every answer."""
+"""The headers of every response."""
 
 
 def json_response(
     body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] = _NO_HEADERS
 ) -> web.Response:
-    """Build a response whose body is, byte for byte, what JavaScript's `JSON.stringify` would print."""
+    """Build a response whose body is byte for byte what JavaScript's `JSON.stringify` prints."""
     return web.Response(
         body=orjson.dumps(body),
         status=status,

@@ -1,4 +1,4 @@
-"""What the HTTP server itself logs: its own failures, and nothing that a client sent."""
+"""The HTTP server's log: its own errors only, and nothing that a client sent."""
 
 import logging
 
@@ -6,9 +6,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 
 def server_logger() -> logging.Logger:
-    """Return the logger for aiohttp's runner, whose own would quote requests: a token among them.
+    """Return the logger for aiohttp's runner, whose own would quote requests and so log tokens.
 
-    Requests that are no HTTP are the client's affair and are left out; nobody can fill the log with them.
+    Malformed requests are the client's error and are not logged: no client can fill the log with them.
     """
     logger = logging.getLogger("httpd.server")
     logger.addFilter(_without_contents)
@@ -20,6 +20,6 @@ def _without_contents(record: logging.LogRecord) -> bool:
     if error is not None:
         record.msg = f"{record.getMessage()}: {type(error).__name__}"
         record.args = ()
-    # The traceback goes with its exception's text, which quotes the bytes that were not understood.
+    # The traceback is dropped with its exception's text, which quotes the bytes that were not understood.
     record.exc_info = record.exc_text = None
     return not isinstance(error, HttpProcessingError)

@@ -1,4 +1,4 @@
-"""What became of the connections: how many are open, and how many were ended or refused, and why."""
+"""Statistics of connections: how many are open, and how many were refused or ended, by cause."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """Why a connection was refused or ended before its client was done with it."""
+    """Why a connection was refused, or was ended by the server."""
 
     TOO_MANY = "too-many"
     TOO_MANY_FROM_ADDRESS = "too-many-from-address"
@@ -22,7 +22,7 @@ class Cause(StrEnum):
 
 @dataclass(slots=True)
 class ConnectionStats:
-    """The counts of one process, for whoever shows them; `refused` has no entry for what never happened."""
+    """The counts of one process, for its metrics; `refused` has no entry for a cause that never occurred."""
 
     open: int = 0
     refused: Counter[Cause] = field(default_factory=Counter)

@@ -6,12 +6,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
+from ingest.events import event
+
 SCHEMA_VERSION: Final = 2
 
 REQUESTS: Final = "headcount:limits"
 """Prefix of the strings that count requests, for two minutes.
 
 They are not part of the projection, and no script touches two of them: each may be in a slot of its own."""
+
+
+def is_workspace_id(text: str) -> bool:
+    """Return whether a text has the form of a workspace id, without a colon, and may be part of a key."""
+    return event.is_workspace_id(text) is not None
 
 
 class Counter(NamedTuple):

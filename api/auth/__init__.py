@@ -1,1 +1,1 @@
-"""Authentication: tokens, login throttling and the client's address."""
+"""Authentication and admission: tokens, login throttling and the client's address."""

@@ -1,4 +1,4 @@
-"""Who is asking: from the two headers to a token, or to one and the same refusal."""
+"""Authentication: finds the token of the two headers, or raises one error for every cause of failure."""
 
 import hmac
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ Permission = NewType("Permission", str)
 VIEW_ENGAGEMENT_DASHBOARD: Final = Permission("view-engagement-dashboard")
 BYPASS_RATE_LIMIT: Final = Permission("api-bypass-rate-limit")
 PERMISSIONS: Final = (VIEW_ENGAGEMENT_DASHBOARD, BYPASS_RATE_LIMIT)
-"""All permissions that any answer depends on."""
+"""All permissions that the API checks."""
 
 _SECRET_MAX_CHARACTERS: Final = 256
 _USER_ID_MAX_BYTES: Final = 4 * USER_ID_MAX_CHARACTERS
 
-# Stands in for a token that is not there; it is revoked, so that even its own digest would open nothing.
+# Takes the place of an unknown token. It is revoked, so even a secret with its digest authenticates nothing.
 _NO_TOKEN: Final = Token(
     digest="0" * 64,
     workspace_id="",
@@ -32,30 +32,30 @@ _NO_TOKEN: Final = Token(
 
 
 class TokenLookup(Protocol):
-    """Whoever knows tokens by their digests."""
+    """A lookup of tokens by digest."""
 
     async def find(self, digest: str) -> Token | None:
-        """Look a token up by its digest; None says that it is unknown, for certain.
+        """Return the token with that digest; None if it is certainly unknown.
 
-        Raises `TokensUnavailableError` where that is not certain.
+        Raises `TokensUnavailableError` if that is not certain.
         """
         ...
 
 
 class TokenStore(TokenLookup, Protocol):
-    """What the API asks of wherever tokens are kept."""
+    """The port to the store of tokens."""
 
     async def ping(self) -> None:
-        """Return if `find` could answer now, else raise `TokensUnavailableError`."""
+        """Raise `TokensUnavailableError` unless `find` would answer now."""
         ...
 
     async def list(self) -> Sequence[Token]:
-        """Read all tokens, revoked and expired ones too; raises `TokensUnavailableError`."""
+        """Return all tokens, including revoked and expired ones; raises `TokensUnavailableError`."""
         ...
 
 
 async def authenticate(headers: MultiMapping[str], tokens: TokenLookup, now: datetime) -> Token:
-    """Find the token of the request, raising `NotLoggedInError` for whatever is wrong with it."""
+    """Return the token of a request; raises `NotLoggedInError` if it does not authenticate the request."""
     user_id, secret = credentials_of(headers)
     digest = digest_of(secret)
     token = await tokens.find(digest) or _NO_TOKEN
@@ -65,7 +65,7 @@ async def authenticate(headers: MultiMapping[str], tokens: TokenLookup, now: dat
         "expired": token.is_expired(now),
         "wrong-user": not hmac.compare_digest(_padded(token.user_id), _padded(user_id)),
     }
-    # Only now is any of them looked at: unknown, expired, revoked and wrong-user tokens cost the same work.
+    # All were evaluated above: unknown, expired, revoked and wrong-user tokens must take the same time.
     for failure, found in failures.items():
         if found:
             raise NotLoggedInError(failure)
@@ -73,7 +73,7 @@ async def authenticate(headers: MultiMapping[str], tokens: TokenLookup, now: dat
 
 
 def credentials_of(headers: MultiMapping[str]) -> tuple[str, str]:
-    """Read user id and secret, raising `NotLoggedInError` unless both are there, once."""
+    """Return user id and secret; raises `NotLoggedInError` unless each header was sent exactly once."""
     user_id = _only_value(headers.getall("x-user-id", ()), USER_ID_MAX_CHARACTERS)
     return user_id, _only_value(headers.getall("x-auth-token", ()), _SECRET_MAX_CHARACTERS)
 
@@ -85,13 +85,13 @@ def authorise(token: Token, permission: Permission) -> None:
 
 
 def _only_value(values: Sequence[str], max_characters: int) -> str:
-    # A header sent twice is refused: a proxy in front might have checked the other one.
+    # A repeated header is refused: a proxy in front may have checked the other value.
     if len(values) != 1 or not 1 <= len(values[0]) <= max_characters:
         raise NotLoggedInError("missing")
     return values[0]
 
 
 def _padded(user_id: str) -> bytes:
-    """Bring a user id to the one length that all have here, with bytes that no text is written in."""
-    # Header bytes that are no UTF-8 come as surrogates; written as such, none of them is the padding.
+    """Pad a user id to a fixed length, so that comparing takes the same time for every user id."""
+    # Header bytes that are not UTF-8 arrive as surrogates; encoded like this they never equal the padding.
     return user_id.encode("utf-8", "surrogatepass").ljust(_USER_ID_MAX_BYTES, b"\xff")

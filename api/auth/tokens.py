@@ -1,4 +1,4 @@
-"""The token: what it grants, how it is made, and the digest that is all anyone stores of it."""
+"""API tokens: what one grants, how it is created, and its digest; the secret itself is never stored."""
 
 import hashlib
 import secrets
@@ -30,7 +30,7 @@ class Token:
 
     @property
     def id(self) -> str:
-        """The token's public name, for lists and for revoking; nobody can log in with it."""
+        """The token's public id, used to list and revoke tokens; it is not a credential."""
         return self.digest[:_PUBLIC_ID_DIGITS]
 
     @property
@@ -38,16 +38,16 @@ class Token:
         return self.revoked_at is not None
 
     def is_expired(self, now: datetime) -> bool:
-        """Say whether its time is over; it expires at the instant, not after it."""
+        """Return whether the token has expired; it is already expired at `expires_at`."""
         return self.expires_at is not None and now >= self.expires_at
 
     def is_active(self, now: datetime) -> bool:
-        """Say whether the token is neither revoked nor expired."""
+        """Return whether the token is neither revoked nor expired."""
         return not self.is_revoked and not self.is_expired(now)
 
 
 def digest_of(secret: str) -> str:
-    """Compute the SHA-256 in hex. Header bytes that are no UTF-8 come as surrogates, and hash as sent."""
+    """Return the SHA-256 in hex. Header bytes that are not UTF-8 arrive as surrogates; they hash as sent."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -59,11 +59,14 @@ def mint(
     created_at: datetime,
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
-    """Make a token and its secret of 256 random bits, which is shown once and kept nowhere.
+    """Create a token and its secret of 256 random bits; the secret is shown once and not stored.
 
-    Raises `ValueError` for a user id that no client could send back in a header.
+    Raises `ValueError` for a user id that no client could send in a header.
     """
-    _check_user_id(user_id)
+    if not 1 <= len(user_id) <= USER_ID_MAX_CHARACTERS:
+        raise ValueError(f"a user id must have 1 to {USER_ID_MAX_CHARACTERS} characters")
+    if not user_id.isprintable() or user_id != user_id.strip():
+        raise ValueError("a user id must be printable, without spaces at its ends: it is sent in a header")
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     token = Token(
         digest=digest_of(secret),
@@ -74,10 +77,3 @@ def mint(
         expires_at=expires_at,
     )
     return token, secret
-
-
-def _check_user_id(user_id: str) -> None:
-    if not 1 <= len(user_id) <= USER_ID_MAX_CHARACTERS:
-        raise ValueError(f"a user id must have 1 to {USER_ID_MAX_CHARACTERS} characters")
-    if not user_id.isprintable() or user_id != user_id.strip():
-        raise ValueError("a user id must be printable, without spaces at its ends: it travels in a header")

@@ -1,1 +1,1 @@
-"""Cached responses and the fast path that serves them."""
+"""Caches with a time to live, and single flight for the reads that fill them."""

@@ -1,4 +1,4 @@
-"""Caches rendered answers per workspace and question, with one read of the counters at a time."""
+"""The cache of rendered answers per workspace and query, with one read of the counters at a time."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
@@ -12,20 +12,20 @@ Q = TypeVar("Q", bound=Hashable)
 FRESH_SECONDS: Final = 0.25
 """The age at which an answer expires, counted from before its counters were read.
 
-A second is promised; but an event should show as soon as it is counted, and four reads a second cost Redis
-next to nothing."""
+The API promises one second. Answers are renewed sooner because an event should show as soon as it is counted,
+and four reads a second cost Redis next to nothing."""
 RENEWED_AFTER_SECONDS: Final = 0.1
-"""The age from which a request is still served, and starts the next read: no poller waits for a read."""
+"""The age from which a request gets the cached answer and starts the next read: no poller waits for one."""
 MAX_ANSWERS: Final = 10_000
 
 _NONE: Final = (None, 0.0)
 
 Read = Callable[[str, Q], Awaitable[CachedResponse]]
-"""Reads and renders the answer to a workspace's question."""
+"""Reads and renders the answer to a query of a workspace."""
 
 
 class AnswerCache(Generic[Q]):
-    """Serves every request with the same workspace and question from one read; errors are not cached."""
+    """Serves all requests with the same workspace and query from one read; errors are not cached."""
 
     def __init__(self, read: Read[Q], timer: Timer, *, timeout_seconds: float) -> None:
         self._read = read
@@ -35,13 +35,13 @@ class AnswerCache(Generic[Q]):
         )
         self._single_flight = SingleFlight(self._load, seconds=timeout_seconds, timer=timer)
 
-    async def find(self, workspace_id: str, question: Q) -> CachedResponse:
+    async def find(self, workspace_id: str, query: Q) -> CachedResponse:
         """Return the answer; raises what the read raises, and `TimeoutError`."""
-        return self.recall(workspace_id, question) or await self._single_flight.join((workspace_id, question))
+        return self.recall(workspace_id, query) or await self._single_flight.join((workspace_id, query))
 
-    def recall(self, workspace_id: str, question: Q) -> CachedResponse | None:
+    def recall(self, workspace_id: str, query: Q) -> CachedResponse | None:
         """Return the answer if it is fresh, without waiting."""
-        key = (workspace_id, question)
+        key = (workspace_id, query)
         answer, renewed_at = self._cache.get(key) or _NONE
         if answer is not None and self._timer() >= renewed_at:
             self._single_flight.begin(key)
@@ -50,5 +50,5 @@ class AnswerCache(Generic[Q]):
     async def _load(self, key: tuple[str, Q]) -> CachedResponse:
         read_at = self._timer()
         answer = await self._read(*key)
-        self._cache.keep(key, (answer, read_at + RENEWED_AFTER_SECONDS), asked_at=read_at)
+        self._cache.keep(key, (answer, read_at + RENEWED_AFTER_SECONDS), read_at=read_at)
         return answer

@@ -1,4 +1,4 @@
-"""An endpoint whose answers are cached: its checks, once, for the fast path and for the ordinary handler."""
+"""An endpoint with cached answers: the one set of checks for the fast path and the ordinary handler."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Q = TypeVar("Q", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedEndpoint(Generic[Q]):
-    """A path that answers for a token's workspace; `parse` reads the question, raising `ApiError`."""
+    """A path that answers queries about the token's workspace; `parse` raises `ApiError`."""
 
     path: str
     permission: Permission
@@ -26,13 +26,13 @@ class CachedEndpoint(Generic[Q]):
     answers: AnswerCache[Q]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request; reads the counters if no fresh answer is cached."""
+        """Answer a request; the counters are read if no fresh answer is cached."""
         token = await request.app[ADMISSION].admit(request)
         answer = await self.answers.find(token.workspace_id, self._check(token, request))
         return answer.response_to(request)
 
     def recall(self, token: Token, request: web.BaseRequest) -> CachedResponse | None:
-        """Return the cached answer to an admitted request, None where the counters must be read."""
+        """Return the cached answer to an admitted request; None if the counters must be read."""
         return self.answers.recall(token.workspace_id, self._check(token, request))
 
     def _check(self, token: Token, request: web.BaseRequest) -> Q:

@@ -1,1 +1,1 @@
-"""Rate limits: counts per token and minute, and how clients learn of them."""
+"""Rate limits: requests counted per token and minute, and the headers that report the status."""

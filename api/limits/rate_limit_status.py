@@ -1,4 +1,4 @@
-"""How much a client may still ask in the current minute, how that is told, and the port to who counts it."""
+"""The status of a rate limit, its headers, and the port to the service that counts requests."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ _REMAINING: Final = "X-RateLimit-Remaining"
 
 
 class RateLimitStatus(Struct, frozen=True):
-    """The limit of a minute, and how much of it is used at an aware instant, this time included."""
+    """The limit of a minute and the requests up to `now`, an aware instant, including the current one."""
 
     limit: int
     used: int
@@ -24,12 +24,12 @@ class RateLimitStatus(Struct, frozen=True):
 
     @property
     def seconds_to_wait(self) -> int:
-        """Whole seconds, 1 to 60, after which the next minute has begun."""
+        """The whole seconds, 1 to 60, until the next minute has begun."""
         return MINUTE_SECONDS - int(self.now.timestamp()) % MINUTE_SECONDS
 
     @property
     def headers(self) -> dict[str, str]:
-        """Tell it as upstream does: the instant of the reset is in milliseconds since 1970."""
+        """The headers in upstream's form: the reset is in milliseconds since 1970."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             _REMAINING: str(max(0, self.limit - self.used)),
@@ -38,37 +38,37 @@ class RateLimitStatus(Struct, frozen=True):
 
     @property
     def lines(self) -> str:
-        """The same headers as they are sent, each with its end."""
-        left = 0 if self.is_exceeded else self.limit - self.used
-        return f"{_same_lines(self.limit, minute_of(self.now))}{_REMAINING}: {left}\r\n"
+        """The same headers as lines of a response head, each with its line end."""
+        remaining = 0 if self.is_exceeded else self.limit - self.used
+        return f"{_shared_lines(self.limit, minute_of(self.now))}{_REMAINING}: {remaining}\r\n"
 
 
 class RateLimiter(Protocol):
-    """Whoever counts the requests of a token, for all processes of the API together."""
+    """Counts the requests of a token over all processes of the API."""
 
     def spend(self, token_id: str, now: datetime) -> RateLimitStatus | None:
-        """Count one more request where nobody need be asked and the limit is not reached.
+        """Count one more request if that needs no waiting and the limit is not reached.
 
-        None says that it was not counted: `count` is to be asked.
+        None: it was not counted, and `count` must be called.
         """
         ...
 
     async def count(self, token_id: str, now: datetime) -> RateLimitStatus:
-        """Count one more request, also one beyond the limit.
+        """Count one more request, including one beyond the limit.
 
-        Raises `RateLimitUnavailableError` where it can't be counted: it is not to be answered then.
+        Raises `RateLimitUnavailableError` if it cannot be counted; the request must not be answered then.
         """
         ...
 
 
 def minute_of(now: datetime) -> int:
-    """Number the minutes since 1970: as upstream's intervals, they begin at the same instant for everyone."""
+    """Return the number of minutes since 1970; like upstream's intervals, the same for all clients."""
     return int(now.timestamp()) // MINUTE_SECONDS
 
 
 @lru_cache(maxsize=1)
-def _same_lines(limit: int, minute: int) -> str:
-    """Spell out what all clients are told in a minute."""
+def _shared_lines(limit: int, minute: int) -> str:
+    """Return the lines that are the same for all clients in a minute."""
     return f"X-RateLimit-Limit: {limit}\r\nX-RateLimit-Reset: {_reset_after(minute)}\r\n"
 
 

@@ -1,4 +1,4 @@
-"""The rate limit in Redis: one count per token and minute, from which every API process leases numbers."""
+"""The rate limit in Redis: one count per token and minute, from which each API process leases a quota."""
 
 import time
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from projector import keys
 from projector.redis.errors import describe, refuses_writes
 
 MAX_TOKENS: Final = 100_000
-"""How many tokens can hold a lease, and how many are told apart while this process counts alone."""
+"""How many tokens can have a lease, and are counted separately while this process counts alone."""
 SHARE: Final = 20
-"""At most one in so many of the remaining requests is leased in advance."""
+"""At most this fraction (1/20) of the remaining requests is leased in advance."""
 _KEPT_SECONDS: Final = 2 * MINUTE_SECONDS
-"""Longer than a minute lasts for all processes together, whose clocks differ a little."""
+"""Longer than a minute, since the clocks of the processes differ a little."""
 _TIMEOUT_SECONDS: Final = 1.0
-"""About a request's deadline: a slower reply is of no use to requests that join it."""
+"""About the deadline of a request: a slower reply is of no use to the requests that wait for it."""
 
 _COUNT: Final = """
 local count = redis.call('INCRBY', KEYS[1], ARGV[2])
@@ -39,40 +39,40 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class QuotaLease:
-    """The numbers that one process holds of those that a token's requests get in a minute.
+    """The request numbers of a token and minute that one process holds.
 
-    All processes lease them from one count, so each number is given out once. A request is within `limit` if
-    its number is.
+    All processes lease them from one count, so each number is used once. A request is within `limit` if its
+    number is.
     """
 
     key: str
     limit: int
     waiting: int = 0
-    """How many requests wait for a number."""
+    """The number of requests that wait for a number."""
     _spent: int = 0
     _next: int = 1
     _last: int = 0
 
     def spend(self) -> int | None:
-        """Give out a number; None where the lease is used up and must be extended."""
+        """Return the next number; None if the lease is used up and must be extended."""
         if self._next <= self._last:
             self._spent += 1
             self._next += 1
             return self._next - 1
-        # The count has reached the limit: every further number is beyond it, so none need be leased.
+        # The count has reached the limit: every further number is beyond it, so none needs to be leased.
         return self._last + 1 if self._last >= self.limit else None
 
     def demand(self) -> int:
         """Return how many numbers to lease: one for each waiting request, and some in advance.
 
         Never more in advance than were spent in this minute, and fewer the nearer the limit is, down to none:
-        numbers that one process holds are missing in the others.
+        numbers that one process holds are not available to the others.
         """
         waiting, self.waiting = self.waiting, 0
         return waiting + min(self._spent, (self.limit - self._last) // SHARE)
 
     def extend(self, count: int, amount: int) -> None:
-        """Hold the last `amount` numbers of a count that has reached `count`."""
+        """Add the last `amount` numbers of a count that has reached `count`."""
         self._next = count - amount + 1
         self._last = count
 
@@ -80,15 +80,15 @@ class QuotaLease:
 class RedisRateLimiter:
     """Counts requests in Redis, many in one round trip.
 
-    The window is the minute of the clock, so its end is known without a request. While Redis answers but
-    refuses writes (full, read-only, failing to save) the process counts alone: clients are still answered,
-    and still limited.
+    The window is the minute of the clock, so its end is known without a request. While Redis refuses writes
+    (out of memory, read-only, failing to save) the process counts alone: clients are still answered and still
+    limited.
     """
 
     def __init__(self, redis: Redis, *, per_minute: int) -> None:
         self._count_in_redis = redis.register_script(_COUNT)
         self._per_minute = per_minute
-        self._own = MinuteCounts(max_names=MAX_TOKENS)
+        self._local_counts = MinuteCounts(max_names=MAX_TOKENS)
         self._is_alone = False
         self._minute = 0
         self._leases: dict[str, QuotaLease] = {}
@@ -103,13 +103,13 @@ class RedisRateLimiter:
     async def count(self, token_id: str, now: datetime) -> RateLimitStatus:
         """Count one more request of the token; raises `RateLimitUnavailableError`."""
         lease = self._lease(token_id, minute_of(now))
-        number = lease.spend() or await self._ask(lease, token_id, now)
+        number = lease.spend() or await self._wait_for_number(lease, token_id, now)
         return RateLimitStatus(self._per_minute, number, now)
 
-    async def _ask(self, lease: QuotaLease, token_id: str, now: datetime) -> int:
+    async def _wait_for_number(self, lease: QuotaLease, token_id: str, now: datetime) -> int:
         number = None
         try:
-            # Again while none is left: what was leased was for the requests that waited at that moment.
+            # Repeated, since a lease covers only the requests that waited when it was made.
             while number is None:
                 lease.waiting += 1
                 await self._single_flight.join(lease)
@@ -142,4 +142,4 @@ class RedisRateLimiter:
             _log.warning(
                 "Redis refuses writes: each API process limits requests alone", cause=describe(error)
             )
-        return self._own.add(token_id, now)
+        return self._local_counts.add(token_id, now)

@@ -1,1 +1,1 @@
-"""What the API answers, told to machines: an OpenAPI 3.1 document, built from what answers."""
+"""The OpenAPI 3.1 description of the API, built from the code that answers its requests."""

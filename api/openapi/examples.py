@@ -1,4 +1,4 @@
-"""The example answers of each path: what the API says word for word, at one instant, of one workspace."""
+"""The example responses of each path, exactly as the API sends them at one instant for one workspace."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -20,15 +20,14 @@ from api.errors import (
 )
 from api.health import ALIVE, OK, Liveness, Readiness, problem, readiness
 from api.limits.rate_limit_status import RateLimitStatus
-from api.openapi.responses import Example, example_of
-from api.openapi.schemas import OpenApi
+from api.openapi.responses import Example, OpenApi, example_of
 from projector.views.daily import CatchingUpError, ViewUnavailableError
 
 NOW: Final = datetime(2024, 5, 17, 18, 30, tzinfo=UTC)
 AS_OF: Final = NOW - timedelta(seconds=1)
 START: Final = "2024-05-17T23:59:59.999Z"
 USERS: Final = (3, 5, 4, 0, 0, 2, 4, 5)
-"""How many people were active on each day of the example's window, newest first."""
+"""The distinct users of each day of the example's window, newest first."""
 REQUESTS_PER_MINUTE: Final = 600
 
 
@@ -50,7 +49,7 @@ def weekly_data_examples() -> dict[str, Example]:
     }
     return {
         "week": Example(HTTPStatus.OK, WeeklyData, render_weekly_data(window, USERS)),
-        "nobody": Example(HTTPStatus.OK, WeeklyData, render_weekly_data(window, [0] * len(window))),
+        "no-users": Example(HTTPStatus.OK, WeeklyData, render_weekly_data(window, [0] * len(window))),
         **{name: example_of(error) for name, error in errors.items()},
     }
 
@@ -72,7 +71,7 @@ def readyz_examples() -> dict[str, Example]:
 
 
 def openapi_examples() -> dict[str, Example]:
-    """Return the one answer of this document's own path; the document does not quote itself."""
+    """Return the response of the document's own path; its value is left out, as it is the document itself."""
     return {"document": Example(HTTPStatus.OK, OpenApi, None)}
 
 

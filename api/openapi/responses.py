@@ -1,34 +1,57 @@
-"""The responses of an operation: its answers by status, with their headers and an example of each."""
+"""The responses of an operation in OpenAPI: by status, with headers, examples and the schemas of bodies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
 
-from api.errors import answer_to
-from api.openapi.schemas import Document, Failure, NotLoggedIn, reference
+import msgspec
+
+from api.endpoints.weekly_data.contract import WeeklyData
+from api.errors import error_response
+from api.health import Liveness, Readiness
+
+Document: TypeAlias = dict[str, Any]
+"""A part of the OpenAPI document, in Python's equivalents of JSON."""
 
 JSON: Final = "application/json"
 
-_AS_OF: Final = "The instant up to which every event is counted."
-_PRECISION: Final = (
-    "How precise the numbers are: `exact`, or the relative standard error of the least precise of them, like "
-    "0.0081. A day is exact up to 512 users."
-)
-_WAIT: Final = "The seconds after which to try again."
-_ALLOWANCE: Final = {
-    "X-RateLimit-Limit": "How many requests a minute the token may make; absent where it has no limit.",
-    "X-RateLimit-Remaining": "How many of them are left in this minute.",
-    "X-RateLimit-Reset": "When the next minute begins, in milliseconds since 1970.",
+_RATE_LIMIT: Final = {
+    "X-RateLimit-Limit": "The token's requests per minute; absent if it has no limit.",
+    "X-RateLimit-Remaining": "The requests that remain in this minute.",
+    "X-RateLimit-Reset": "The start of the next minute, in milliseconds since 1970.",
 }
 _WHOLE_NUMBER: Final = {"type": "string", "pattern": "^[0-9]+$"}
-_INSTANT: Final = {"type": "string", "format": "date-time"}
-_A_PRECISION: Final = {"type": "string", "pattern": r"^(exact|0\.[0-9]{4})$"}
+
+
+class Failure(TypedDict):
+    """An error: a sentence that ends with an error code in square brackets, and `success` false."""
+
+    success: Annotated[bool, msgspec.Meta(extra_json_schema={"const": False})]
+    error: str
+
+
+class NotLoggedIn(TypedDict):
+    """The request is not authenticated; the body is the same for every cause."""
+
+    status: Literal["error"]
+    message: str
+
+
+class OpenApi(TypedDict):
+    """This document."""
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+
+
+_BODIES: Final = (WeeklyData, Failure, NotLoggedIn, Liveness, Readiness, OpenApi)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One answer, as it is given; `body` names the kind of `value`."""
+    """One response; `body` is the type of `value`."""
 
     status: HTTPStatus
     body: type
@@ -36,14 +59,20 @@ class Example:
 
 
 def example_of(error: Exception) -> Example:
-    """Return how an error is answered."""
-    answer = answer_to(error)
-    body = NotLoggedIn if answer.status is HTTPStatus.UNAUTHORIZED else Failure
-    return Example(answer.status, body, answer.body)
+    """Return the response to an error as an example."""
+    response = error_response(error)
+    body = NotLoggedIn if response.status is HTTPStatus.UNAUTHORIZED else Failure
+    return Example(response.status, body, response.body)
+
+
+def schemas() -> Document:
+    """Return the schema of each type of body, by the type's name."""
+    _, components = msgspec.json.schema_components(_BODIES, ref_template="#/components/schemas/{name}")
+    return components
 
 
 def responses(examples: Mapping[str, Example], headers: Mapping[HTTPStatus, Document]) -> Document:
-    """Lay out all answers of an operation; those of one status share a kind of body."""
+    """Return all responses of an operation; those of one status have the same type of body."""
     statuses = dict.fromkeys(example.status for example in examples.values())
     return {
         str(status.value): _response(
@@ -55,8 +84,14 @@ def responses(examples: Mapping[str, Example], headers: Mapping[HTTPStatus, Docu
     }
 
 
+def not_modified(headers: Document) -> Document:
+    """Return the 304 response: the headers of the 200 response, without a body."""
+    status = HTTPStatus.NOT_MODIFIED
+    return {str(status.value): {"description": status.phrase, "headers": headers}}
+
+
 def without_content(responses: Document) -> Document:
-    """Return the responses to HEAD: all but the bodies."""
+    """Return the responses to HEAD: those to GET without bodies."""
     return {
         status: {name: part for name, part in response.items() if name != "content"}
         for status, response in responses.items()
@@ -65,22 +100,43 @@ def without_content(responses: Document) -> Document:
 
 def claim_headers() -> Document:
     return {
-        "X-Headcount-As-Of": {"description": _AS_OF, "required": True, "schema": _INSTANT},
-        "X-Headcount-Precision": {
-            "description": _PRECISION,
+        "X-Headcount-As-Of": {
+            "description": "The instant up to which every event is counted.",
             "required": True,
-            "schema": _A_PRECISION,
+            "schema": {"type": "string", "format": "date-time"},
+        },
+        "X-Headcount-Precision": {
+            "description": (
+                "The precision of the numbers: `exact`, or the relative standard error of the least precise"
+                " one, such as 0.0081. A day with up to 512 users is exact."
+            ),
+            "required": True,
+            "schema": {"type": "string", "pattern": r"^(exact|0\.[0-9]{4})$"},
             "examples": {"exact": {"value": "exact"}, "estimate": {"value": "0.0081"}},
         },
     }
 
 
+def tag_header() -> Document:
+    return {
+        "ETag": {
+            "description": (
+                "Changes exactly when the body or its precision changes; not with X-Headcount-As-Of, which a"
+                " 304 has too."
+            ),
+            "required": True,
+            "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+        }
+    }
+
+
 def wait_header() -> Document:
-    return {"Retry-After": {"description": _WAIT, "required": True, "schema": _WHOLE_NUMBER}}
+    description = "The number of seconds after which to try again."
+    return {"Retry-After": {"description": description, "required": True, "schema": _WHOLE_NUMBER}}
 
 
-def allowance_headers(*statuses: HTTPStatus) -> dict[HTTPStatus, Document]:
-    """Return what is told of the rate limit, for each status; always there where it is exceeded."""
+def rate_limit_headers(*statuses: HTTPStatus) -> dict[HTTPStatus, Document]:
+    """Return the rate limit's headers for each status; they are always sent with 429."""
     return {
         status: {
             name: {
@@ -88,7 +144,7 @@ def allowance_headers(*statuses: HTTPStatus) -> dict[HTTPStatus, Document]:
                 "required": status is HTTPStatus.TOO_MANY_REQUESTS,
                 "schema": _WHOLE_NUMBER,
             }
-            for name, description in _ALLOWANCE.items()
+            for name, description in _RATE_LIMIT.items()
         }
         for status in statuses
     }
@@ -96,13 +152,8 @@ def allowance_headers(*statuses: HTTPStatus) -> dict[HTTPStatus, Document]:
 
 def _response(status: HTTPStatus, examples: Mapping[str, Example], headers: Document) -> Document:
     bodies = [example.body for example in examples.values()]
-    content = {"schema": reference(bodies[0])} | _unless_empty("examples", _values(examples))
-    return {"description": status.phrase, "content": {JSON: content}} | _unless_empty("headers", headers)
-
-
-def _values(examples: Mapping[str, Example]) -> Document:
-    return {name: {"value": each.value} for name, each in examples.items() if each.value is not None}
-
-
-def _unless_empty(name: str, part: Document) -> Document:
-    return {name: part} if part else {}
+    values = {name: {"value": each.value} for name, each in examples.items() if each.value is not None}
+    schema = {"$ref": f"#/components/schemas/{bodies[0].__name__}"}
+    content = {"schema": schema} | ({"examples": values} if values else {})
+    response = {"description": status.phrase, "content": {JSON: content}}
+    return response | ({"headers": headers} if headers else {})

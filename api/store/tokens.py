@@ -1,7 +1,6 @@
-"""The tokens in Redis: one hash, from a token's digest to what it grants, as JSON."""
+"""The tokens in Redis: one hash from a token's digest to its grants, as JSON."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,30 +13,28 @@ from redis.exceptions import RedisError
 
 from api.auth.tokens import Token
 from api.errors import NoTokensError, TokensUnavailableError
-from ingest.events.event import WORKSPACE_ID_FORM
 from projector import keys
 
-_is_workspace_id: Final = re.compile(WORKSPACE_ID_FORM).match
 _decoder: Final = msgspec.json.Decoder(Token)
 
 
 class RedisTokenStore:
-    """Tokens on a client that does not decode responses; the client belongs to the caller.
+    """The token store on a client that does not decode responses; the client belongs to the caller.
 
-    Every method raises `TokensUnavailableError` when Redis does not answer, or answers with an error.
+    Every method raises `TokensUnavailableError` if Redis does not answer or answers with an error.
     """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     async def find(self, digest: str) -> Token | None:
-        """Look a token up by its digest.
+        """Return the token with that digest; None if it is unknown.
 
-        A store that holds no token at all (new, flushed, restored from nothing) can't say that one is
-        unknown: that raises `NoTokensError`, so that clients keep their tokens and try again.
+        Raises `NoTokensError` if the store is empty (new, flushed, restored without data): a token cannot be
+        said to be unknown then, and clients should keep theirs and try again.
         """
-        with _naming_errors():
-            # Both, always: how long it takes is not to tell whether a token is known.
+        with _translated_errors():
+            # Always both: the duration must not reveal whether a token is known.
             record, exists = await asyncio.gather(
                 self._client.hget(keys.ONLY.tokens, digest), self._client.exists(keys.ONLY.tokens)
             )
@@ -46,31 +43,31 @@ class RedisTokenStore:
         return None if record is None else _decode(record)
 
     async def ping(self) -> None:
-        """Return if `find` could answer now; raises as `find` does."""
-        with _naming_errors():
+        """Raise what `find` would raise now."""
+        with _translated_errors():
             exists = await self._client.exists(keys.ONLY.tokens)
         if not exists:
             raise _no_tokens()
 
     async def add(self, token: Token) -> None:
-        """Keep a token. Raises `ValueError` for a workspace id that no event could carry.
+        """Store a token. Raises `ValueError` for a workspace id that no event can have.
 
-        This is the only way in, and a token's workspace id becomes part of the keys that are read for it.
+        Every token is added here: its workspace id becomes part of the keys that are read for it.
         """
-        if not _is_workspace_id(token.workspace_id):
-            raise ValueError("a workspace id must be 1 to 64 of A-Z a-z 0-9 . _ -")
+        if not keys.is_workspace_id(token.workspace_id):
+            raise ValueError("a workspace id must be 1 to 64 characters from A-Z a-z 0-9 . _ -")
         await self._write(token)
 
     async def list(self) -> list[Token]:
-        """Read all tokens, oldest first, revoked and expired ones too."""
-        with _naming_errors():
+        """Return all tokens, oldest first, including revoked and expired ones."""
+        with _translated_errors():
             records = await self._client.hvals(keys.ONLY.tokens)
         return sorted(map(_decode, records), key=lambda token: token.created_at)
 
     async def revoke(self, token_id: str, revoked_at: datetime) -> Token | None:
-        """Revoke the token of that public id and return it, or None if there is none.
+        """Revoke the token with that public id and return it; None if there is none.
 
-        One that was revoked before keeps the instant of the first time.
+        A token that is already revoked keeps its first `revoked_at`.
         """
         token = next((token for token in await self.list() if token.id == token_id), None)
         if token is None or token.revoked_at is not None:
@@ -80,25 +77,25 @@ class RedisTokenStore:
         return revoked
 
     async def _write(self, token: Token) -> None:
-        with _naming_errors():
+        with _translated_errors():
             await self._client.hset(keys.ONLY.tokens, token.digest, msgspec.json.encode(token))
 
 
 @contextmanager
-def _naming_errors() -> Iterator[None]:
-    # Not only lost connections: a Redis that is loading, busy or full can't vouch for a token either.
+def _translated_errors() -> Iterator[None]:
+    # Not only lost connections: a Redis that is loading or busy cannot say whether a token is known either.
     try:
         yield
     except (RedisError, OSError) as error:
-        raise TokensUnavailableError(f"the tokens can't be reached in Redis: {error}") from error
+        raise TokensUnavailableError(f"the tokens in Redis are unavailable: {error}") from error
 
 
 def _no_tokens() -> NoTokensError:
-    return NoTokensError("Redis holds no tokens: create one, or restore Redis if there were some")
+    return NoTokensError("Redis contains no tokens: create one, or restore Redis if it contained some")
 
 
 def _decode(record: bytes | str) -> Token:
     try:
         return _decoder.decode(record)
     except msgspec.MsgspecError as error:
-        raise TokensUnavailableError(f"a token in Redis can't be read: {error}") from error
+        raise TokensUnavailableError(f"a token in Redis is malformed: {error}") from error

@@ -11,7 +11,7 @@ import psutil
 
 from api.auth.authentication import BYPASS_RATE_LIMIT, VIEW_ENGAGEMENT_DASHBOARD
 from api.auth.tokens import mint
-from api.openapi.document import READYZ_PATH
+from api.health import READYZ_PATH
 from api.store.tokens import RedisTokenStore
 from benchmarks.freshness.probing import Viewer
 from benchmarks.projecting import environment_of

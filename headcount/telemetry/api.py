@@ -12,9 +12,8 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from api.auth.tokens import Token
-from api.cache.fast_path import FAST_PATH
-from api.errors import LimitedBy, LoginFailure
-from api.limits.rejections import Rejections
+from api.errors import LimitedBy, LoginFailure, Rejections
+from api.fast_path import FAST_PATH
 from headcount.telemetry import names
 from headcount.telemetry.names import Metric, build
 from httpd.stats import Cause, ConnectionStats

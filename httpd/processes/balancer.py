@@ -1,4 +1,4 @@
-"""Who gets the next client: of the children that take clients, the one that has the fewest."""
+"""Least-connections balancing: the next client goes to the child with the fewest clients."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -9,43 +9,43 @@ from typing import Protocol
 from httpd.listener import accepting
 
 
-class Taker(Protocol):
-    """Who may be given clients."""
+class Target(Protocol):
+    """A process that can be given clients."""
 
     @property
     def clients(self) -> int:
-        """How many it has."""
+        """The number of its clients."""
 
-    def take(self, client: socket.socket) -> bool:
-        """Take one more; False says that it can't. The socket given is closed afterwards."""
+    def give(self, client: socket.socket) -> bool:
+        """Pass a client to the process and return whether that succeeded; the caller closes the socket."""
 
 
 class Balancer:
-    """Accepts on the sockets while somebody is there to take the clients; until then they queue."""
+    """Accepts on the sockets while there is a target; otherwise clients wait in the sockets' queues."""
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self._sockets = sockets
-        self._takers: list[Taker] = []
+        self._targets: list[Target] = []
         self._accepting = ExitStack()
 
     @contextmanager
-    def open_to(self, taker: Taker) -> Iterator[None]:
-        """Give clients to the taker too, as long as the block."""
-        if not self._takers:
+    def open_to(self, target: Target) -> Iterator[None]:
+        """Include a target for the duration of the block."""
+        if not self._targets:
             self._accepting.enter_context(accepting(self._sockets, self._receive))
-        self._takers.append(taker)
+        self._targets.append(target)
         try:
             yield
         finally:
-            self._takers.remove(taker)
-            if not self._takers:
+            self._targets.remove(target)
+            if not self._targets:
                 self.close()
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting clients."""
         self._accepting.close()
 
     def _receive(self, client: socket.socket, _address: str) -> None:
         with client:
-            # Whoever can't take it has ended or hangs, which is about to be noticed.
-            any(taker.take(client) for taker in sorted(self._takers, key=attrgetter("clients")))
+            # A target that fails has ended or hangs; the supervisor detects that.
+            any(target.give(client) for target in sorted(self._targets, key=attrgetter("clients")))

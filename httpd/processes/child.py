@@ -1,4 +1,4 @@
-"""A child as its parent sees it: its start, whether it lives, which clients it has, and its end."""
+"""A child process from its parent's side: start, reports, number of clients and end."""
 
 import asyncio
 import os
@@ -19,36 +19,36 @@ _MANY_REPORTS: Final = REPORT.size * 512
 
 
 class Child:
-    """A running child, and the parent's end of the lifeline."""
+    """A running child and the parent's end of the channel to it."""
 
     def __init__(self, process: asyncio.subprocess.Process, parent_channel: socket.socket) -> None:
         self._process = process
         self._parent_channel = parent_channel
-        self._handed_over = 0
-        self._gone = 0
+        self._given = 0
+        self._closed = 0
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def clients(self) -> int:
-        """How many clients it has: at most, since those that have gone are known a second late."""
-        return self._handed_over - self._gone
+        """The number of its clients, at most: closed connections are reported up to a second late."""
+        return self._given - self._closed
 
-    def take(self, client: socket.socket) -> bool:
-        """Give it a client, and say whether that went well."""
+    def give(self, client: socket.socket) -> bool:
+        """Pass a client to the child and return whether that succeeded."""
         try:
             socket.send_fds(self._parent_channel, [_CLIENT], [client.fileno()])
-        except OSError:  # it has ended, or hangs and has not taken the ones before
+        except OSError:  # it has ended, or hangs and has not received the earlier ones
             return False
-        self._handed_over += 1
+        self._given += 1
         return True
 
     async def reports(self, *, within_seconds: float) -> bool:
-        """Wait for a sign of life; False is its last one. Raises `TimeoutError` where none comes."""
-        # Second by second, since a parent that was suspended itself must not take that time for a silence.
+        """Wait for the next report; False is the end of the reports. Raises `TimeoutError` if none comes."""
+        # One second at a time: a parent that was suspended must not count that time as the child's silence.
         for _ in range(max(1, round(within_seconds / REPORT_SECONDS))):
             try:
                 async with asyncio.timeout(min(within_seconds, REPORT_SECONDS)):
@@ -58,12 +58,12 @@ class Child:
         raise TimeoutError
 
     async def ended(self) -> str:
-        """Wait for the end, and say how it came."""
+        """Wait for the end of the process; return its exit code or signal as text."""
         code = await self._process.wait()
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     async def end(self, *, within_seconds: float) -> None:
-        """Ask it to end and wait for that; it is killed once the time is up, or the wait is cancelled."""
+        """Ask the process to end and wait for it; kill it at the timeout, or if the wait is cancelled."""
         if self._process.returncode is not None:
             return
         self._signal(signal.SIGTERM)
@@ -77,25 +77,25 @@ class Child:
             await self.kill()
 
     async def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the process at once, as a crash would."""
         if self._process.returncode is None:
             self._signal(signal.SIGKILL)
             await self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        # Not by the process' own methods: they reap a child that has ended, and asyncio then reports 255.
+        # Not with asyncio's methods: they reap a child that has ended, and asyncio then reports 255.
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     async def _next_report(self) -> bool:
         try:
-            said = await asyncio.get_running_loop().sock_recv(self._parent_channel, _MANY_REPORTS)
-        except ConnectionResetError:  # it ended before it had taken all of its clients
+            data = await asyncio.get_running_loop().sock_recv(self._parent_channel, _MANY_REPORTS)
+        except ConnectionResetError:  # it ended before it received all of its clients
             return False
-        if said:
-            (self._gone,) = REPORT.unpack(said[-REPORT.size :])
-        return bool(said)
+        if data:
+            (self._closed,) = REPORT.unpack(data[-REPORT.size :])
+        return bool(data)
 
 
 @asynccontextmanager
@@ -106,26 +106,22 @@ async def running_child(
     program: Sequence[str],
     stop_seconds: float,
 ) -> AsyncIterator[Child]:
-    """Run a child as long as the block, for clients of the URL; at its end the child is asked to end."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        ours.setblocking(False)  # noqa: FBT003  the standard library's own signature
-        with theirs:  # our copy is closed, or the child's death would not be seen
-            process = await _spawn((*program, str(theirs.fileno()), url), environ, theirs.fileno())
-        child = Child(process, ours)
+    """Run a child that serves the URL for the duration of the block, then ask it to end."""
+    parent_end, child_end = socket.socketpair()
+    with parent_end:
+        parent_end.setblocking(False)  # noqa: FBT003  the standard library's own signature
+        with child_end:  # the parent's copy must be closed, or the child's end would not be detected
+            process = await asyncio.create_subprocess_exec(
+                *program,
+                str(child_end.fileno()),
+                url,
+                env=environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[child_end.fileno()],
+                start_new_session=True,  # Ctrl-C reaches only the parent, which ends the children
+            )
+        child = Child(process, parent_end)
         try:
             yield child
         finally:
             await child.end(within_seconds=stop_seconds)
-
-
-async def _spawn(
-    command: Sequence[str], environ: Mapping[str, str], parent_channel: int
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *command,
-        env=environ,
-        stdin=asyncio.subprocess.DEVNULL,
-        pass_fds=[parent_channel],
-        start_new_session=True,  # a terminal's Ctrl-C reaches only the parent, who ends the children
-    )

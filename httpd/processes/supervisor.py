@@ -1,4 +1,4 @@
-"""Keeping children alive: one that ends is replaced, unless that has proven to be of no use."""
+"""Supervision of child processes: one that ends is replaced, unless its replacements keep failing."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from ingest.errors import OperatorError
 
 log = structlog.get_logger(__name__)
 
-Welcome = Callable[[Child], AbstractContextManager[None]]
-"""Gives a child clients as long as the block."""
+OpenTo = Callable[[Child], AbstractContextManager[None]]
+"""Gives clients to a child for the duration of the block."""
 Start = Callable[[], AbstractAsyncContextManager[Child]]
-"""Runs a child as long as the block."""
+"""Runs a child for the duration of the block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long a child is waited for, and how soon and how often it is replaced.
+    """The timeouts of a child, and how soon and how often it is replaced.
 
-    A child that lives less than `quick_seconds` dies quickly; after `quick_deaths` of them in a row there is
-    no other. The wait before a replacement doubles with each of these.
+    The end of a child that ran for less than `quick_seconds` is a quick death. After `quick_deaths` of them
+    in a row the child is not replaced again; the wait before a replacement doubles with each.
     """
 
     start_seconds: float = 60.0
@@ -33,23 +33,23 @@ class Pace:
     first_wait_seconds: float = 0.1
 
     def wait_seconds(self, quick_deaths: int) -> float:
-        """Return how long to wait after so many quick deaths in a row."""
+        """Return the wait after so many quick deaths in a row."""
         return self.first_wait_seconds * 2.0**quick_deaths
 
 
 class Supervisor:
-    """Keeps so many children running until it is cancelled; that ends them."""
+    """Keeps a number of children running until it is cancelled, which ends them."""
 
-    def __init__(self, start: Start, welcome: Welcome, pace: Pace) -> None:
+    def __init__(self, start: Start, open_to: OpenTo, pace: Pace) -> None:
         self._start = start
-        self._welcome = welcome
+        self._open_to = open_to
         self._pace = pace
 
     async def keep(self, count: int, on_listening: Callable[[], None]) -> None:
         """Run the children, calling `on_listening` once when all listen for the first time.
 
-        Raises `OperatorError` where one does not come to listen at the start, or where its replacements die
-        as quickly as itself; the others are ended then.
+        Raises `OperatorError`, after ending the others, if a child does not listen at the start, or if it and
+        its replacements end too quickly.
         """
         async with asyncio.TaskGroup() as group:
 
@@ -58,7 +58,7 @@ class Supervisor:
                 group.create_task(self._keep_one(listening))
                 return listening
 
-            # The first one alone: whatever it refuses to start for, the others would say once more each.
+            # The first one alone: if its configuration is refused, the others would each repeat the error.
             await begin().wait()
             for listening in [begin() for _ in range(count - 1)]:
                 await listening.wait()
@@ -89,7 +89,7 @@ class Supervisor:
         if await child.reports(within_seconds=self._pace.start_seconds):
             log.info("process listens", pid=child.pid)
             listening.set()
-            with self._welcome(child):
+            with self._open_to(child):
                 while await child.reports(within_seconds=self._pace.silent_seconds):
                     pass
         async with asyncio.timeout(self._pace.silent_seconds):
@@ -98,10 +98,10 @@ class Supervisor:
     def _check(self, ending: str, quick_deaths: int, *, has_listened: bool) -> None:
         if not has_listened:
             raise OperatorError(
-                f"A process of the API ended before it listened ({ending}): what it said stands above."
+                f"An API process exited before it was ready ({ending}); see its log output above."
             )
         if quick_deaths >= self._pace.quick_deaths:
             raise OperatorError(
-                f"{quick_deaths} processes of the API in a row ended within {self._pace.quick_seconds:g} s "
-                f"of their start (the last: {ending}). No other is started; what they said stands above."
+                f"{quick_deaths} API processes in a row exited within {self._pace.quick_seconds:g} s of "
+                f"their start (the last: {ending}); no other is started. See their log output above."
             )

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from api.app import create_app
 from api.auth.admission import Bounds
-from api.cache.fast_path import FAST_PATH
+from api.fast_path import FAST_PATH
 from httpd.server_log import server_logger
 from tests.support.fakes_api import (
     NOW,

@@ -6,7 +6,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from api.routing import Access, Limit, Route, UndecidedRouteError, decision_of
+from api.routing import (
+    Access,
+    RateLimit,
+    Route,
+    UndecidedRouteError,
+    add_routes,
+    body_limit_of,
+    decision_of,
+)
 from tests.contract.conftest import Client
 from tests.support.fakes_api import FakeLimiter
 
@@ -21,14 +29,20 @@ def decisions(app: web.Application) -> list[Route]:
 
 async def test_a_route_without_a_decision_stops_the_start(app: web.Application) -> None:
     app.router.add_get("/forgotten", answer_anyone)
-    with pytest.raises(UndecidedRouteError, match="/forgotten does not say who may call it, and how often"):
+    with pytest.raises(UndecidedRouteError, match="/forgotten states no access, rate limit and deadline"):
         await TestServer(app).start_server()
 
 
-@pytest.mark.parametrize("decision", ["access", "limit"])
+@pytest.mark.parametrize("decision", ["access", "rate_limit", "deadline"])
 def test_no_decision_is_made_by_leaving_it_out(decision: str) -> None:
-    decided = {"path": "/new", "handler": answer_anyone, "access": Access.PUBLIC, "limit": Limit.NONE}
-    assert decided.keys() == get_type_hints(Route).keys()
+    decided = {
+        "path": "/new",
+        "handler": answer_anyone,
+        "access": Access.PUBLIC,
+        "rate_limit": RateLimit.NONE,
+        "deadline": None,
+    }
+    assert decided.keys() | {"methods", "body_limit"} == get_type_hints(Route).keys()
     del decided[decision]
     with pytest.raises(TypeError, match=decision):
         Route(**decided)  # type: ignore[arg-type]  # a decision is missing
@@ -50,16 +64,30 @@ async def test_only_the_health_paths_and_the_description_are_public(app: web.App
 
 async def test_only_public_routes_are_not_limited(app: web.Application) -> None:
     for route in decisions(app):
-        assert (route.limit is Limit.NONE) == (route.access is Access.PUBLIC)
+        assert (route.rate_limit is RateLimit.NONE) == (route.access is Access.PUBLIC)
 
 
 async def test_every_limited_route_counts_the_requests_of_its_token(
     bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
 ) -> None:
-    limited = [route for route in decisions(bounded_client.app) if route.limit is Limit.BY_TOKEN]
+    limited = [route for route in decisions(bounded_client.app) if route.rate_limit is RateLimit.BY_TOKEN]
     assert limited
     for route in limited:
         limiter.counts.clear()
         async with bounded_client.get(route.path, headers=headers) as response:
             assert response.headers["X-RateLimit-Limit"] == "3"
         assert [*limiter.counts.values()] == [1]
+
+
+async def test_a_route_takes_exactly_its_methods() -> None:
+    app = web.Application()
+    route = Route("/new", answer_anyone, Access.PUBLIC, RateLimit.NONE, None, methods=("POST",))
+    add_routes(app, [route])
+    assert [each.method for each in app.router.routes()] == ["POST"]
+
+
+def test_the_body_limit_of_a_path_is_its_routes() -> None:
+    app = web.Application()
+    decided = (answer_anyone, Access.PUBLIC, RateLimit.NONE, None)
+    add_routes(app, [Route("/default", *decided), Route("/upload", *decided, body_limit=5)])
+    assert [body_limit_of(app, path) for path in ("/default", "/upload", "/unknown")] == [None, 5, None]

@@ -1,10 +1,17 @@
 """What a client is told when the path, the method or something behind the API is not there."""
 
+import asyncio
+from datetime import timedelta
+
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 from yarl import URL
 
 from api.errors import NoTokensError, TokensUnavailableError
+from api.middlewares import answer_errors, keep_deadline
+from api.routing import Access, RateLimit, Route, add_routes
 from projector.views.daily import CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
 from tests.support.fakes_api import FakeTokens, FakeView
@@ -18,16 +25,18 @@ CATCHING_UP = (
 )
 COUNTERS_UNAVAILABLE = (
     b'{"success":false,"error":'
-    b'"The counters can\'t be read at the moment, please try again later [error-counters-unavailable]"}'
+    b'"The counters are temporarily unavailable, please try again later [error-counters-unavailable]"}'
 )
 TOKENS_UNAVAILABLE = (
     b'{"success":false,"error":'
-    b'"Logins can\'t be checked at the moment, please try again later [error-tokens-unavailable]"}'
+    b'"Authentication is temporarily unavailable, please try again later [error-tokens-unavailable]"}'
 )
-TIMED_OUT = b'{"success":false,"error":"The answer took too long, please try again later [error-timeout]"}'
+TIMED_OUT = b'{"success":false,"error":"The request timed out, please try again later [error-timeout]"}'
 INTERNAL = b'{"success":false,"error":"Internal server error [error-internal]"}'
-NOT_FOUND = b'{"success":false,"error":"There is nothing at this path [error-not-found]"}'
-NOT_ALLOWED = b'{"success":false,"error":"This path does not take this method [error-method-not-allowed]"}'
+NOT_FOUND = b'{"success":false,"error":"No route matches this path [error-not-found]"}'
+NOT_ALLOWED = (
+    b'{"success":false,"error":"The method is not allowed for this path [error-method-not-allowed]"}'
+)
 
 Expected = tuple[int, dict[str, str], bytes]
 
@@ -94,6 +103,24 @@ async def test_a_request_never_hangs(
     view.hangs = what == "view"
     tokens.hangs = what == "tokens"
     assert await told(impatient_client, "GET", ASKED, headers) == (503, {"Retry-After": "1"}, TIMED_OUT)
+
+
+async def test_each_route_has_its_own_deadline_and_a_stream_has_none() -> None:
+    ready = asyncio.Event()
+
+    async def answer_late(_request: web.Request) -> web.Response:
+        await ready.wait()
+        return web.Response()
+
+    app = web.Application(middlewares=[answer_errors, keep_deadline])
+    decided = (answer_late, Access.PUBLIC, RateLimit.NONE)
+    add_routes(app, [Route("/", *decided, timedelta(milliseconds=1)), Route("/stream", *decided, None)])
+    async with TestClient(TestServer(app)) as client, asyncio.TaskGroup() as group:
+        stream = group.create_task(client.get("/stream"))
+        async with client.get("/") as response:
+            assert (response.status, await response.read()) == (503, TIMED_OUT)
+        ready.set()
+        assert (await stream).status == 200
 
 
 async def test_the_next_request_is_answered_as_soon_as_the_counters_are_back(

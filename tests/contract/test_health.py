@@ -16,11 +16,11 @@ WELL: dict[str, object] = {
     "freshness": "ok",
     "as_of": "2023-05-19T18:30:00.000Z",
 }
-CATCHING_UP = "catching up with the log; answers come back by themselves"
-AWAY = "unavailable: Redis does not answer, or can't"
-OTHER_ZONE = "of another time zone; start the API with the TIME_ZONE that the workers have"
+CATCHING_UP = "catching up with the log; requests are answered again once it is done"
+AWAY = "unavailable: Redis does not answer, or answers with an error"
+OTHER_ZONE = "of another time zone; start the API with the TIME_ZONE of the workers"
 SLOW = "unavailable: Redis does not answer in time"
-EMPTY = "empty: no token was created yet, or Redis lost them; create one"
+EMPTY = "empty: no token exists, or Redis lost them; create one with `headcount tokens create`"
 
 
 async def told(client: Client, path: str) -> tuple[int, object]:
@@ -42,7 +42,7 @@ async def test_readyz_when_all_is_well(client: Client) -> None:
 @pytest.mark.usefixtures("headers")
 async def test_readyz_tells_of_old_counters_and_lets_answers_go_on(client: Client, view: FakeView) -> None:
     view.instant = NOW - timedelta(seconds=75)
-    words = "stale: nothing was counted for 75 s; is a worker running, and Kafka there?"
+    words = "stale: not updated for 75 s; check the workers and their connection to Kafka"
     as_of = view.instant.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     assert await told(client, "/readyz") == (200, WELL | {"freshness": words, "as_of": as_of})
 

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from api.cache.fast_path import FAST_PATH
 from api.errors import RateLimitUnavailableError, TokensUnavailableError
+from api.fast_path import FAST_PATH
 from api.resources import ADMISSION
 from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client

@@ -17,7 +17,7 @@ NOT_PERMITTED = (
 START_MISSING = b'{"success":false,"error":"Match error: Missing key \'start\'"}'
 UNCOUNTED = (
     b'{"success":false,"error":'
-    b'"Requests can\'t be counted at the moment, please try again later [error-rate-limit-unavailable]"}'
+    b'"Rate limiting is temporarily unavailable, please try again later [error-rate-limit-unavailable]"}'
 )
 
 

@@ -68,7 +68,7 @@ def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
         with run(home, port=port) as program:
             assert program.end(deadline_seconds=120) == 1
     (sentence,) = program.read().splitlines()
-    assert sentence.startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 can't be listened on: ")
+    assert sentence.startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 is not available: ")
     assert not servers_of(home)
 
 

@@ -158,7 +158,7 @@ async def test_a_taken_port_is_refused_once(tmp_path: Path) -> None:
         parent.start()
         await parent.ended()
     (line,) = parent.lines()
-    assert line["event"].startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 can't be listened on: ")
+    assert line["event"].startswith(f"headcount: HTTP_PORT {port} on 127.0.0.1 is not available: ")
     assert parent.exit_code == 1
 
 
@@ -168,5 +168,5 @@ async def test_what_a_child_refuses_to_start_for_is_said_once(tmp_path: Path) ->
     await parent.ended()
     refusal, end = (line["event"] for line in parent.lines())
     assert refusal.startswith("headcount: aiohttp runs without its C parser")
-    assert end.startswith("headcount: A process of the API ended before it listened (exit code 1)")
+    assert end.startswith("headcount: An API process exited before it was ready (exit code 1)")
     assert parent.exit_code == 1

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.app import create_app
-from api.cache.fast_path import FAST_PATH, CachedResponder
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.fast_path import FAST_PATH, CachedResponder
 from headcount.settings import Settings
 from headcount.telemetry.api_port import api_port
 from headcount.wiring import configure

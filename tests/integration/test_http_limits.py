@@ -12,7 +12,8 @@ from aiohttp import web
 
 from headcount.settings import Settings
 from headcount.wiring import configure
-from httpd.server import listening
+from httpd.request_checks import BodyLimitOf
+from httpd.server import default_body_limit, listening
 from httpd.stats import Cause, ConnectionStats
 from tests.support.waiting import scaled, wait_until
 from tests.support.wire import Wire
@@ -47,13 +48,15 @@ async def serve() -> AsyncIterator[Serve]:
     """Start servers: `await serve(http_max_connections=3)`; what is not given is out of a test's reach."""
     async with AsyncExitStack() as stack:
 
-        async def start(**bounds: object) -> Server:
+        async def start(*, body_limit_of: BodyLimitOf = default_body_limit, **bounds: object) -> Server:
             at_work, go_on = asyncio.Event(), asyncio.Event()
             stats = ConnectionStats()
             # The bounds are near what an honest client needs.
             scaled_bounds = {name: _scaled(name, bound) for name, bound in bounds.items()}
             config = configure(Settings.model_validate({"http_port": 0} | scaled_bounds))
-            url = await stack.enter_async_context(listening(_app(at_work, go_on), config.http, stats))
+            url = await stack.enter_async_context(
+                listening(_app(at_work, go_on), config.http, stats, body_limit_of=body_limit_of)
+            )
             return Server(int(url.rpartition(":")[2]), stats, at_work, go_on, stack)
 
         yield start
@@ -94,7 +97,7 @@ async def test_a_head_that_drips_in_has_a_deadline(serve: Serve) -> None:
     answer = ending.result()
     assert (answer.status, answer.error) == (
         408,
-        "The request did not arrive in time [error-request-timeout]",
+        "The request was not received in time [error-request-timeout]",
     )
     assert server.stats.refused == {Cause.HEAD_TIMEOUT: 1}
 
@@ -196,7 +199,7 @@ async def test_a_body_on_a_get_is_refused_unread(serve: Serve, body: bytes) -> N
     wire = await server.connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
     answer = await wire.last_answer()
-    assert (answer.status, answer.error) == (413, "Requests take no body [error-body-not-allowed]")
+    assert (answer.status, answer.error) == (413, "The request must not have a body [error-body-not-allowed]")
     assert server.stats.refused == {Cause.BODY: 1}
 
 
@@ -262,8 +265,17 @@ async def test_a_body_beyond_the_bound_is_refused_before_its_end(serve: Serve, b
     wire = await server.connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
     answer = await wire.last_answer()
-    assert (answer.status, answer.error) == (413, "Requests take no body [error-body-not-allowed]")
+    assert (answer.status, answer.error) == (413, "The request must not have a body [error-body-not-allowed]")
     assert server.stats.refused == {Cause.BODY: 1}
+
+
+@pytest.mark.parametrize(("path", "status"), [(b"/", 413), (b"/slow", 200)])
+async def test_a_path_may_have_its_own_body_limit(serve: Serve, path: bytes, status: int) -> None:
+    server = await serve(http_max_body_bytes=1, body_limit_of={"/slow": 2}.get)
+    server.go_on.set()
+    wire = await server.connect()
+    await wire.send(b"GET " + path + b" HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}")
+    assert (await wire.last_answer()).status == status
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.app import create_app
-from api.cache.fast_path import FAST_PATH
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.fast_path import FAST_PATH
 from headcount.settings import Settings
 from headcount.wiring import configure
 from httpd.server import listening
@@ -22,7 +22,7 @@ from tests.support.wire import Wire
 POLL = f"{WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z"
 COUNTS = b'{"month":[],"success":true}'
 ALIVE = b'{"alive":true}'
-UNSUPPORTED = "Only HTTP/1.1 and HTTP/1.0 are served here [error-http-version]"
+UNSUPPORTED = "Only HTTP/1.1 and HTTP/1.0 are supported [error-http-version]"
 MALFORMED = "The request is not well-formed HTTP [error-bad-request]"
 
 

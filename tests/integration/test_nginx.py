@@ -17,8 +17,8 @@ from aiohttp import web
 
 from api.app import create_app
 from api.auth.admission import Bounds
-from api.cache.fast_path import FAST_PATH
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
+from api.fast_path import FAST_PATH
 from headcount.settings import Settings
 from headcount.wiring import configure
 from httpd.server import listening

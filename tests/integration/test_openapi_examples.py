@@ -21,7 +21,7 @@ from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH, parse_window
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.openapi.document import openapi_document
 from api.openapi.examples import AS_OF, NOW, REQUESTS_PER_MINUTE, START, USERS
-from api.openapi.schemas import Document
+from api.openapi.responses import Document
 from api.store.tokens import RedisTokenStore
 from ingest.batch import Batch, Offset, Partition
 from ingest.ports import Extent, LogState
@@ -157,7 +157,7 @@ Scene = Callable[[Stage], Awaitable[None]]
 SCENES: dict[str, dict[str, Scene]] = {
     WEEKLY_DATA_PATH: {
         "week": as_it_is,
-        "nobody": another_workspace,
+        "no-users": another_workspace,
         "start-missing": without_start,
         "start-malformed": with_a_date,
         "not-logged-in": logged_out,

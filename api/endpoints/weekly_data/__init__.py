@@ -1,1 +1,1 @@
-"""`chat-busier/weekly-data`: the contract, the handler and its cache."""
+"""The endpoint `chat-busier/weekly-data`: its contract and its cached answers."""

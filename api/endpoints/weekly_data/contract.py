@@ -1,4 +1,4 @@
-"""The upstream contract of weekly-data: `start` read, its window found, the body rendered. Pure."""
+"""The upstream contract of weekly-data: parsing `start`, finding its window and rendering the body. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from projector.views.daily import DailyCounts
 WEEKLY_DATA_PATH: Final = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
 
 Window = NewType("Window", tuple[date, ...])
-"""The days of an answer, newest first. Eight, but for a window that reaches out of the years 1 to 9999."""
+"""The days of an answer, newest first: eight, or fewer if the window extends beyond the years 1 to 9999."""
 
 WINDOW_DAYS: Final = 8
 
 QUERIES: Final = 512
-"""How many different ones are remembered as they were read."""
+"""The number of query strings whose parsed window is cached."""
 
 AS_OF: Final = "X-Headcount-As-Of"
 PRECISION: Final = "X-Headcount-Precision"
 
 _match_iso_instant = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z", re.ASCII).fullmatch
 
-# After 400 years the Gregorian calendar repeats, weekdays and leap years included.
+# The Gregorian calendar repeats every 400 years, including weekdays and leap years.
 _CYCLE_YEARS: Final = 400
 _CYCLE_DAYS: Final = 146_097
 
@@ -39,8 +39,8 @@ _CYCLE_DAYS: Final = 146_097
 class Start:
     """The `start` of a query.
 
-    JavaScript's years begin with 0 and `datetime`'s with 1, and `datetime` can't cross into another zone at
-    either end of its range. So the true instant is `instant` minus `cycles` times 400 years.
+    JavaScript's years begin with 0 and `datetime`'s with 1, and `datetime` cannot convert between zones at
+    either end of its range. So the actual instant is `instant` minus `cycles` times 400 years.
     """
 
     instant: datetime
@@ -64,18 +64,18 @@ class WeeklyData(TypedDict):
 
 
 def parse_window(query: MultiMapping[str], time_zone: ZoneInfo) -> Window:
-    """Find the days a query asks about, raising `StartMissingError` or `StartMalformedError`."""
+    """Return the days that a query asks for; raises `StartMissingError` or `StartMalformedError`."""
     return window_ending_at(parse_start(query), time_zone)
 
 
 @lru_cache(maxsize=QUERIES)
-def window_asked(url: URL, time_zone: ZoneInfo) -> Window:
-    """Find the days that a URL's query asks about, as `parse_window` does; a poller's is read once."""
+def window_of(url: URL, time_zone: ZoneInfo) -> Window:
+    """Return the days that a URL's query asks for, as `parse_window` does, from a cache."""
     return parse_window(url.query, time_zone)
 
 
 def parse_start(query: MultiMapping[str]) -> Start:
-    """Read `start`, taking what JavaScript would print again as it reads it, and nothing else."""
+    """Parse `start`; it is valid only if JavaScript would parse it and print the same text."""
     values = query.getall("start", [])
     if not values:
         raise StartMissingError
@@ -93,29 +93,29 @@ def parse_start(query: MultiMapping[str]) -> Start:
 
 
 def window_ending_at(start: Start, time_zone: ZoneInfo) -> Window:
-    """Name the calendar day of `start` in the zone and the seven before it, both ends included."""
+    """Return the calendar day of `start` in the zone and the seven days before it."""
     last = start.instant.astimezone(time_zone).toordinal() - start.cycles * _CYCLE_DAYS
     ordinals = range(last, last - WINDOW_DAYS, -1)
     return Window(tuple(date.fromordinal(day) for day in ordinals if _is_date(day)))
 
 
 def render_weekly_data(window: Window, users: Sequence[int]) -> WeeklyData:
-    """Lay out the body: newest first, days without users left out."""
+    """Build the body: newest day first, days without users omitted."""
     counted = zip(window, users, strict=True)
     return {"month": [_row(day, count) for day, count in counted if count], "success": True}
 
 
-def claims(counts: DailyCounts) -> dict[str, str]:
-    """Say in headers what the answer claims: up to which instant every event is counted, and how exactly.
+def answer_headers(counts: DailyCounts) -> dict[str, str]:
+    """Return the headers with the instant up to which every event is counted, and the precision.
 
-    The instant is cut to milliseconds, never rounded up: the answer must not claim one it has not reached.
+    The instant is truncated to milliseconds, never rounded up: it must not be later than the counters'.
     """
     precision = f"{counts.standard_error:.4f}" if counts.standard_error else "exact"
     return {AS_OF: render_instant(counts.as_of), PRECISION: precision}
 
 
 def render_instant(instant: datetime) -> str:
-    """Write an aware instant as JavaScript's `toISOString()` would, cut to milliseconds."""
+    """Format an aware instant as JavaScript's `toISOString()` does, truncated to milliseconds."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 

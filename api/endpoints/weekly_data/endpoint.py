@@ -1,4 +1,4 @@
-"""`chat-busier/weekly-data`: how many people were active on each of the last eight days."""
+"""The endpoint `chat-busier/weekly-data`: distinct active users on each of eight days."""
 
 from functools import partial
 from typing import Final
@@ -14,9 +14,9 @@ from api.endpoints.weekly_data.contract import (
     PRECISION,
     WEEKLY_DATA_PATH,
     Window,
-    claims,
+    answer_headers,
     render_weekly_data,
-    window_asked,
+    window_of,
 )
 from httpd.cached_response import CachedResponse
 from httpd.responses import HEADERS
@@ -28,21 +28,21 @@ _VARY: Final = {"Vary": "X-Auth-Token, X-User-Id"}
 def weekly_data(
     view: View, time_zone: ZoneInfo, timer: Timer, *, timeout_seconds: float
 ) -> CachedEndpoint[Window]:
-    """Build the endpoint; a read of the counters that takes longer than the timeout is given up."""
+    """Build the endpoint; no request joins a read of the counters that takes longer than the timeout."""
     return CachedEndpoint(
         path=WEEKLY_DATA_PATH,
         permission=VIEW_ENGAGEMENT_DASHBOARD,
-        parse=partial(window_asked, time_zone=time_zone),
+        parse=partial(window_of, time_zone=time_zone),
         answers=AnswerCache(partial(_read, view), timer, timeout_seconds=timeout_seconds),
     )
 
 
 async def _read(view: View, workspace_id: str, window: Window) -> CachedResponse:
     counts = await view.daily_counts(workspace_id, window)
-    claimed = claims(counts)
+    headers = answer_headers(counts)
     # As-of is not part of the ETag: it advances each second while the numbers stay the same.
     return CachedResponse.of(
         orjson.dumps(render_weekly_data(window, counts.users)),
-        {**HEADERS, **_VARY, **claimed},
-        claims=claimed[PRECISION],
+        {**HEADERS, **_VARY, **headers},
+        claims=headers[PRECISION],
     )

@@ -103,4 +103,4 @@ async def test_a_login_that_failed_is_not_remembered(logins: AuthCache, error: E
 async def test_no_secret_is_kept(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
-    assert secret not in repr(vars(logins._recent))
+    assert secret not in repr(vars(logins._cache))

@@ -14,7 +14,7 @@ from multidict import MultiDict
 from api.endpoints.weekly_data.contract import (
     Start,
     Window,
-    claims,
+    answer_headers,
     parse_start,
     parse_window,
     render_weekly_data,
@@ -252,5 +252,5 @@ def test_counts_that_do_not_fit_the_window_are_no_answer() -> None:
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_as_of_is_at_most_a_millisecond_behind_and_never_ahead(as_of: datetime) -> None:
-    told = datetime.fromisoformat(claims(DailyCounts([], as_of, 0.0))["X-Headcount-As-Of"])
+    told = datetime.fromisoformat(answer_headers(DailyCounts([], as_of, 0.0))["X-Headcount-As-Of"])
     assert timedelta(0) <= as_of - told < timedelta(milliseconds=1)

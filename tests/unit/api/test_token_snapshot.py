@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.auth.token_snapshot import STALE_AFTER, TokenSnapshot
+from api.auth.login_throttle import STALE_AFTER, TokenSnapshot
 from api.errors import NoTokensError, TokensUnavailableError
 from tests.support.fakes_api import NOW, FakeClock, FakeTokens, make_token
 from tests.support.waiting import wait_until

@@ -11,7 +11,7 @@ def recent(timer: FakeTimer) -> TTLCache[str, int]:
 def test_a_value_is_there_for_its_time_and_not_a_moment_longer() -> None:
     timer = FakeTimer()
     kept = recent(timer)
-    kept.keep("a", 1, asked_at=timer())
+    kept.keep("a", 1, read_at=timer())
     timer.seconds += 0.999
     assert kept.get("a") == 1
     timer.seconds += 0.001
@@ -22,9 +22,9 @@ def test_a_value_ages_from_when_it_was_asked_for() -> None:
     """What was asked for long ago may be long untrue, however late the answer came."""
     timer = FakeTimer()
     kept = recent(timer)
-    asked_at = timer()
+    read_at = timer()
     timer.seconds += 0.9
-    kept.keep("a", 1, asked_at=asked_at)
+    kept.keep("a", 1, read_at=read_at)
     assert kept.get("a") == 1
     timer.seconds += 0.1
     assert kept.get("a") is None
@@ -33,7 +33,7 @@ def test_a_value_ages_from_when_it_was_asked_for() -> None:
 def test_what_came_too_late_is_not_kept_at_all() -> None:
     timer = FakeTimer()
     kept = recent(timer)
-    kept.keep("a", 1, asked_at=timer() - 1)
+    kept.keep("a", 1, read_at=timer() - 1)
     assert kept.get("a") is None
     assert len(kept) == 0
 
@@ -41,9 +41,9 @@ def test_what_came_too_late_is_not_kept_at_all() -> None:
 def test_a_newer_value_takes_the_place_of_the_old_one() -> None:
     timer = FakeTimer()
     kept = recent(timer)
-    kept.keep("a", 1, asked_at=timer())
+    kept.keep("a", 1, read_at=timer())
     timer.seconds += 0.6
-    kept.keep("a", 2, asked_at=timer())
+    kept.keep("a", 2, read_at=timer())
     timer.seconds += 0.6
     assert kept.get("a") == 2
 
@@ -52,14 +52,14 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     timer = FakeTimer()
     kept = recent(timer)
     for number, name in enumerate("abcd"):
-        kept.keep(name, number, asked_at=timer())
+        kept.keep(name, number, read_at=timer())
     assert [kept.get(name) for name in "abcd"] == [None, 1, 2, 3]
 
 
 def test_what_is_too_old_makes_room() -> None:
     timer = FakeTimer()
     kept = recent(timer)
-    kept.keep("a", 1, asked_at=timer())
+    kept.keep("a", 1, read_at=timer())
     timer.seconds += 1
-    kept.keep("b", 2, asked_at=timer())
+    kept.keep("b", 2, read_at=timer())
     assert len(kept) == 1

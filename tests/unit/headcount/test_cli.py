@@ -186,7 +186,7 @@ def test_a_taken_port_is_told_with_its_number_and_the_setting(taken_port: int, o
     result = call("api", *options, environ=NOWHERE | {"HTTP_PORT": str(taken_port)})
     assert result.exit_code == 1
     *_log, sentence = result.stderr.splitlines()
-    assert sentence.startswith(f"headcount: HTTP_PORT {taken_port} on 127.0.0.1 can't be listened on: ")
+    assert sentence.startswith(f"headcount: HTTP_PORT {taken_port} on 127.0.0.1 is not available: ")
 
 
 @pytest.mark.parametrize(

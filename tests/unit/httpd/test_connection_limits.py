@@ -1,4 +1,4 @@
-"""The parts of the bounded server that need no socket: heads, addresses, room, requirements."""
+"""The parts of the bounded server that need no socket: heads, addresses, limits, requirements."""
 
 import resource
 from dataclasses import replace
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from headcount.settings import Settings
 from headcount.wiring import configure, load_config
-from httpd.addresses import origin_of
-from httpd.connection_limits import ConnectionLimits
+from httpd.acceptor import ConnectionLimits
+from httpd.addresses import peer_origin
 from httpd.error_responses import bytes_of
-from httpd.preflight import require_c_parser, require_open_files
 from httpd.request_framing import RequestFraming
+from httpd.server import require_c_parser, require_open_files
 from httpd.stats import Cause, ConnectionStats
 from ingest.errors import OperatorError
 
@@ -109,42 +109,42 @@ def test_the_ends_of_heads_are_known_however_they_are_cut(heads: int, cuts: list
 
 
 def test_an_ipv6_network_of_64_bits_is_one_origin() -> None:
-    assert origin_of("2001:db8::1", ()) == origin_of("2001:db8::ffff:2", ())
-    assert origin_of("2001:db8::1", ()) != origin_of("2001:db8:0:1::1", ())
-    assert origin_of("fe80::1%eth0", ()) == origin_of("fe80::2", ())
+    assert peer_origin("2001:db8::1", ()) == peer_origin("2001:db8::ffff:2", ())
+    assert peer_origin("2001:db8::1", ()) != peer_origin("2001:db8:0:1::1", ())
+    assert peer_origin("fe80::1%eth0", ()) == peer_origin("fe80::2", ())
 
 
 def test_an_ipv4_address_is_one_origin_in_either_form() -> None:
-    assert origin_of("192.0.2.1", ()) == origin_of("::ffff:192.0.2.1", ())
-    assert origin_of("192.0.2.1", ()) != origin_of("192.0.2.2", ())
+    assert peer_origin("192.0.2.1", ()) == peer_origin("::ffff:192.0.2.1", ())
+    assert peer_origin("192.0.2.1", ()) != peer_origin("192.0.2.2", ())
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"])
 def test_a_trusted_proxy_is_no_origin(peer: str) -> None:
     trusted = load_config({"TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32"}).http.trusted_proxies
-    assert origin_of(peer, trusted) is None
-    assert origin_of("192.0.2.1", trusted) is not None
+    assert peer_origin(peer, trusted) is None
+    assert peer_origin("192.0.2.1", trusted) is not None
 
 
 def test_an_address_that_took_its_share_is_told_so_even_when_all_is_full() -> None:
     stats = ConnectionStats()
-    room = ConnectionLimits(replace(LIMITS, connections=2, connections_per_address=1), stats)
-    first, second, third = (origin_of(f"192.0.2.{number}", ()) for number in (1, 2, 3))
-    room.enter(first)
-    assert (room.refusal(first), room.refusal(second)) == (Cause.TOO_MANY_FROM_ADDRESS, None)
-    room.enter(second)
-    assert (room.refusal(first), room.refusal(third)) == (Cause.TOO_MANY_FROM_ADDRESS, Cause.TOO_MANY)
-    room.close_within(first)
-    assert (room.refusal(first), stats.open) == (None, 1)
+    limits = ConnectionLimits(replace(LIMITS, connections=2, connections_per_address=1), stats)
+    first, second, third = (peer_origin(f"192.0.2.{number}", ()) for number in (1, 2, 3))
+    limits.add(first)
+    assert (limits.refusal(first), limits.refusal(second)) == (Cause.TOO_MANY_FROM_ADDRESS, None)
+    limits.add(second)
+    assert (limits.refusal(first), limits.refusal(third)) == (Cause.TOO_MANY_FROM_ADDRESS, Cause.TOO_MANY)
+    limits.remove(first)
+    assert (limits.refusal(first), stats.open) == (None, 1)
 
 
 def test_an_address_is_forgotten_with_its_last_connection() -> None:
-    room = ConnectionLimits(LIMITS, ConnectionStats())
+    limits = ConnectionLimits(LIMITS, ConnectionStats())
     for number in range(100):
-        origin = origin_of(f"192.0.2.{number}", ())
-        room.enter(origin)
-        room.close_within(origin)
-    assert not room._by_origin
+        origin = peer_origin(f"192.0.2.{number}", ())
+        limits.add(origin)
+        limits.remove(origin)
+    assert not limits._by_origin
 
 
 @pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.IDLE, Cause.SLOW_READER}))

@@ -65,10 +65,13 @@ async def test_the_address_of_all_takes_ipv4_and_ipv6() -> None:
 @pytest.mark.parametrize(
     ("host", "problem"),
     [
-        ("192.0.2.1", "HTTP_HOST 192.0.2.1 is no address of this machine: cannot assign requested address."),
-        ("2001:db8::1", "HTTP_HOST 2001:db8::1 is no address of this machine: "),
-        ("nowhere.invalid", "HTTP_HOST nowhere.invalid can't be resolved: "),
-        ("a..b", "HTTP_HOST a..b can't be resolved: "),
+        (
+            "192.0.2.1",
+            "HTTP_HOST 192.0.2.1 is not an address of this machine: cannot assign requested address.",
+        ),
+        ("2001:db8::1", "HTTP_HOST 2001:db8::1 is not an address of this machine: "),
+        ("nowhere.invalid", "HTTP_HOST nowhere.invalid cannot be resolved: "),
+        ("a..b", "HTTP_HOST a..b cannot be resolved: "),
     ],
 )
 async def test_a_wrong_host_is_not_blamed_on_the_port(host: str, problem: str) -> None:
@@ -83,7 +86,7 @@ async def test_a_wrong_host_is_not_blamed_on_the_port(host: str, problem: str) -
 async def test_a_taken_port_is_blamed_on_the_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(OperatorError, match=rf"^HTTP_PORT {port} on 127.0.0.1 can't be listened on: "):
+        with pytest.raises(OperatorError, match=rf"^HTTP_PORT {port} on 127.0.0.1 is not available: "):
             async with bound("127.0.0.1", port):
                 pass
 

@@ -19,7 +19,7 @@ class FakeTaker:
         self.clients = clients
         self.is_able = is_able
 
-    def take(self, client: socket.socket) -> bool:
+    def give(self, client: socket.socket) -> bool:
         assert client.getpeername()
         self.clients += self.is_able
         return self.is_able

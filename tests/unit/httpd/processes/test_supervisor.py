@@ -66,7 +66,7 @@ async def test_what_the_first_child_refuses_to_start_for_is_said_once() -> None:
     nursery = Nursery(REFUSES)
     with pytest.raises(ExceptionGroup) as caught:
         await nursery.keep(3)
-    assert "before it listened (exit code 4)" in refusal(caught)
+    assert "before it was ready (exit code 4)" in refusal(caught)
     assert len(nursery.started) == 1
 
 
@@ -89,7 +89,7 @@ async def test_children_that_always_die_at_once_are_given_up() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await nursery.keep(1)
     assert refusal(caught).startswith(
-        "3 processes of the API in a row ended within 10 s of their start (the last: exit code 3)"
+        "3 API processes in a row exited within 10 s of their start (the last: exit code 3)"
     )
     assert len(nursery.started) == len(nursery.welcomed) == 3
 
@@ -114,7 +114,7 @@ async def test_a_child_that_does_not_come_to_listen_is_given_up() -> None:
     nursery = Nursery("import time; time.sleep(60)")
     with pytest.raises(ExceptionGroup) as caught:
         await nursery.keep(2, Pace(start_seconds=0.1))
-    assert "before it listened (SIGKILL)" in refusal(caught)
+    assert "before it was ready (SIGKILL)" in refusal(caught)
 
 
 async def test_a_child_that_does_not_end_in_time_is_killed() -> None:

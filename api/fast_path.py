@@ -1,7 +1,7 @@
 """The fast path: answers polls from the cache before aiohttp's routing.
 
 Routing, middlewares and a deadline cost several times as much as a cached answer. Every check of the ordinary
-path applies; a request that fails one, or needs a read, takes the ordinary path, which reports what is wrong.
+path applies; a request that fails one, or needs a read, takes the ordinary path, which reports the error.
 """
 
 import time
@@ -18,7 +18,7 @@ from api.errors import ApiError
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Note = Callable[[str, int, float], None]
-"""Records an answer: its route, its status and how many seconds it took."""
+"""Records a response: its route, its status and its duration in seconds."""
 
 _METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
@@ -28,7 +28,7 @@ def note_nothing(_route: str, _status: int, _seconds: float) -> None:
 
 
 class CachedResponder:
-    """Answers the cached endpoints where that needs no waiting; `note` records each answer."""
+    """Answers requests for cached endpoints that need no waiting; `note` records each response."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class CachedResponder:
         return answer
 
     def find(self, request: web.BaseRequest) -> web.StreamResponse | None:
-        """Answer a request; None, without counting it, where it must take the ordinary path."""
+        """Answer a request; None, without counting it, if it must take the ordinary path."""
         endpoint = self._endpoints.get(request.rel_url.raw_path)
         if endpoint is None or request.method not in _METHODS:
             return None
@@ -74,9 +74,9 @@ class CachedResponder:
         answer = endpoint.recall(token, request)
         if answer is None or hdrs.EXPECT in request.headers:
             return None
-        # Last: it counts the request, which must not reach the ordinary path afterwards and be counted again.
-        headers = self._admission.spend(token, now)
-        return None if headers is None else answer.response_to(request, headers)
+        # Last, since it counts the request: one that took the ordinary path afterwards would count twice.
+        lines = self._admission.spend(token, now)
+        return None if lines is None else answer.response_to(request, lines)
 
 
 FAST_PATH: Final[web.AppKey[CachedResponder]] = web.AppKey("fast_path")
