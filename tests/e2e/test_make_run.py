@@ -123,7 +123,7 @@ async def test_a_newcomer_runs_it_stops_it_and_runs_it_again(clone: Path) -> Non
         assert "developers" in run.headcount("verify", "--workspace", "developers", "--json")
 
         processes, token = run.children(), run.details["auth_token"]
-        assert len(processes) == 3
+        assert len(processes) == 5  # headcount, and two servers with a watchdog each
         assert run.program.stop(signal.SIGTERM, pid=run.details["pid"]) == 0
         assert_all_is_gone(run, processes)
 

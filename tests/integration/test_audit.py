@@ -70,7 +70,7 @@ async def test_damage_is_found_without_a_write_and_mended_on_request(
 
     mended = await deployment.headcount("audit", "--repair")
     assert mended.exit_code == 0
-    assert f"acme       {DAY}" in mended.text
+    assert f"acme\t{DAY}" in mended.text
     assert await contents(redis_client) == whole
     assert await redis_client.ttl(day) > 0
 
