@@ -1,1 +1,1 @@
-"""What worker and API tell Prometheus, on ports of their own."""
+"""Metrics, health and log of worker and API; metrics and health are served on separate ports."""

@@ -1,4 +1,9 @@
-"""The API's metrics, in the library's own form: it adds up several processes through shared files."""
+"""The metrics of the API, kept in metrics of prometheus_client.
+
+A worker is one process, so that its metrics are collected from its statistics at each scrape. Several API
+processes are summed by prometheus_client through shared files, which only contain its own metrics: therefore
+the statistics of the API are copied into them.
+"""
 
 import time
 from collections import Counter as Counts
@@ -21,80 +26,80 @@ from httpd.stats import Cause, ConnectionStats
 Label = TypeVar("Label", bound=str)
 
 
-class Mirror(Generic[Label]):
-    """Counts up what the tally has by label. Each of `labels` is there from the start, at 0."""
+class CopiedCounter(Generic[Label]):
+    """Copies counts by label into a counter of prometheus_client; each of `labels` starts at 0."""
 
     def __init__(
         self, metric: Metric, stats: Mapping[Label, int], labels: Iterable[Label], registry: CollectorRegistry
     ) -> None:
         self._stats: Final = stats
-        self._counter = Counter(metric.name, metric.counter_config, metric.labels, registry=registry)
-        self._taken: Counts[Label] = Counts()
+        self._counter = Counter(metric.name, metric.help, metric.labels, registry=registry)
+        self._copied: Counts[Label] = Counts()
         for label in labels:
             self._counter.labels(label)
 
     def follow(self) -> None:
-        """Take over what was counted since the last call."""
+        """Add the increase since the last call."""
         for label, count in self._stats.items():
-            self._counter.labels(label).inc(count - self._taken[label])
-            self._taken[label] = count
+            self._counter.labels(label).inc(count - self._copied[label])
+            self._copied[label] = count
 
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5)
-"""Around a deadline of 0.9 s, finely."""
+"""In seconds; finer around the request deadline of 0.9 s."""
 
 
 class ApiMetrics:
-    """All of `names.API`, of one process. The tallies belong to whoever counts them up."""
+    """All of `names.API` for one process; `rejections` and `connections` are counted by their owners."""
 
     def __init__(
         self, registry: CollectorRegistry, *, rejections: Rejections, connections: ConnectionStats
     ) -> None:
-        # They would be a second series for each counter, which nothing asks for.
+        # The `_created` series would double the number of series without any use.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves this one untyped
         self._connections = connections
         self._seconds = Histogram(
             names.HTTP_REQUEST_SECONDS.name,
-            names.HTTP_REQUEST_SECONDS.counter_config,
+            names.HTTP_REQUEST_SECONDS.help,
             names.HTTP_REQUEST_SECONDS.labels,
             buckets=BUCKETS,
             registry=registry,
         )
         self._observers: dict[
             tuple[str, int], Callable[[float], None]
-        ] = {}  # to look one up costs more than to count
-        # "live" sums leave out processes that have ended.
+        ] = {}  # a lookup costs more than an observation
+        # "livesum" excludes processes that have ended.
         self._open = Gauge(
             names.HTTP_CONNECTIONS.name,
-            names.HTTP_CONNECTIONS.counter_config,
+            names.HTTP_CONNECTIONS.help,
             multiprocess_mode="livesum",
             registry=registry,
         )
-        # The least of those that run: each reads all tokens.
+        # The minimum over running processes: each of them reads all tokens.
         self._token_expiry = Gauge(
             names.TOKEN_EXPIRY.name,
-            names.TOKEN_EXPIRY.counter_config,
+            names.TOKEN_EXPIRY.help,
             multiprocess_mode="livemin",
             registry=registry,
         )
         self._token_expiry.set(inf)
         self._mirrors = _mirrors(registry, rejections, connections)
-        _show_build(registry)
+        _export_build(registry)
 
     def note_request(self, route: str, status: int, seconds: float) -> None:
-        """Count an answer; `route` is a pattern, of which there are few."""
+        """Observe a response; `route` is the pattern of a path."""
         observe = self._observers.get((route, status))
         if observe is None:
             observe = self._observers[route, status] = self._seconds.labels(route, status).observe
         observe(seconds)
 
     def note_tokens(self, tokens: Iterable[Token], now: datetime) -> None:
-        """Show when the next of the tokens that are valid at `now` expires."""
+        """Set the earliest expiry of the tokens that are valid at `now`."""
         expiries = [token.expires_at for token in tokens if token.expires_at and token.is_active(now)]
         self._token_expiry.set(min(expiries).timestamp() if expiries else inf)
 
     def follow(self) -> None:
-        """Take over what the tallies have counted."""
+        """Copy the statistics into the metrics."""
         self._open.set(self._connections.open)
         for mirror in self._mirrors:
             mirror.follow()
@@ -102,19 +107,21 @@ class ApiMetrics:
 
 def _mirrors(
     registry: CollectorRegistry, rejections: Rejections, connections: ConnectionStats
-) -> tuple[Mirror[Any], ...]:
+) -> tuple[CopiedCounter[Any], ...]:
     return (
-        Mirror(names.AUTHENTICATION_FAILURES, rejections.failed_logins, get_args(LoginFailure), registry),
-        Mirror(names.RATE_LIMITED, rejections.rate_limited, get_args(LimitedBy), registry),
-        Mirror(names.HTTP_CONNECTIONS_REFUSED, connections.refused, Cause, registry),
+        CopiedCounter(
+            names.AUTHENTICATION_FAILURES, rejections.failed_logins, get_args(LoginFailure), registry
+        ),
+        CopiedCounter(names.RATE_LIMITED, rejections.rate_limited, get_args(LimitedBy), registry),
+        CopiedCounter(names.HTTP_CONNECTIONS_REFUSED, connections.refused, Cause, registry),
     )
 
 
-def _show_build(registry: CollectorRegistry) -> None:
-    # "max" is one value for all processes: it is 1 in each.
+def _export_build(registry: CollectorRegistry) -> None:
+    # "max" yields one value for all processes; it is 1 in each.
     info = Gauge(
         names.BUILD_INFO.name,
-        names.BUILD_INFO.counter_config,
+        names.BUILD_INFO.help,
         names.BUILD_INFO.labels,
         multiprocess_mode="max",
         registry=registry,
@@ -123,18 +130,18 @@ def _show_build(registry: CollectorRegistry) -> None:
 
 
 UNKNOWN_ROUTE: Final = "unknown"
-"""Any path that is none of ours: a client must not be able to add labels."""
+"""The label of all other paths, so that clients can't add label values."""
 
 
 def measure(app: web.Application, metrics: ApiMetrics) -> None:
-    """Note every answer of an app that does not run yet."""
+    """Observe every response of an app that is not started yet."""
     app[FAST_PATH].note = metrics.note_request
-    # The outermost: what the other middlewares make of an error is the answer.
+    # The outermost one, because the other middlewares turn errors into responses.
     app.middlewares.insert(0, measuring(metrics))
 
 
 def measuring(metrics: ApiMetrics) -> Middleware:
-    """Return a middleware that notes every answer."""
+    """Return a middleware that observes every response."""
 
     @web.middleware
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:

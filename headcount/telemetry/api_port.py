@@ -1,4 +1,4 @@
-"""The API together with its port for metrics."""
+"""Measures the API and serves its metrics on a separate port."""
 
 import asyncio
 import os
@@ -17,24 +17,24 @@ from api.errors import TokensUnavailableError
 from api.resources import ADMISSION, CLOCK, TOKENS
 from headcount.telemetry.api import ApiMetrics, measure
 from headcount.telemetry.port import Port, api_port_of, open_port
-from headcount.telemetry.sharing import shared
+from headcount.telemetry.sharing import summed
 from headcount.wiring import Config
 from httpd.stats import ConnectionStats
 
 log = structlog.get_logger(__name__)
 
 FOLLOW_SECONDS: Final = 1.0
-"""How old other processes' tallies may be in a scrape of this one."""
+"""The maximum age of the values of other processes in a scrape of this one."""
 TOKENS_SECONDS: Final = 60.0
-"""How old the tokens may be whose next expiry is shown."""
+"""The maximum age of the exported token expiry."""
 
 
 def api_port(
     config: Config, app: web.Application, connections: ConnectionStats
 ) -> AbstractAsyncContextManager[str | None]:
-    """Measure the app, which must not run yet, and serve its metrics as long as the block, yielding the URL.
+    """Measure an app that is not started yet, and serve its metrics for the duration of the block.
 
-    Nothing is measured if the port is off.
+    Yields the URL. Nothing is measured if the port is off.
     """
     port = api_port_of(config)
     return nullcontext() if port is None else _serving(port, app, connections)
@@ -43,7 +43,7 @@ def api_port(
 def measured(
     config: Config, app: web.Application, connections: ConnectionStats
 ) -> AbstractAsyncContextManager[object]:
-    """Measure the app as `api_port` does, and leave it to another process to serve the metrics."""
+    """Measure the app like `api_port`, but let the parent process serve the metrics."""
     if api_port_of(config) is None:
         return nullcontext()
     return _following(_measure(CollectorRegistry(), app, connections), app)
@@ -53,11 +53,11 @@ def measured(
 async def _serving(port: Port, app: web.Application, connections: ConnectionStats) -> AsyncIterator[str]:
     registry = CollectorRegistry()
     metrics = _measure(registry, app, connections)
-    with shared(registry, os.environ) as shown:
-        shower = web.Application()
-        shower.add_routes([_metrics_route(metrics, shown)])
-        async with open_port(port, shower) as url, _following(metrics, app):
-            log.info("metrics can be read", url=f"{url}/metrics")
+    with summed(registry, os.environ) as exported:
+        metrics_app = web.Application()
+        metrics_app.add_routes([_metrics_route(metrics, exported)])
+        async with open_port(port, metrics_app) as url, _following(metrics, app):
+            log.info("serving metrics", url=f"{url}/metrics")
             yield url
 
 
@@ -67,8 +67,8 @@ def _measure(registry: CollectorRegistry, app: web.Application, connections: Con
     return metrics
 
 
-def _metrics_route(metrics: ApiMetrics, shown: CollectorRegistry) -> web.RouteDef:
-    render = make_aiohttp_handler(shown)
+def _metrics_route(metrics: ApiMetrics, exported: CollectorRegistry) -> web.RouteDef:
+    render = make_aiohttp_handler(exported)
 
     async def get_metrics(request: web.Request) -> web.StreamResponse:
         metrics.follow()
@@ -100,6 +100,6 @@ async def _follow(metrics: ApiMetrics) -> None:
 
 async def _follow_tokens(metrics: ApiMetrics, tokens: TokenStore, clock: Callable[[], datetime]) -> None:
     while True:
-        with suppress(TokensUnavailableError):  # what was read last is still shown
+        with suppress(TokensUnavailableError):  # the last value remains
             metrics.note_tokens(await tokens.list(), clock())
         await asyncio.sleep(TOKENS_SECONDS)

@@ -1,4 +1,4 @@
-"""The log: structured lines on stderr, from our own loggers and the libraries', with no secret in any."""
+"""The log: structured lines on stderr, from Headcount and its libraries, without secrets."""
 
 import logging
 import os
@@ -14,13 +14,13 @@ REDACTED: Final = "[redacted]"
 
 _SECRETS: Final = frozenset({"token", "auth_token", "password", "secret", "redis_url"})
 _LIBRARIES: Final = ("aiokafka", "aiohttp", "asyncio", "kafka", "redis")
-_TALKATIVE: Final = "aiokafka"
+_RATE_LIMITED: Final = "aiokafka"
 _REPEAT_SECONDS: Final = 10.0
 _hide_credentials = re.compile(r"(?<=://)[^/@\s]*@").sub
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Looks stderr up at each line: it is another one while a live display or a test has it."""
+    """Looks up stderr at each line, because live displays and tests replace it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -30,33 +30,34 @@ class _Stderr(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-class _Moderate(logging.Filter):
-    """Lets aiokafka say each sentence once in a while, and none as an error.
+class _AiokafkaFilter(logging.Filter):
+    """Rate-limits the log lines of aiokafka and lowers its errors to warnings.
 
-    Of a Kafka that is away it says sixty a second; and it calls errors what it tries again by itself, as in
-    any rebalance. What it gives up on reaches us as an exception. One with a traceback is left as it is.
+    While Kafka is unavailable, aiokafka logs sixty lines a second, and it logs as errors what it retries
+    itself, as in any rebalance. What it gives up on is raised as an exception. Lines with a traceback keep
+    their level.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, int], float] = {}
+        self._logged: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] != _TALKATIVE:
+        if record.name.partition(".")[0] != _RATE_LIMITED:
             return True
-        sentence = (record.pathname, record.lineno)
-        if record.created - self._said.get(sentence, 0.0) < _REPEAT_SECONDS:
+        statement = (record.pathname, record.lineno)
+        if record.created - self._logged.get(statement, 0.0) < _REPEAT_SECONDS:
             return False
-        self._said[sentence] = record.created
+        self._logged[statement] = record.created
         if record.levelno == logging.ERROR and not record.exc_info:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 
 
 def configure_logging(level: str, line_format: str, *, libraries: str = "warning") -> None:
-    """Send every log line of `level` and above to stderr, as text for a `console` or as `json`.
+    """Log lines of `level` and above to stderr, as text (`console`) or as `json`.
 
-    `libraries` is the least level at which Kafka's and the web server's own lines are let through.
+    `libraries` is the lowest level that is logged for libraries, such as aiokafka and aiohttp.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -71,7 +72,7 @@ def configure_logging(level: str, line_format: str, *, libraries: str = "warning
     )
     handler = _Stderr()
     handler.setFormatter(_formatter(line_format, shared))
-    handler.addFilter(_Moderate())
+    handler.addFilter(_AiokafkaFilter())
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     numbers = logging.getLevelNamesMapping()
@@ -87,7 +88,7 @@ def _formatter(line_format: str, shared: list[Processor]) -> logging.Formatter:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,  # without local variables: those may hold secrets
+            structlog.processors.format_exc_info,  # without local variables, which may contain secrets
             redact,
             structlog.processors.JSONRenderer() if line_format == "json" else console,
         ],
@@ -95,14 +96,14 @@ def _formatter(line_format: str, shared: list[Processor]) -> logging.Formatter:
 
 
 def _coloured(environ: Mapping[str, str]) -> bool:
-    """Tell whether lines are coloured: as NO_COLOR (no-color.org) or FORCE_COLOR say, else on a terminal."""
+    """Return whether lines are coloured: by NO_COLOR (no-color.org), FORCE_COLOR, or on a terminal."""
     if environ.get("NO_COLOR"):
         return False
     return bool(environ.get("FORCE_COLOR")) or sys.stderr.isatty()
 
 
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide what must never be logged, should a line hold it all the same."""
+    """Redact secrets and credentials in URLs, as a safety net."""
     for name, value in line.items():
         if name in _SECRETS:
             line[name] = REDACTED

@@ -1,4 +1,4 @@
-"""A port for whoever watches over a process, apart from the one that its clients use."""
+"""The port of metrics and health, separate from the port of the API's clients."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Where to listen, and the setting that says so; port 0 takes a free one."""
+    """The address to listen on, and the setting of the port; port 0 is any free port."""
 
     host: str
     number: int
@@ -27,19 +27,19 @@ class Port:
 
 
 def worker_port_of(config: Config) -> Port | None:
-    """Return where a worker tells of itself, None if nowhere."""
+    """Return the port of a worker's metrics and health, None if it is off."""
     number = config.telemetry.worker_metrics_port
     return None if number is None else Port(config.telemetry.metrics_host, number, "WORKER_METRICS_PORT")
 
 
 def api_port_of(config: Config) -> Port | None:
-    """Return where the API tells of itself, None if nowhere."""
+    """Return the port of the API's metrics, None if it is off."""
     number = config.telemetry.api_metrics_port
     return None if number is None else Port(config.telemetry.metrics_host, number, "API_METRICS_PORT")
 
 
 async def check_ports(config: Config) -> None:
-    """Raise `OperatorError` if worker and API could not have their ports at the same time."""
+    """Raise `OperatorError` unless the ports of worker and API are free at the same time."""
     async with AsyncExitStack() as opened:
         for port in filter(None, (worker_port_of(config), api_port_of(config))):
             await opened.enter_async_context(open_port(port, web.Application()))
@@ -47,9 +47,9 @@ async def check_ports(config: Config) -> None:
 
 @asynccontextmanager
 async def open_port(port: Port, app: web.Application) -> AsyncIterator[str]:
-    """Serve the app as long as the block, yielding its URL.
+    """Serve the app for the duration of the block and yield its URL.
 
-    Raises `OperatorError` if the port can't be had.
+    Raises `OperatorError` if the port is taken.
     """
     runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=SHUTDOWN_SECONDS)
     names = Names(host="METRICS_HOST", port=port.setting, alternative=", or to off")
@@ -60,4 +60,4 @@ async def open_port(port: Port, app: web.Application) -> AsyncIterator[str]:
                 await web.SockSite(runner, listening).start()
             yield url_of(sockets[0])
         finally:
-            await runner.cleanup()  # before the sockets are closed: it has the event loop look at them
+            await runner.cleanup()  # before they are closed: it unregisters the sockets from the loop

@@ -1,4 +1,4 @@
-"""Several processes as one: the folder of files through which the library adds their metrics up."""
+"""Sums the metrics of several API processes through shared files of prometheus_client."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -26,47 +26,47 @@ from headcount.wiring import Config
 from ingest.errors import OperatorError
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The library reads it when it is imported: whoever starts several processes sets it before."""
+"""prometheus_client reads it when it is imported, so it must be set before a process starts."""
 
 
 @contextmanager
-def shared(registry: CollectorRegistry, environ: Mapping[str, str]) -> Iterator[CollectorRegistry]:
-    """Yield what is to be shown: the processes' metrics together, or this one's where it is alone."""
+def summed(registry: CollectorRegistry, environ: Mapping[str, str]) -> Iterator[CollectorRegistry]:
+    """Yield the registry to export: the sum of all processes, or this process if no folder is set."""
     if FOLDER not in environ:
         yield registry
         return
     folder = Path(environ[FOLDER])
     try:
-        yield together(folder)
+        yield summed_registry(folder)
     finally:
         forget(folder, os.getpid())
 
 
-def together(folder: Path) -> CollectorRegistry:
-    """Return the sum of what all processes that share the folder have measured."""
+def summed_registry(folder: Path) -> CollectorRegistry:
+    """Return a registry with the sum of all processes that share the folder."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, os.fspath(folder))  # type: ignore[no-untyped-call]  # as the library has it
+    MultiProcessCollector(registry, os.fspath(folder))  # type: ignore[no-untyped-call]  # untyped in the library
     return registry
 
 
 def forget(folder: Path, pid: int) -> None:
-    """Take out what an ended process has open no more; what it has counted stays."""
-    mark_process_dead(pid, os.fspath(folder))  # type: ignore[no-untyped-call]  # likewise
+    """Remove the gauges of an ended process; its counters stay."""
+    mark_process_dead(pid, os.fspath(folder))  # type: ignore[no-untyped-call]  # as above
 
 
 @contextmanager
 def emptied_folder(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield an empty folder: the one that the environment names, or else one that lasts as long as the block.
+    """Yield an emptied folder: the one named by the environment, or a temporary one.
 
-    What processes of an earlier run have left in there would be counted on.
+    Files of an earlier run would be added to the sums.
     """
     with ExitStack() as stack:
         try:
             folder = _empty(Path(environ[FOLDER])) if FOLDER in environ else _temporary(stack)
         except OSError as error:
             raise OperatorError(
-                f"There is no folder for the metrics of several processes: {error.strerror}. "
-                f"Set {FOLDER} to one that can be written to, or API_METRICS_PORT to off."
+                f"Metrics of several processes need a writable folder: {error.strerror}. "
+                f"Set {FOLDER} to one, or API_METRICS_PORT to off."
             ) from error
         yield folder
 
@@ -87,16 +87,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CommonMetrics:
-    """What a child is to be started with, and what to do once it has ended."""
+    """The environment for child processes, and the function to call when a child has ended."""
 
     environ: Mapping[str, str]
     forget: Callable[[int], None]
 
 
 def common_port(config: Config, environ: Mapping[str, str]) -> AbstractAsyncContextManager[CommonMetrics]:
-    """Show what children measure, as long as the block; nothing if the port is off.
+    """Serve the summed metrics of child processes for the duration of the block; nothing if the port is off.
 
-    Raises `RefusedError` if the port can't be had, or no folder for what they measure.
+    Raises `OperatorError` if the port is taken, or if there is no writable folder for the metrics.
     """
     port = api_port_of(config)
     if port is None:
@@ -108,7 +108,7 @@ def common_port(config: Config, environ: Mapping[str, str]) -> AbstractAsyncCont
 async def _serving(port: Port, environ: Mapping[str, str]) -> AsyncIterator[CommonMetrics]:
     with emptied_folder(environ) as folder:
         app = web.Application()
-        app.add_routes([web.get("/metrics", make_aiohttp_handler(together(folder)))])
+        app.add_routes([web.get("/metrics", make_aiohttp_handler(summed_registry(folder)))])
         async with open_port(port, app) as url:
-            log.info("metrics can be read", url=f"{url}/metrics")
+            log.info("serving metrics", url=f"{url}/metrics")
             yield CommonMetrics({**environ, FOLDER: os.fspath(folder)}, partial(forget, folder))

@@ -1,4 +1,4 @@
-"""A worker's metrics: read from what it counts anyway, at the moment somebody asks."""
+"""The metrics of a worker, collected from its statistics at each scrape."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -26,30 +26,30 @@ from ingest.worker.stats import Stats
 from projector.expiry import EXPIRY_CAUSES
 from projector.stats import Stats as Counted
 
-PATIENCE_SECONDS: Final = 1.0
-"""A scrape waits so long; it tells everything else all the same."""
+REDIS_SECONDS: Final = 1.0
+"""The time that a scrape waits for Redis; all other metrics are exported in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """In bytes; a limit of 0 is none. Both are None where Redis does not tell."""
+    """In bytes; a limit of 0 is no limit. Both are None if Redis did not answer."""
 
     used: int | None = None
     limit: int | None = None
 
 
 async def read_memory(redis: Redis) -> Memory:
-    """Ask Redis; it may be away."""
+    """Return the memory statistics of Redis, empty if it is unavailable."""
     with suppress(RedisError, TimeoutError):
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            facts = await redis.info("memory")
-        return Memory(facts.get("used_memory"), facts.get("maxmemory"))
+        async with asyncio.timeout(REDIS_SECONDS):
+            info = await redis.info("memory")
+        return Memory(info.get("used_memory"), info.get("maxmemory"))
     return Memory()
 
 
 REASONS: Final[tuple[DeadLetterReason, ...]] = get_args(DeadLetterReason)
 GAP_CAUSES: Final = tuple(cause for cause in get_args(GapCause) if cause != "skipped")
-"""A skip is a command's work, which ends before anybody could ask it."""
+"""Skips are made by a command, which exports no metrics."""
 
 
 class WorkerCollector(Collector):
@@ -117,25 +117,25 @@ def _timestamp(instant: datetime | None) -> float | None:
 
 def counter(metric: Metric, value: float) -> CounterMetricFamily:
     """Return a counter without labels."""
-    return CounterMetricFamily(metric.name, metric.counter_config, value=value)
+    return CounterMetricFamily(metric.name, metric.help, value=value)
 
 
 def counters(metric: Metric, values: Mapping[str, float]) -> CounterMetricFamily:
-    """Return a counter with a label, whose values these are."""
-    family = CounterMetricFamily(metric.name, metric.counter_config, labels=metric.labels)
+    """Return a counter with one label, from values by label."""
+    family = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
     for label, value in values.items():
         family.add_metric([label], value)
     return family
 
 
 def gauge(metric: Metric, value: float | None) -> GaugeMetricFamily:
-    """Return a gauge without labels, and without a sample where the value is None."""
-    return GaugeMetricFamily(metric.name, metric.counter_config, value=value)
+    """Return a gauge without labels, and without a sample if the value is None."""
+    return GaugeMetricFamily(metric.name, metric.help, value=value)
 
 
 def gauges(metric: Metric, values: Mapping[tuple[str, ...], float | None]) -> GaugeMetricFamily:
-    """Return a gauge with labels, and without samples where a value is None."""
-    family = GaugeMetricFamily(metric.name, metric.counter_config, labels=metric.labels)
+    """Return a gauge with labels; values of None yield no sample."""
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, value in values.items():
         if value is not None:
             family.add_metric(labels, value)
@@ -143,7 +143,7 @@ def gauges(metric: Metric, values: Mapping[tuple[str, ...], float | None]) -> Ga
 
 
 def histogram(metric: Metric, observed: Histogram) -> HistogramMetricFamily:
-    """Return a histogram without labels: Prometheus' buckets hold what is in the smaller ones too."""
+    """Return a histogram without labels; the buckets of Prometheus are cumulative."""
     bounds = map(floatToGoString, (*observed.bounds, inf))
     buckets = list(zip(bounds, accumulate(observed.counts), strict=True))
-    return HistogramMetricFamily(metric.name, metric.counter_config, buckets=buckets, sum_value=observed.sum)
+    return HistogramMetricFamily(metric.name, metric.help, buckets=buckets, sum_value=observed.sum)

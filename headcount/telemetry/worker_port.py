@@ -1,4 +1,4 @@
-"""A worker together with its port for metrics and health."""
+"""Runs a worker and serves its metrics and health: `/metrics`, `/livez` and `/readyz`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -26,7 +26,7 @@ from ingest.worker.stats import Stats
 from projector.stats import Stats as Counted
 
 LETTERS_SECONDS: Final = 60.0
-"""How old the number of waiting dead letters may be: each count connects to Kafka."""
+"""The maximum age of the number of waiting dead letters; each count connects to Kafka."""
 OWNERSHIP_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
@@ -35,14 +35,14 @@ log = structlog.get_logger(__name__)
 async def serve_measured_worker(
     config: Config, stopping: asyncio.Event, *, stats: Stats | None = None
 ) -> None:
-    """Do what `serve_worker` does, and tell of it meanwhile: also while it waits for its first connection."""
+    """Run `serve_worker` and serve its metrics, also while it waits for its first connection."""
     stats, counted = stats or Stats(), Counted()
     async with worker_port(config, stats, counted):
         await serve_worker(config, stopping, stats=stats, counted=counted)
 
 
 def worker_port(config: Config, stats: Stats, counted: Counted) -> AbstractAsyncContextManager[str | None]:
-    """Serve metrics and health as long as the block, yielding the URL; nothing if the port is off."""
+    """Serve metrics and health for the duration of the block, yielding the URL, unless the port is off."""
     port = worker_port_of(config)
     return nullcontext() if port is None else _serving(port, config, stats, counted)
 
@@ -55,7 +55,7 @@ async def _serving(port: Port, config: Config, stats: Stats, counted: Counted) -
     async with worker_redis(config) as redis:
         app.add_routes([_metrics_route(collector, redis)])
         async with open_port(port, app) as url:
-            log.info("metrics can be read", url=f"{url}/metrics")
+            log.info("serving metrics", url=f"{url}/metrics")
             sampling = asyncio.create_task(_sample_letters(config, stats.state, collector))
             try:
                 yield url
@@ -96,25 +96,25 @@ def _metrics_route(collector: WorkerCollector, redis: Redis) -> web.RouteDef:
 
 
 def health_routes(state: WorkerState, *, stalled_after_seconds: float) -> Iterable[web.RouteDef]:
-    """Return the two routes, which take GET and HEAD."""
+    """Return the routes `/livez` and `/readyz` for GET and HEAD."""
 
     async def get_livez(_request: web.Request) -> web.Response:
         now = asyncio.get_running_loop().time()
         stalled = stalls(state, now=now, retry=stalled_after_seconds)
-        return json_response({"alive": not stalled, "stalled": stalled}, status=_status(well=not stalled))
+        return json_response({"alive": not stalled, "stalled": stalled}, status=_status(ok=not stalled))
 
     async def get_readyz(_request: web.Request) -> web.Response:
         ready = is_ready(state)
         body = {
             "ready": ready,
             "servers": state.waiting_for or state.away or OK,
-            "assignment": OK if state.partitions is not None else "none yet: the group is being joined",
+            "assignment": OK if state.partitions is not None else "none yet: joining the consumer group",
             "partitions": {str(partition): words for partition, words in standings(state).items()},
         }
-        return json_response(body, status=_status(well=ready))
+        return json_response(body, status=_status(ok=ready))
 
     return web.get("/livez", get_livez), web.get("/readyz", get_readyz)
 
 
-def _status(*, well: bool) -> HTTPStatus:
-    return HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+def _status(*, ok: bool) -> HTTPStatus:
+    return HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE

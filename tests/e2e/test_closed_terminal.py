@@ -128,6 +128,6 @@ async def test_a_server_ends_when_its_terminal_is_closed(home: Path, arguments: 
         "USER_ID_HASH_KEY": "k" * 32,
     }
     with in_terminal(home, *arguments, **nowhere) as terminal:
-        await terminal.shows("metrics can be read")
+        await terminal.shows("serving metrics")
         terminal.close()
         assert terminal.ends_with() == 0

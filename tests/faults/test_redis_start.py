@@ -36,5 +36,5 @@ async def _refusal(plant: Plant, **environment: str) -> str:
     await worker.ended()
     assert worker.exit_code == REFUSED
     *before, line = worker.lines()
-    assert {each["event"] for each in before} <= {"metrics can be read"}
+    assert {each["event"] for each in before} <= {"serving metrics"}
     return str(line["event"])

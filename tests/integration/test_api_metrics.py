@@ -48,7 +48,7 @@ def api_process(environ: dict[str, str], output: Path) -> Iterator[ApiProcess]:
         [sys.executable, "-m", "headcount", "api"], environ=environ, folder=ROOT, output=output
     ) as program:
         url = program.wait_for(lambda: told("listening"), deadline_seconds=START_SECONDS)
-        metrics_url = told("metrics can be read")
+        metrics_url = told("serving metrics")
         assert metrics_url
         yield ApiProcess(program, url, metrics_url.removesuffix("/metrics"))
 

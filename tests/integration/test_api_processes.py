@@ -49,7 +49,7 @@ class Api:
         return wire
 
     async def scrape(self) -> Scrape:
-        url = (await self.parent.logged("metrics can be read"))["url"]
+        url = (await self.parent.logged("serving metrics"))["url"]
         return await scrape(url.removesuffix("/metrics"))
 
     def is_refusing(self) -> bool:

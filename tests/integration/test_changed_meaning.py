@@ -51,7 +51,7 @@ class Pair:
     async def start(self) -> None:
         self.worker.start()
         self.api.start()
-        line = await self.worker.logged("metrics can be read", deadline_seconds=SECONDS)
+        line = await self.worker.logged("serving metrics", deadline_seconds=SECONDS)
         self._worker_url = str(line["url"]).removesuffix("/metrics")
         self._api_url = str((await self.api.logged("listening", deadline_seconds=SECONDS))["url"])
 

@@ -42,8 +42,8 @@ def running_headcount(environ: dict[str, str], folder: Path) -> Iterator[Watched
         _command("api", environ, folder) as api,
     ):
         yield Watched(
-            worker_metrics=_told(worker, "metrics can be read"),
-            api_metrics=_told(api, "metrics can be read"),
+            worker_metrics=_told(worker, "serving metrics"),
+            api_metrics=_told(api, "serving metrics"),
             api=_told(api, "listening"),
         )
 

@@ -32,10 +32,7 @@ def documented() -> list[tuple[str, str, tuple[str, ...], str]]:
     rows = re.findall(
         r"^\| `(headcount_\w+)` \| (\w+) \| (.+?) \| .+? \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE
     )
-    return [
-        (name, kind, tuple(re.findall(r"`(\w+)`", labels)), counter_config)
-        for name, kind, labels, counter_config in rows
-    ]
+    return [(name, kind, tuple(re.findall(r"`(\w+)`", labels)), text) for name, kind, labels, text in rows]
 
 
 async def busy_worker() -> tuple[Stats, Counted]:
@@ -57,7 +54,7 @@ async def busy_worker() -> tuple[Stats, Counted]:
 
 def test_the_document_lists_every_metric_as_it_is() -> None:
     every = dict.fromkeys((*names.WORKER, *names.API))
-    assert documented() == [(each.name, each.kind, each.labels, each.counter_config) for each in every]
+    assert documented() == [(each.name, each.kind, each.labels, each.help) for each in every]
 
 
 async def test_a_worker_shows_exactly_what_is_documented() -> None:
