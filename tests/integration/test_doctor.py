@@ -59,7 +59,7 @@ async def test_a_deployment_that_is_well_has_no_problem_for_its_operator(deploym
         "Redis rights of others"
     ]
     assert findings["workers"]["found"] == "1 workers share 4 partitions."
-    assert "We are the Redis user operator" in findings["Redis rights"]["found"]
+    assert "The doctor's Redis user operator" in findings["Redis rights"]["found"]
 
 
 async def test_nothing_is_written_and_no_refusal_is_noted(
@@ -256,7 +256,7 @@ async def test_more_workers_than_partitions_are_idle(deployment: Deployment) -> 
         await wait_until(both_are_members, deadline_seconds=20, message="both workers are members")
         found = await examined(lone.config)
     assert found["workers"].verdict == "warning"
-    assert "2 workers share 1 partitions: 1 of them have nothing to do" in found["workers"].found
+    assert "2 workers share 1 partitions: 1 of them are idle standbys" in found["workers"].found
 
 
 async def test_servers_that_take_connections_and_say_nothing_are_given_up() -> None:

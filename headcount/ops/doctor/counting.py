@@ -16,21 +16,21 @@ from projector.gaps import GapReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letters:
-    """How many dead letters there are, None where there were too many to be read, and how many not redriven.
+    """The number of dead letters that are not redriven, `waiting`; None if there are too many to read.
 
-    `records` are those in their topic: never fewer than the letters.
+    `records` is the number of records in the dead-letter topic, which is at least that of the letters.
     """
 
     records: int
     waiting: int | None
 
 
-STANDING_AFTER: Final = timedelta(seconds=60)
+STOPPED_AFTER: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
-    """The log and its projection, read one shortly after the other."""
+    """The log and its projection, read shortly after each other."""
 
     extents: Mapping[Partition, Extent]
     progress: Progress
@@ -39,7 +39,7 @@ class Counting:
 
     @property
     def lag(self) -> int:
-        """The number of records that are not counted yet, or a few more."""
+        """The number of offsets that are not counted yet."""
         reached = self.progress.checkpoints
         return sum(
             max(0, extent.end - reached.get(partition, extent.beginning))
@@ -47,73 +47,71 @@ class Counting:
         )
 
     def ages(self) -> Mapping[Partition, timedelta]:
-        """Return how old each partition's as-of is; one that is catching up has none."""
+        """Return the age of each partition's as-of; a partition that is catching up has none."""
         instants = self.progress.as_of
         return {each: self.now - instants[each] for each in self.extents if each in instants}
 
 
 def check_workers(facts: tuple[int, int]) -> Judgement:
-    """Hold the number of partitions against that of the workers, who share them."""
+    """Compare the number of workers with that of the partitions, which they share."""
     partitions, workers = facts
     found = f"{workers} workers share {partitions} partitions"
     if not workers:
-        return problem("No worker is running: nothing is counted.", "Start headcount worker.")
+        return problem("No worker is running: no event is counted.", "Start headcount worker.")
     if workers > partitions:
         return warning(
-            f"{found}: {workers - partitions} of them have nothing to do but wait for another to fail.",
+            f"{found}: {workers - partitions} of them are idle standbys.",
             "Add partitions to the topic, or run fewer workers.",
         )
     return ok(f"{found}.")
 
 
 def check_lag(counting: Counting) -> Judgement:
-    """Tell whether the API answers, and for which instant."""
+    """Check that the API can answer, and how old its answers are."""
     ages = counting.ages()
     behind = f"{counting.lag:,} records are not counted yet"
     if len(ages) < len(counting.extents):
         return warning(
             f"{len(counting.extents) - len(ages)} of {len(counting.extents)} partitions are catching up "
-            "with the log, "
-            f"{behind}: the API answers 503.",
-            "Wait while that number falls (headcount status shows it); if it does not, read the workers' "
-            "log.",
+            f"with the log, {behind}: the API answers 503.",
+            "Wait while that number falls (see headcount status). If it does not, read the workers' log.",
         )
     oldest = max(ages.values())
     if oldest > FRESH_FOR:
         return warning(
             f"The counters are {oldest.total_seconds():,.0f} s old, {behind}.",
-            "See that a worker runs; if one does, its log says what it waits for; start more if they are "
-            "busy.",
+            "Check that a worker is running. If it is, its log names what it waits for; if the workers are "
+            "busy, start more.",
         )
     return ok(f"The counters are {max(0.0, oldest.total_seconds()):.1f} s old, {behind}.")
 
 
 def check_stopped(counting: Counting) -> Judgement:
-    """Find partitions that stand still while others go on: a worker that is away stops all of its own."""
+    """Check for partitions that are stopped while others advance."""
     ages = counting.ages()
-    goes_on = any(age <= FRESH_FOR for age in ages.values())
-    standing = sorted(each.number for each, age in ages.items() if age > STANDING_AFTER)
-    if counting.workers and goes_on and standing:
+    is_advancing = any(age <= FRESH_FOR for age in ages.values())
+    stopped = sorted(each.number for each, age in ages.items() if age > STOPPED_AFTER)
+    if counting.workers and is_advancing and stopped:
         return problem(
-            f"Partitions {', '.join(map(str, standing))} stand still while others go on.",
-            "Find \"partition stopped\" in the workers' log: it says why; headcount skip passes what can't "
-            "be read.",
+            f"Partitions {', '.join(map(str, stopped))} are stopped while others advance.",
+            'Find "partition stopped" in the workers\' log, which names the cause. headcount skip passes '
+            "records that can't be read.",
         )
-    return ok("No partition stands still while others go on.")
+    return ok("No partition is stopped while others advance.")
 
 
 def check_gaps(gaps: Sequence[GapReport]) -> Judgement:
-    """Tell of records that were never counted, as long as nobody has acknowledged that."""
+    """Check for gaps that no operator has acknowledged."""
     if not gaps:
-        return ok("There are no gaps to acknowledge.")
+        return ok("There are no unacknowledged gaps.")
     firsts = [gap.first_day for gap in gaps if gap.first_day]
     places = f"{len(gaps)} place{'' if len(gaps) == 1 else 's'}"
     since = f" since {min(firsts)}" if len(firsts) == len(gaps) else ""
     return problem(
-        f"Records were never counted, in {places} of the log: days{since} until "
+        f"Records in {places} of the log were never counted: days{since} until "
         f"{max(gap.last_day for gap in gaps)} may be too low.",
-        "See headcount gaps list; publish what is missing again if you have it; then headcount gaps "
-        "acknowledge.",
+        "See headcount gaps list. Publish the missing events again if you have them, then run headcount "
+        "gaps acknowledge.",
     )
 
 
@@ -122,24 +120,22 @@ _EXPIRY_ADVICE: Final[Mapping[ExpiryCause, str]] = {
         "Have producers publish events sooner than RETENTION_DAYS after they occur, or raise RETENTION_DAYS."
     ),
     "seconds-for-milliseconds": (
-        "A producer takes seconds for milliseconds: multiply by 1,000 before it makes occurred_at of them."
+        "A producer uses seconds as milliseconds: multiply by 1,000 before deriving occurred_at."
     ),
-    "epoch-zero": (
-        "A producer writes an unset date, or uses a wrong unit: have it set occurred_at before it publishes."
-    ),
+    "epoch-zero": ("A producer writes an unset date or uses a wrong unit: have it set occurred_at."),
 }
 
 
 def check_expired(facts: tuple[Progress, datetime]) -> Judgement:
-    """Report events that were too old to be counted, as long as they keep coming."""
+    """Check for events of the last 24 hours that were too old to be counted."""
     progress, now = facts
     expired = progress.expired
     causes = harmful(expired, now)
     if not causes:
-        return ok(f"No events were too old to be counted in the last 24 hours{_before(expired)}.")
+        return ok(f"No event of the last 24 hours was too old to be counted{_before(expired)}.")
     found = ", ".join(f"{cause} {expired[cause].events:,}" for cause in causes)
     return warning(
-        f"Events are older than the retention, and so in no counter: {found}, the last read at "
+        f"Events are older than the retention and in no counter: {found}, the last read at "
         f"{max(expired[cause].last_at for cause in causes):%Y-%m-%dT%H:%M:%SZ}.",
         " ".join(_EXPIRY_ADVICE[cause] for cause in causes),
     )
@@ -147,20 +143,19 @@ def check_expired(facts: tuple[Progress, datetime]) -> Judgement:
 
 def _before(expired: Mapping[ExpiryCause, Expired]) -> str:
     number = sum(found.events for found in expired.values())
-    return f"; {number:,} were before, or aged in the log" if number else ""
+    return f"; {number:,} were earlier, or expired in the log" if number else ""
 
 
 def check_dead_letters(letters: Letters) -> Judgement:
-    """Tell of records that were no events, as long as they were not published again."""
+    """Check for dead letters that were not redriven."""
     if letters.waiting is None:
         return warning(
-            f"There are up to {letters.records:,} dead letters, too many to be read here.",
-            "See headcount dead-letters list; mend their producers first.",
+            f"There are up to {letters.records:,} dead letters, too many to read here.",
+            "See headcount dead-letters list, and fix their producers first.",
         )
     if letters.waiting:
         return warning(
             f"{letters.waiting:,} dead letters wait: their events are in no counter.",
-            "See headcount dead-letters list; once what refused them is mended, headcount dead-letters "
-            "redrive.",
+            "See headcount dead-letters list. Once the cause is fixed, run headcount dead-letters redrive.",
         )
     return ok("No dead letters wait.")

@@ -11,48 +11,49 @@ from headcount.wiring import Config
 
 WIDEST_V4_PREFIX: Final = 8
 WIDEST_V6_PREFIX: Final = 7
-"""Of 10.0.0.0/8 and fc00::/7, the largest networks that are private."""
+"""The prefixes of 10.0.0.0/8 and fc00::/7, the largest private networks."""
 IPV4: Final = 4
 
 
 def check_redis_transport(config: Config) -> Judgement:
-    """Tell whether passwords and counters cross a network in the clear."""
+    """Check that passwords and counters cross no network unencrypted."""
     url = config.redis.url
     host = str(parse_url(url).get("host", "localhost"))
     if urlsplit(url).scheme == "redis" and not is_local(host):
         return warning(
-            f"The way to Redis at {host} is not encrypted: its password and the tokens' digests can be "
-            "read on it.",
-            "Use rediss:// in REDIS_URL, with TLS in Redis, unless nobody else is on that network.",
+            f"The connection to Redis at {host} is not encrypted: the password and the digests of tokens can "
+            "be read on the network.",
+            "Enable TLS in Redis and use rediss:// in REDIS_URL, unless no other machine is on that network.",
         )
-    return ok("The way to Redis is encrypted, or stays on this machine.")
+    return ok("The connection to Redis is encrypted, or local.")
 
 
 def check_kafka_transport(config: Config) -> Judgement:
-    """Tell whether events cross a network in the clear, and whether anyone may publish."""
+    """Check that events cross no network unencrypted."""
     protocol = config.kafka.security_protocol
     hosts = [each.rpartition(":")[0].strip("[]") for each in config.kafka.bootstrap_servers.split(",")]
     if all(map(is_local, hosts)) or protocol.endswith("SSL"):
-        return ok("The way to Kafka is encrypted, or stays on this machine.")
+        return ok("The connection to Kafka is encrypted, or local.")
     return warning(
-        f"The way to Kafka at {', '.join(hosts)} is not encrypted (KAFKA_SECURITY_PROTOCOL={protocol}).",
-        "Use SASL_SSL, unless nobody else is on that network: who reaches a plain Kafka can also publish.",
+        f"The connection to Kafka at {', '.join(hosts)} is not encrypted: "
+        f"KAFKA_SECURITY_PROTOCOL is {protocol}.",
+        "Use SASL_SSL, unless no other machine is on that network: any client can publish to an open Kafka.",
     )
 
 
 def check_api_transport(config: Config) -> Judgement:
-    """Tell whether tokens may cross a network in the clear: the API itself speaks no TLS."""
+    """Check that tokens cross no network unencrypted: the API itself does not support TLS."""
     if is_local(config.http.host) or config.http.trusted_proxies:
-        return ok("The API is reached from this machine, or through a proxy of yours.")
+        return ok("The API is reached from this machine, or through a trusted proxy.")
     return warning(
-        f"The API listens on {config.http.host} without a proxy before it: tokens cross the network in "
-        "the clear.",
-        "Put a reverse proxy with TLS before it, and name it in TRUSTED_PROXIES.",
+        f"The API listens on {config.http.host} without a trusted proxy: tokens cross the network "
+        "unencrypted.",
+        "Put a reverse proxy with TLS in front of the API, and set TRUSTED_PROXIES to its address.",
     )
 
 
 def check_http_limits(config: Config) -> Judgement:
-    """Look for limits that are turned off, or that bound nothing."""
+    """Check for limits that are disabled or have no effect."""
     off = [
         name
         for name in ("http_requests_per_minute", "http_failed_logins_per_minute")
@@ -62,27 +63,27 @@ def check_http_limits(config: Config) -> Judgement:
         off.append("http_max_connections_per_address")
     if off:
         return warning(
-            f"These bound nothing: {', '.join(map(str.upper, off))}.",
-            "Leave them at their defaults, or bound clients in your proxy: one client can take everything.",
+            f"These limits have no effect: {', '.join(map(str.upper, off))}.",
+            "Use their defaults, or limit clients in the proxy: one client can take all capacity.",
         )
-    return ok("Requests, failed logins and connections are bounded.")
+    return ok("Requests, failed logins and connections are limited.")
 
 
 def check_metrics(config: Config) -> Judgement:
-    """Tell whether anyone may read the metrics: they ask for no token."""
+    """Check that metrics, which need no token, are not public."""
     ports = [config.telemetry.worker_metrics_port, config.telemetry.api_metrics_port]
     if ports == [None, None]:
         return ok("Metrics are off.")
     if is_private(config.telemetry.metrics_host):
-        return ok(f"Metrics are shown on {config.telemetry.metrics_host} only.")
+        return ok(f"Metrics are served on {config.telemetry.metrics_host} only.")
     return warning(
-        f"Metrics are shown on {config.telemetry.metrics_host}, to whoever reaches that port.",
-        "Set METRICS_HOST to an address of a private network, or keep others out with a firewall.",
+        f"Metrics are served on {config.telemetry.metrics_host} to every client that reaches the port.",
+        "Set METRICS_HOST to an address of a private network, or restrict the port with a firewall.",
     )
 
 
 def check_trusted_proxies(config: Config) -> Judgement:
-    """Find networks so wide that strangers may claim any address in X-Forwarded-For."""
+    """Check for networks so wide that foreign clients can forge X-Forwarded-For."""
     narrowest = {IPV4: WIDEST_V4_PREFIX}
     wide = [
         str(network)
@@ -91,15 +92,15 @@ def check_trusted_proxies(config: Config) -> Judgement:
     ]
     if wide:
         return problem(
-            f"TRUSTED_PROXIES holds {', '.join(wide)}: anyone there may claim any address, and no bound "
-            "applies to it.",
-            "Name only the addresses of your proxies.",
+            f"TRUSTED_PROXIES contains {', '.join(wide)}: any client there can claim any address and escape "
+            "all limits.",
+            "List only the addresses of your proxies.",
         )
-    return ok("Only networks that can be yours are believed as proxies.")
+    return ok("Only private networks or small ones are trusted as proxies.")
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a host is this machine, by its name alone."""
+    """Return whether a host is this machine, judged by its name or address only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -107,7 +108,7 @@ def is_local(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Tell whether a host's address is of no public network; the address of all networks is no such."""
+    """Return whether an address belongs to a private network; the unspecified address does not."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -11,7 +11,7 @@ Verdict = Literal["ok", "warning", "problem", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Stands for a fact that could not be had, with a sentence why, and one what to do."""
+    """A fact that could not be determined: the reason, and what to do about it, as sentences."""
 
     reason: str
     advice: str | None = None
@@ -19,7 +19,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict on a fact. There is no advice where all is well."""
+    """A verdict on a fact. `advice` is None if the verdict is ok."""
 
     verdict: Verdict
     found: str
@@ -28,7 +28,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A judgement, and the name of the check that came to it."""
+    """A judgement and the name of its check."""
 
     check: str
     verdict: Verdict
@@ -37,50 +37,50 @@ class Finding:
 
 
 def ok(found: str) -> Judgement:
-    """Say that nothing is to be done."""
+    """Return the verdict that no action is needed."""
     return Judgement("ok", found)
 
 
 def warning(found: str, advice: str) -> Judgement:
-    """Say what may harm later, or more than it needs to."""
+    """Return the verdict on a risk: something may fail later, or be exposed or lost needlessly."""
     return Judgement("warning", found, advice)
 
 
 def problem(found: str, advice: str) -> Judgement:
-    """Say what is wrong now."""
+    """Return the verdict on something that is wrong now."""
     return Judgement("problem", found, advice)
 
 
 def unknown(found: str, advice: str | None = None) -> Judgement:
-    """Say why nothing can be said."""
+    """Return the verdict on something that can't be determined."""
     return Judgement("unknown", found, advice)
 
 
 def judged(check: str, fact: T | Unknown, judge: Callable[[T], Judgement]) -> Finding:
-    """Judge a fact; one that could not be had is passed on as it is."""
+    """Apply a check to a fact; an unknown fact becomes an unknown finding."""
     if isinstance(fact, Unknown):
-        judgement = unknown(f"Could not be checked: {fact.reason}", fact.advice)
+        judgement = unknown(f"Not checked: {fact.reason}", fact.advice)
     else:
         judgement = judge(fact)
     return Finding(check=check, verdict=judgement.verdict, found=judgement.found, advice=judgement.advice)
 
 
 def together(one: T | Unknown, other: U | Unknown) -> tuple[T, U] | Unknown:
-    """Pair two facts; nothing is known of the pair where one of them is unknown."""
+    """Pair two facts; the pair is unknown if either is."""
     if isinstance(one, Unknown):
         return one
     return other if isinstance(other, Unknown) else (one, other)
 
 
 def part_of(fact: T | Unknown, pick: Callable[[T], U]) -> U | Unknown:
-    """Take something out of a fact, or pass on why it could not be had."""
+    """Return a part of a fact, or the unknown fact itself."""
     return fact if isinstance(fact, Unknown) else pick(fact)
 
 
 def reached(server: str, answer: Unknown | None, advice: str) -> Finding:
-    """Judge whether a server answers at all: the one check for which silence is a problem."""
+    """Return the finding on whether a server answers: the only check for which no answer is a problem."""
     if isinstance(answer, Unknown):
-        judgement = problem(f"It can't be asked: {answer.reason}", answer.advice or advice)
+        judgement = problem(f"It does not answer: {answer.reason}", answer.advice or advice)
     else:
         judgement = ok("It answers.")
     return Finding(check=server, verdict=judgement.verdict, found=judgement.found, advice=judgement.advice)

@@ -33,10 +33,11 @@ from ingest.ports import Extent, Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaFacts:
-    """`reached` tells whether Kafka answers at all; `newest` when its newest record of the topic came in.
+    """`reached` is None if Kafka answers. `newest` is the timestamp of the topic's newest record.
 
-    `metadata_version` is the newest of the request that a worker's start needs. `missing` names topics;
-    `partitions` are those of the events' topic. What it is configured to be takes a right of its own to read.
+    `metadata_version` is the newest supported version of the Metadata request, which a worker needs at its
+    start. `missing` are names of topics; `partitions` are those of the topic of events. Reading the
+    configuration of a topic takes a right of its own.
     """
 
     reached: Unknown | None
@@ -54,8 +55,8 @@ class KafkaFacts:
 
     @classmethod
     def out_of_reach(cls, reason: Unknown) -> "KafkaFacts":
-        """Know only why there is no answer."""
-        silent = Unknown("Kafka can't be asked.")
+        """Return facts that are all unknown, with the reason why Kafka does not answer."""
+        silent = Unknown("Kafka does not answer.")
         return cls(
             reached=reason,
             metadata_version=silent,
@@ -73,12 +74,12 @@ class KafkaFacts:
 
 
 METADATA: Final = 3
-"""The number of the request for metadata in Kafka's protocol."""
+"""The API key of the Metadata request."""
 NO_LEADER: Final = -1
 
 
 async def probe_kafka(config: Config, prober: Prober) -> KafkaFacts:
-    """Gather all facts of Kafka; where it does not answer at all, nothing more is asked."""
+    """Gather all facts about Kafka; stops after the first probe if Kafka does not answer."""
     cluster = await prober.probe(_cluster(config))
     if isinstance(cluster, Unknown):
         return KafkaFacts.out_of_reach(cluster)
@@ -113,7 +114,7 @@ async def _metadata_version(config: Config) -> int:
 
 async def _cluster(config: Config) -> Mapping[str, Any]:
     async with admin_client(config) as admin:
-        # Of all topics: to ask for one by name is what creates it, where a broker is set up so.
+        # Lists all topics: a request that names one creates it on brokers that auto-create topics.
         return {"topics": await admin.describe_topics(), **await admin.describe_cluster()}
 
 
@@ -148,7 +149,7 @@ async def _options(admin: AIOKafkaAdminClient, name: str) -> Mapping[str, str]:
     if code:
         raise UnavailableError(
             f"the configuration of {name} can't be read: {message or for_code(code).__name__} "
-            "It takes the right DescribeConfigs."
+            "It requires the right DescribeConfigs."
         )
     return {option: value for option, value, *_ in entries if value is not None}
 
@@ -159,19 +160,19 @@ async def _workers(config: Config) -> int:
 
 
 MAX_PARTITIONS: Final = 16
-"""Of so many the newest record is read, one partition after another."""
+"""The most partitions whose newest record is read, sequentially."""
 NEWEST_RECORDS: Final = 2
-"""The end of a partition may be a transaction's marker, which is no record."""
+"""More than one: the last offset of a partition may be a transaction marker, which is not a record."""
 
 
 async def extents(config: Config) -> Mapping[Partition, Extent]:
-    """Return where each partition begins and ends."""
+    """Return the first and the end offset of each partition."""
     async with _open(config, config.kafka.topic) as log:
         return log.extents
 
 
 async def newest(config: Config) -> datetime | None:
-    """Return the stamp of the youngest record, None where there is none."""
+    """Return the timestamp of the newest record, None if the topic is empty."""
     async with _open(config, config.kafka.topic) as log:
         ends = [(each, extent) for each, extent in log.extents.items() if extent.end > extent.beginning]
         stamps = [
@@ -189,7 +190,7 @@ async def _last_records(log: LogReader, partition: Partition, extent: Extent) ->
 
 
 async def waiting_letters(config: Config) -> Letters:
-    """Count the dead letters whose records were not published again."""
+    """Return the number of dead letters whose records were not redriven."""
     ledger = Ledger()
     async with _open(config, dead_letter_topic(config)) as log:
         records = sum(extent.end - extent.beginning for extent in log.extents.values())

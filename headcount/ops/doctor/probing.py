@@ -14,24 +14,24 @@ from projector.redis.errors import describe
 
 T = TypeVar("T")
 EXPECTED: Final = (HeadcountError, TokensUnavailableError, KafkaError, RedisError, OSError)
-"""What a server, or the way to it, may answer instead of the fact; a TimeoutError is an OSError."""
+"""Errors of a server or of the connection to it. TimeoutError is an OSError."""
 RIGHTS_ADVICE: Final = (
     "Run the doctor as a Redis user with the operator's rights, as in deploy/redis/users.acl."
 )
 
 
 class Prober:
-    """The questions of one run; `seconds` is how long they may take all together."""
+    """The probes of one run; `seconds` is the deadline that they share."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until = asyncio.get_running_loop().time() + seconds
 
-    async def probe(self, question: Awaitable[T]) -> T | Unknown:
-        """Return the answer, or why there is none."""
+    async def probe(self, fact: Awaitable[T]) -> T | Unknown:
+        """Return the fact, or why it is unknown."""
         try:
             async with asyncio.timeout_at(self._until):
-                return await question
+                return await fact
         except EXPECTED as error:
             return self._unknown(error)
 
@@ -39,7 +39,7 @@ class Prober:
         if isinstance(error, NoPermissionError):
             return Unknown(f"{error}.", RIGHTS_ADVICE)
         if isinstance(error, TimeoutError) and not str(error):
-            return Unknown(f"there was no answer within {self._seconds:g} s.")
+            return Unknown(f"no answer within {self._seconds:g} s.")
         return Unknown(f"{_sentence(error).rstrip('.')}.")
 
 

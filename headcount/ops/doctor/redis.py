@@ -24,10 +24,10 @@ from projector.checkpoints import Progress, read_progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisFacts:
-    """`reached` tells whether Redis answers at all; `mismatch` what it counts for instead, None if all fits.
+    """`reached` is None if Redis answers. `mismatch` describes counters of another deployment, None for this.
 
-    `lacks_replay_rights` is whether the user `default` may not run what the append-only file holds.
-    `tokens` are all there are, `options` are those of its configuration that matter.
+    `lacks_replay_rights` is whether the user `default` lacks rights that the replay of the append-only file
+    needs. `tokens` are all tokens; `options` are those in `OPTIONS`.
     """
 
     reached: Unknown | None
@@ -43,8 +43,8 @@ class RedisFacts:
 
     @classmethod
     def out_of_reach(cls, reason: Unknown) -> "RedisFacts":
-        """Know only why there is no answer."""
-        silent = Unknown("Redis can't be asked.")
+        """Return facts that are all unknown, with the reason why Redis does not answer."""
+        silent = Unknown("Redis does not answer.")
         return cls(
             reached=reason,
             server=silent,
@@ -69,10 +69,10 @@ OPTIONS: Final = (
 
 
 async def probe_redis(config: Config, prober: Prober) -> RedisFacts:
-    """Gather all facts of Redis; where it does not answer at all, nothing more is asked."""
+    """Gather all facts about Redis; stops after the first probe if Redis does not answer."""
     try:
         client = api_redis(config)
-    except OperatorError as error:  # certificates of ours that can't be used
+    except OperatorError as error:  # the client certificates can't be used
         return RedisFacts.out_of_reach(Unknown(str(error)))
     async with client as redis:
         reached = await prober.probe(_reach(config, redis))
@@ -98,7 +98,7 @@ async def _reach(config: Config, redis: Redis) -> None:
     try:
         await redis.time()
     except NoPermissionError:
-        return  # who may not ask was heard all the same
+        return  # a refusal is an answer, too
 
 
 async def _server(redis: Redis) -> Server:
@@ -113,8 +113,8 @@ async def _options(redis: Redis) -> Mapping[str, str]:
 async def _clock(redis: Redis) -> Clock:
     before, started = utc_now().timestamp(), time.monotonic()
     seconds, microseconds = await redis.time()
-    taken = time.monotonic() - started
-    return Clock(ahead=seconds + microseconds / 1_000_000 - before - taken / 2, uncertainty=taken / 2)
+    elapsed = time.monotonic() - started
+    return Clock(ahead=seconds + microseconds / 1_000_000 - before - elapsed / 2, uncertainty=elapsed / 2)
 
 
 async def _mismatch(config: Config, redis: Redis) -> str | None:

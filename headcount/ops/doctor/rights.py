@@ -105,12 +105,12 @@ COMMANDS: Final[Mapping[str, Sequence[Command]]] = {
         ("UNLINK", _SCRATCH),
     ),
 }
-"""What each part does, as examples: one for each of its rights that would be missed."""
+"""Example commands of each part: one for each right that the part needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Which of a part's commands a user may not run. `unlimited` are those of an administrator."""
+    """The commands of a part that a user may not run. `unlimited` stands for an administrator."""
 
     user: str
     part: str
@@ -119,7 +119,7 @@ class Rights:
 
 
 OPERATOR: Final = "operator"
-ADMINISTRATOR: Final = "After a change of users, run the doctor once with an administrator's REDIS_URL."
+ADMINISTRATOR: Final = "After a change of users, run the doctor once with the REDIS_URL of an administrator."
 PERMITTED: Final = "OK"
 REPLAYED: Final[Sequence[Command]] = (
     ("MULTI",),
@@ -129,13 +129,13 @@ REPLAYED: Final[Sequence[Command]] = (
     ("SADD", keys.FIRST.day("w", date(2026, 1, 1)), "v"),
     ("PFADD", keys.FIRST.bucket("w", 1), "v"),
 )
-"""Examples of what the append-only file holds of Headcount."""
+"""Examples of the commands that the append-only file holds."""
 
 
 async def own_rights(config: Config, redis: Redis) -> Rights:
-    """Find out what the user that we are may not do, of what its part does."""
+    """Return which commands of its part this connection's user may not run."""
     user = await _name(config, redis)
-    if user not in COMMANDS and await _may_look(redis):
+    if user not in COMMANDS and await _is_administrator(redis):
         return Rights(user=user, part=OPERATOR, unlimited=True)
     part = user if user in COMMANDS else OPERATOR
     async with api_redis(config) as other:
@@ -143,17 +143,17 @@ async def own_rights(config: Config, redis: Redis) -> Rights:
 
 
 async def other_rights(redis: Redis, own: Rights | Unknown) -> Sequence[Rights] | Unknown:
-    """Find out what the shipped users may not do, which only an administrator may ask."""
+    """Return which commands the shipped users may not run; only an administrator can find out."""
     if isinstance(own, Unknown):
         return own
     if not own.unlimited:
-        return Unknown(f"the Redis user {own.user} may not ask for the rights of others.", ADMINISTRATOR)
+        return Unknown(f"the Redis user {own.user} may not read the rights of other users.", ADMINISTRATOR)
     found = [await _rights_of(redis, part) for part in COMMANDS]
     return [rights for rights in found if rights is not None]
 
 
 async def lacks_replay_rights(redis: Redis) -> bool:
-    """Find out whether the user `default` may not do what the append-only file holds; it need not be on."""
+    """Return whether the user `default`, on or off, lacks rights to replay the append-only file."""
     answers = [await redis.acl_dryrun("default", *command) for command in REPLAYED]
     return any(_text(answer) != PERMITTED for answer in answers)
 
@@ -165,8 +165,8 @@ async def _name(config: Config, redis: Redis) -> str:
         return str(parse_url(config.redis.url).get("username", "default"))
 
 
-async def _may_look(redis: Redis) -> bool:
-    # Never asked as one of the shipped users: a refusal is noted in Redis' ACL LOG.
+async def _is_administrator(redis: Redis) -> bool:
+    # Never run as one of the shipped users: Redis records a refusal in its ACL LOG.
     try:
         await redis.acl_dryrun("default", "PING")
     except ResponseError as error:
@@ -178,7 +178,7 @@ async def _rights_of(redis: Redis, user: str) -> Rights | None:
     try:
         answers = [await redis.acl_dryrun(user, *command) for command in COMMANDS[user]]
     except ResponseError:
-        return None  # there is no such user
+        return None  # the user does not exist
     commands = zip(COMMANDS[user], answers, strict=True)
     return Rights(
         user=user, part=user, refused=[each for each, answer in commands if _text(answer) != PERMITTED]
@@ -190,14 +190,14 @@ def _text(answer: object) -> str:
 
 
 async def _refused(redis: Redis, commands: Sequence[Command]) -> Sequence[Command]:
-    """Queue commands in a transaction that is never executed: each is held against the rights when queued."""
+    """Queue commands in a transaction that is never executed: Redis checks rights when it queues them."""
     connection: AbstractConnection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
     try:
         await connection.send_command("MULTI")
         await connection.read_response()
         return [command for command in commands if await _is_refused(connection, command)]
     finally:
-        await connection.disconnect()  # what was queued ends with its connection
+        await connection.disconnect()  # discards the queued commands
         await redis.connection_pool.release(connection)
 
 
@@ -211,32 +211,34 @@ async def _is_refused(connection: AbstractConnection, command: Command) -> bool:
 
 
 USERS_FILE: Final = "deploy/redis/users.acl"
-RELOAD: Final = f"Give it the rights in {USERS_FILE} (ACL LOAD takes a changed file), then look again."
+RELOAD: Final = (
+    f"Grant it the rights in {USERS_FILE} (ACL LOAD reads a changed file), then run the doctor again."
+)
 
 
 def check_own_rights(rights: Rights) -> Judgement:
-    """Tell whether the user that we are has the rights of its part, and not all there are."""
+    """Check that this connection's user has the rights of its part, and no administrator's rights."""
     if rights.unlimited:
         return warning(
-            f"We are the Redis user {rights.user}, who may do everything.",
-            f"Give worker, API and operator a user each, as in {USERS_FILE}: a password that leaks then "
-            "opens less.",
+            f"The doctor's Redis user {rights.user} has all rights.",
+            f"Use one user each for worker, API and operator, as in {USERS_FILE}: a leaked password then "
+            "gives access to less.",
         )
     if rights.refused:
         return problem(f"{_refusals(rights)}.", RELOAD)
-    return ok(f"We are the Redis user {rights.user}, with the rights of the {rights.part}.")
+    return ok(f"The doctor's Redis user {rights.user} has the rights of the {rights.part}.")
 
 
 def check_other_rights(users: Sequence[Rights]) -> Judgement:
-    """Tell whether the users that are shipped have the rights that are shipped with them."""
+    """Check that the shipped users have the rights in the shipped file."""
     if not users:
         return unknown(f"Redis has none of the users in {USERS_FILE}.")
     lacking = [rights for rights in users if rights.refused]
     if lacking:
         return problem(f"{'; '.join(map(_refusals, lacking))}.", RELOAD)
-    return ok(f"These have the rights of their parts: {', '.join(rights.user for rights in users)}.")
+    return ok(f"These users have the rights of their parts: {', '.join(rights.user for rights in users)}.")
 
 
 def _refusals(rights: Rights) -> str:
     commands = ", ".join(" ".join(command[:2]) for command in rights.refused)
-    return f"The Redis user {rights.user} may not do what the {rights.part} does: {commands}"
+    return f"The Redis user {rights.user} lacks rights that the {rights.part} needs: {commands}"

@@ -65,7 +65,7 @@ SECONDS: Final = 7.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`now` is our clock, read once everything else was."""
+    """All that the checks judge. `now` is the clock of the doctor, read after all other facts."""
 
     config: Config
     redis: RedisFacts
@@ -74,20 +74,20 @@ class Facts:
 
 
 async def run_checks(config: Config) -> Sequence[Finding]:
-    """Return what every check found; servers that do not answer leave their checks unknown."""
+    """Return the findings of all checks; those of a server that does not answer are unknown."""
     return judge(await gather(config, SECONDS))
 
 
 async def gather(config: Config, seconds: float) -> Facts:
-    """Ask Redis and Kafka at the same time: one that hangs leaves the other all its time."""
+    """Probe Redis and Kafka concurrently, so that one that hangs takes no time from the other."""
     prober = Prober(seconds)
     redis, kafka = await asyncio.gather(probe_redis(config, prober), probe_kafka(config, prober))
-    # The clock last: what was read before is then not from its future, unless the clocks differ.
+    # The clock last: earlier facts are then in its past, unless the clocks differ.
     return Facts(config=config, redis=redis, kafka=kafka, now=utc_now())
 
 
 def judge(facts: Facts) -> Sequence[Finding]:
-    """Run all checks, in the order in which they are shown."""
+    """Run all checks, in display order."""
     return [
         *redis_findings(facts),
         *kafka_findings(facts),
@@ -97,14 +97,14 @@ def judge(facts: Facts) -> Sequence[Finding]:
 
 
 def redis_findings(facts: Facts) -> Sequence[Finding]:
-    """Judge Redis, what it keeps of ours, and the way to it."""
+    """Check Redis, the data in it and the connection to it."""
     redis, config = facts.redis, facts.config
     memory = part_of(redis.server, lambda server: server.memory)
     replication = part_of(redis.server, lambda server: server.replication)
     persistence = part_of(redis.server, lambda server: server.persistence)
     recorded = part_of(redis.progress, lambda known: known.deployment)
     given = deployment(config).user_id_hash_key
-    address = f"Look at REDIS_URL ({config.redis.url_redacted}), at Redis itself, and at the way to it."
+    address = f"Check REDIS_URL ({config.redis.url_redacted}), that Redis is running, and the network."
     return [
         reached("Redis", redis.reached, address),
         judged("Redis version", redis.server, check_version),
@@ -134,11 +134,11 @@ def redis_findings(facts: Facts) -> Sequence[Finding]:
 
 
 def kafka_findings(facts: Facts) -> Sequence[Finding]:
-    """Judge Kafka, its topics, and the way to it."""
+    """Check Kafka, its topics and the connection to it."""
     kafka, config = facts.kafka, facts.config
     address = (
-        f"Look at KAFKA_BOOTSTRAP_SERVERS ({config.kafka.bootstrap_servers}), at Kafka itself, "
-        "and at the way to it."
+        f"Check KAFKA_BOOTSTRAP_SERVERS ({config.kafka.bootstrap_servers}), that Kafka is running, "
+        "and the network."
     )
     stamped_by = part_of(kafka.topic, lambda topic: topic.options.get("message.timestamp.type", ""))
     return [
@@ -167,7 +167,7 @@ def kafka_findings(facts: Facts) -> Sequence[Finding]:
 
 
 def counting_findings(facts: Facts) -> Sequence[Finding]:
-    """Judge how far the log is counted, and by whom."""
+    """Check the progress of the projection and its workers."""
     counting, progress = _counting(facts), facts.redis.progress
     partitions = part_of(facts.kafka.partitions, len)
     newest = part_of(progress, lambda known: max(known.as_of.values(), default=None))
@@ -191,7 +191,7 @@ def _counting(facts: Facts) -> Counting | Unknown:
 
 
 def exposure_findings(facts: Facts) -> Sequence[Finding]:
-    """Judge the settings that an API or a worker with the same environment would have."""
+    """Check the settings that an API or a worker with this environment would have."""
     config = facts.config
     return [
         judged("API encryption", config, check_api_transport),

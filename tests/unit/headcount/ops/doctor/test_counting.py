@@ -27,7 +27,7 @@ from tests.support.fakes_api import make_token
     ("partitions", "workers", "verdict"),
     [(4, 0, "problem"), (4, 1, "ok"), (4, 4, "ok"), (4, 5, "warning")],
 )
-def test_workers_are_held_against_partitions(partitions: int, workers: int, verdict: Verdict) -> None:
+def test_workers_are_compared_with_partitions(partitions: int, workers: int, verdict: Verdict) -> None:
     assert check_workers((partitions, workers)).verdict == verdict
 
 
@@ -41,7 +41,7 @@ def test_workers_are_held_against_partitions(partitions: int, workers: int, verd
         ((-3.0,), "ok"),
     ],
 )
-def test_old_counters_and_catching_up_are_told(ages: tuple[float | None, ...], verdict: Verdict) -> None:
+def test_old_counters_and_catching_up_are_reported(ages: tuple[float | None, ...], verdict: Verdict) -> None:
     assert check_lag(counting(*ages)).verdict == verdict
 
 
@@ -57,17 +57,17 @@ def test_the_lag_is_that_of_all_partitions() -> None:
     [
         ((1.0, 61.0), 1, "problem"),
         ((1.0, 60.0), 1, "ok"),
-        ((61.0, 61.0), 1, "ok"),  # nobody goes on: that is no stopped partition
+        ((61.0, 61.0), 1, "ok"),  # none advances: the partition is behind, not stopped
         ((1.0, 61.0), 0, "ok"),
         ((1.0, None), 1, "ok"),
     ],
 )
-def test_a_partition_that_stands_still_while_others_go_on_is_a_problem(
+def test_a_partition_that_is_stopped_while_others_advance_is_a_problem(
     ages: tuple[float | None, ...], workers: int, verdict: Verdict
 ) -> None:
     found = check_stopped(counting(*ages, workers=workers))
     assert found.verdict == verdict
-    assert ("Partitions 1 stand still" in found.found) == (verdict == "problem")
+    assert ("Partitions 1 are stopped" in found.found) == (verdict == "problem")
 
 
 def gap(first_day: date | None) -> GapReport:
@@ -87,7 +87,7 @@ def test_gaps_are_a_problem_until_acknowledged() -> None:
     assert check_gaps([]).verdict == "ok"
     found = check_gaps([gap(date(2026, 11, 20)), gap(date(2026, 11, 18))])
     assert found.verdict == "problem"
-    assert "in 2 places of the log: days since 2026-11-18 until 2026-11-22" in found.found
+    assert "in 2 places of the log were never counted: days since 2026-11-18 until 2026-11-22" in found.found
 
 
 def test_a_gap_without_a_beginning_may_touch_any_day() -> None:
@@ -103,7 +103,7 @@ def test_a_gap_without_a_beginning_may_touch_any_day() -> None:
         (Letters(records=20_001, waiting=None), "warning"),
     ],
 )
-def test_dead_letters_that_wait_are_a_warning(letters: Letters, verdict: Verdict) -> None:
+def test_waiting_dead_letters_are_a_warning(letters: Letters, verdict: Verdict) -> None:
     assert check_dead_letters(letters).verdict == verdict
 
 
@@ -127,14 +127,14 @@ def token(expires_in_days: float | None = None, revoked_at: datetime | None = No
         ([token(), token(-3, revoked_at=NOW)], "ok"),
     ],
 )
-def test_tokens_are_there_and_last(tokens: list[Token], verdict: Verdict) -> None:
+def test_tokens_must_exist_and_stay_valid(tokens: list[Token], verdict: Verdict) -> None:
     assert check_tokens((tokens, NOW)).verdict == verdict
 
 
 def test_tokens_are_named_by_their_public_ids() -> None:
     soon, late = token(1), token(-1)
     found = check_tokens(([soon, late, token()], NOW)).found
-    assert f"{soon.id} will expire, {late.id} have" in found
+    assert f"{soon.id} will expire, {late.id} have expired" in found
     assert soon.digest not in found
 
 
@@ -149,11 +149,11 @@ def test_expired_events_are_a_warning_while_they_keep_coming() -> None:
     assert found("epoch-zero", timedelta(hours=23)) == (
         "warning",
         (
-            "Events are older than the retention, and so in no counter: epoch-zero 1,500, the last read at "
+            "Events are older than the retention and in no counter: epoch-zero 1,500, the last read at "
             "2026-11-21T13:00:00Z."
         ),
     )
-    none = "No events were too old to be counted in the last 24 hours"
-    past = f"{none}; 1,500 were before, or aged in the log."
+    none = "No event of the last 24 hours was too old to be counted"
+    past = f"{none}; 1,500 were earlier, or expired in the log."
     assert found("epoch-zero", timedelta(hours=25)) == ("ok", past)
     assert found("aged-in-log", timedelta(0)) == ("ok", past)

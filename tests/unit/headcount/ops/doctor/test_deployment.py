@@ -40,7 +40,7 @@ def test_who_counts_is_shown(recorded: dict[str, str], words: str) -> None:
         (None, None, "unknown"),
     ],
 )
-def test_the_key_is_held_against_the_recorded_one(
+def test_the_key_is_compared_with_the_recorded_one(
     recorded: str | None, given: str | None, verdict: Verdict
 ) -> None:
     found = check_key(({} if recorded is None else {"user_id_hash_key": recorded}, given))

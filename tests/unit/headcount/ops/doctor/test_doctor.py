@@ -20,7 +20,7 @@ from headcount.wiring import Config
 from ingest.errors import UnavailableError
 from tests.support.doctor_facts import facts, kafka_facts, redis_facts, server
 
-REASON = Unknown("nobody told.", "Ask.")
+REASON = Unknown("not readable.", "Ask.")
 NOWHERE = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}
 
 
@@ -46,7 +46,7 @@ def test_a_fact_of_kafka_that_is_unknown_leaves_only_its_checks_unknown(name: st
 
 
 def assert_partly_unknown(findings: Sequence[Finding]) -> None:
-    told = [finding for finding in findings if "nobody told." in finding.found]
+    told = [finding for finding in findings if "not readable." in finding.found]
     assert 1 <= len(told) <= 9
     assert {finding.advice for finding in told} == {"Ask."}
     assert {finding.verdict for finding in findings if finding not in told} == {"ok"}
@@ -71,12 +71,12 @@ def test_every_finding_that_is_not_well_says_what_to_do() -> None:
         assert bool(finding.advice) == (finding.verdict != "ok")
 
 
-async def test_a_question_ends_with_the_deadline() -> None:
+async def test_a_probe_ends_with_the_deadline() -> None:
     found = await Prober(0.01).probe(asyncio.Event().wait())
-    assert found == Unknown("there was no answer within 0.01 s.")
+    assert found == Unknown("no answer within 0.01 s.")
 
 
-async def test_a_question_that_fails_is_told_and_leaves_the_next_alone() -> None:
+async def test_a_probe_that_fails_is_reported_and_leaves_the_next_alone() -> None:
     prober = Prober(9)
     assert await prober.probe(fail(UnavailableError("away."))) == Unknown("away.")
     refused = await prober.probe(fail(NoPermissionError("no right to run 'info'")))
@@ -99,14 +99,14 @@ def call(*arguments: str) -> Result:
 
 def finding(verdict: Verdict) -> Finding:
     (found, *_) = judge(facts())
-    return replace(found, verdict=verdict, advice=None if verdict == "ok" else "Mend it.")
+    return replace(found, verdict=verdict, advice=None if verdict == "ok" else "Fix it.")
 
 
 @pytest.mark.parametrize(
     ("verdict", "exit_code", "strict_exit_code"),
     [("ok", 0, 0), ("unknown", 0, 0), ("warning", 0, 1), ("problem", 1, 1)],
 )
-def test_the_exit_code_tells_problems_and_if_asked_warnings(
+def test_the_exit_code_reports_problems_and_if_strict_warnings(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict, exit_code: int, strict_exit_code: int
 ) -> None:
     async def run_checks(_config: Config) -> Sequence[Finding]:
@@ -117,13 +117,13 @@ def test_the_exit_code_tells_problems_and_if_asked_warnings(
     assert call("--strict").exit_code == strict_exit_code
 
 
-def test_servers_that_are_away_are_told_without_a_traceback_or_a_secret() -> None:
+def test_servers_that_are_down_are_reported_without_a_traceback_or_a_secret() -> None:
     shown, scripted = call(), call("--json")
     assert (shown.exit_code, scripted.exit_code) == (1, 1)
     assert (shown.stderr, scripted.stderr) == ("", "")
     assert "hunter2" not in shown.output + scripted.output
     assert "! PROBLEM\tRedis\t" in shown.output
-    assert "-> Look at KAFKA_BOOTSTRAP_SERVERS (127.0.0.1:1)" in shown.output
+    assert "-> Check KAFKA_BOOTSTRAP_SERVERS (127.0.0.1:1)" in shown.output
     document = json.loads(scripted.stdout)
     assert document["counts"]["problem"] == 2
     assert set(document["findings"][0]) == {"check", "verdict", "found", "advice"}

@@ -53,7 +53,7 @@ def test_a_write_to_disk_that_failed_is_a_problem() -> None:
     ("used", "verdict"),
     [(0, "ok"), (79, "ok"), (80, "warning"), (94, "warning"), (95, "problem"), (101, "problem")],
 )
-def test_memory_is_held_against_its_limit(used: int, verdict: Verdict) -> None:
+def test_memory_is_compared_with_its_limit(used: int, verdict: Verdict) -> None:
     assert check_memory(memory(used=used * 1_000_000, limit=100_000_000)).verdict == verdict
 
 
@@ -61,7 +61,7 @@ def test_memory_is_held_against_its_limit(used: int, verdict: Verdict) -> None:
     ("used", "machine", "verdict"),
     [(50, 100, "warning"), (51, 100, "problem"), (51, 0, "warning")],
 )
-def test_without_a_limit_memory_is_held_against_the_machines(
+def test_without_a_limit_memory_is_compared_with_the_machines(
     used: int, machine: int, verdict: Verdict
 ) -> None:
     assert check_memory(memory(used=used, limit=0, machine=machine)).verdict == verdict
@@ -78,7 +78,7 @@ def test_without_a_limit_memory_is_held_against_the_machines(
         (300, 199, "warning"),
     ],
 )
-def test_memory_that_is_wasted_or_swapped_out_is_told(used: int, resident: int, verdict: Verdict) -> None:
+def test_memory_that_is_wasted_or_swapped_out_is_reported(used: int, resident: int, verdict: Verdict) -> None:
     facts = memory(used=used * MEGABYTE, resident=resident * MEGABYTE)
     assert check_fragmentation(facts).verdict == verdict
 

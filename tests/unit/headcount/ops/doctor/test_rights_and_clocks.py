@@ -24,7 +24,7 @@ def test_a_user_that_may_do_everything_is_a_warning() -> None:
 def test_what_a_user_may_not_do_is_named_without_values() -> None:
     found = check_own_rights(LACKING)
     assert found.verdict == "problem"
-    assert found.found.endswith("may not do what the worker does: HSET checkpoints, INFO.")
+    assert found.found.endswith("lacks rights that the worker needs: HSET checkpoints, INFO.")
 
 
 def test_the_other_users_are_judged_together() -> None:
@@ -54,7 +54,7 @@ def test_redis_clock_may_differ_by_a_second(ahead: float, uncertainty: float, ve
     ("age", "verdict"),
     [(0, "ok"), (-1, "ok"), (-2, "warning"), (-61, "problem"), (60, "ok"), (61, "unknown")],
 )
-def test_the_stamp_on_the_newest_record_tells_kafkas_clock(age: float, verdict: Verdict) -> None:
+def test_the_newest_timestamp_shows_kafkas_clock(age: float, verdict: Verdict) -> None:
     newest = NOW - timedelta(seconds=age)
     assert check_kafka_clock((("LogAppendTime", newest), NOW)).verdict == verdict
 
@@ -65,7 +65,7 @@ def test_without_a_stamp_of_its_own_kafkas_clock_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(("age", "verdict"), [(9_999, "ok"), (-1, "ok"), (-2, "warning"), (-61, "problem")])
-def test_an_as_of_of_the_future_tells_a_workers_clock(age: float, verdict: Verdict) -> None:
+def test_an_as_of_of_the_future_shows_a_workers_clock(age: float, verdict: Verdict) -> None:
     assert check_worker_clocks((NOW - timedelta(seconds=age), NOW)).verdict == verdict
 
 

@@ -19,7 +19,7 @@ DAY = 86_400_000
 
 
 @pytest.mark.parametrize(("version", "verdict"), [(0, "problem"), (11, "problem"), (12, "ok"), (13, "ok")])
-def test_a_kafka_that_tells_no_topic_ids_is_a_problem(version: int, verdict: Verdict) -> None:
+def test_a_kafka_that_reports_no_topic_ids_is_a_problem(version: int, verdict: Verdict) -> None:
     assert check_kafka_version(version).verdict == verdict
 
 
@@ -49,7 +49,7 @@ def test_producers_stamps_are_a_warning(kind: str, verdict: Verdict) -> None:
         (3_600_000, 1, "problem"),
     ],
 )
-def test_retention_is_held_against_the_days_to_rebuild(kept: int, days: int, verdict: Verdict) -> None:
+def test_retention_is_compared_with_the_days_to_rebuild(kept: int, days: int, verdict: Verdict) -> None:
     assert check_retention_time((topic(retention_ms=str(kept)), days)).verdict == verdict
 
 
@@ -82,7 +82,7 @@ def test_compaction_is_a_problem(policy: str, verdict: Verdict) -> None:
         (2, 3, "2", "warning"),
     ],
 )
-def test_replicas_and_acknowledgements_are_held_against_each_other(
+def test_replicas_and_acknowledgements_are_compared(
     replicas: int, brokers: int, acknowledged: str, verdict: Verdict
 ) -> None:
     partitions = [partition(0), partition(1, replicas=replicas)]
@@ -94,6 +94,6 @@ def test_partitions_without_a_leader_or_behind_are_named() -> None:
     sound = partition(0)
     assert check_partition_health([sound]).verdict == "ok"
     thin = check_partition_health([sound, partition(7, in_sync=2)])
-    assert (thin.verdict, "behind or away: 7" in thin.found) == ("warning", True)
+    assert (thin.verdict, "behind or down: 7" in thin.found) == ("warning", True)
     silent = check_partition_health([sound, partition(7, in_sync=2), partition(8, has_leader=False)])
     assert (silent.verdict, "a leader: 8" in silent.found) == ("problem", True)
