@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes Redis' ACL file from users.acl and the passwords, then becomes the command that is given.
+# Write Redis' ACL file from users.acl and the passwords, then exec the given command.
 # Usage: with-users.sh users.acl FOLDER ACL_FILE COMMAND...; the password of the user NAME is in FOLDER/redis-NAME.
 set -eu
 umask 077
@@ -9,7 +9,7 @@ shift 3
 digest_of() {
   password=$(cat "$folder/redis-$1") || return 1
   if [ "${#password}" -lt 16 ]; then
-    echo "with-users.sh: the password in $folder/redis-$1 is too short; wanted are 16 characters or more." >&2
+    echo "with-users.sh: the password in $folder/redis-$1 is too short: at least 16 characters are required." >&2
     return 1
   fi
   printf %s "$password" | sha256sum | cut -c 1-64
@@ -41,7 +41,7 @@ print_users() {
   print_user "$user"
 }
 
-# First all of it: a file that was left empty or cut off would let everybody into Redis at its next start.
+# Generate everything before writing: with an empty or truncated ACL file Redis would accept every client.
 users=$(print_users <"$template")
 printf '%s\n' "$users" >"$target"
 exec "$@"
