@@ -1,1 +1,1 @@
-"""The counters: what an event means, the Redis keys, the script that writes and the view that reads."""
+"""The projection: the counters, their Redis keys, the scripts that write and the views that read them."""

@@ -1,4 +1,4 @@
-"""The audience: whose activity counts, and which activity, by the types that events tell."""
+"""The activity filter: which events count, by their type and by the type of their user."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ingest.events.event import DEFAULT_USER_TYPE, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityFilter:
-    """The types of events, and of the users in them, that are left out; letters count as they are written."""
+    """The types of events and of users that are ignored; they are case-sensitive."""
 
     ignored_event_types: frozenset[str] = frozenset()
     ignored_user_types: frozenset[str] = frozenset()
@@ -17,21 +17,21 @@ class ActivityFilter:
     def of(self, events: Collection[Event]) -> Collection[Event]:
         """Return the events that count."""
         if not self.ignored_event_types and not self.ignored_user_types:
-            return events  # the very same: a deployment that leaves out nothing pays nothing
+            return events  # the same collection: a deployment that ignores nothing pays nothing
         return [event for event in events if self._counts(event)]
 
     def fields(self) -> dict[str, str]:
-        """Return what is recorded of it."""
+        """Return the fields of the deployment that record it."""
         return {
             "ignored_event_types": _listed(self.ignored_event_types),
             "ignored_user_types": _listed(self.ignored_user_types),
         }
 
     def __str__(self) -> str:
-        without = " and without ".join(self._left_out())
-        return f"Everybody counts, without {without}." if without else "Everybody counts."
+        ignored = " and ".join(self._ignored())
+        return f"All activity is counted except {ignored}." if ignored else "All activity is counted."
 
-    def _left_out(self) -> Iterator[str]:
+    def _ignored(self) -> Iterator[str]:
         if self.ignored_event_types:
             yield f"events of type {_listed(self.ignored_event_types)}"
         if self.ignored_user_types:
@@ -47,7 +47,7 @@ COUNT_ALL: Final = ActivityFilter()
 
 
 def read_activity_filter(recorded: Mapping[str, str]) -> ActivityFilter:
-    """Read what was recorded; where nothing was, everybody counts."""
+    """Read the recorded filter; without a record, all activity counts."""
     return ActivityFilter(
         ignored_event_types=_types(recorded.get("ignored_event_types", "")),
         ignored_user_types=_types(recorded.get("ignored_user_types", "")),

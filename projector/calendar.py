@@ -1,4 +1,4 @@
-"""The calendar: which bucket and which day an event belongs to, and when their counters expire."""
+"""The calendar: the bucket and the day of an instant, and when their counters expire."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -7,15 +7,15 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 BUCKET_SECONDS: Final = 900
-"""Since 1979 every zone's offset is a multiple of a quarter of an hour: a bucket lies in one day of any
-zone, unless the offset changes within it, as in Newfoundland until 2011. See `Calendar.whole_day_of`."""
+"""Since 1979 every zone's offset is a multiple of 15 minutes: a bucket is within one day of any zone, unless
+the offset changes within the bucket, as in Newfoundland until 2011. See `Calendar.whole_day_of`."""
 
 _ALL_BUT_A_MICROSECOND: Final = timedelta(seconds=BUCKET_SECONDS, microseconds=-1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def bucket_of(instant: datetime) -> int:
-    """Return the number of the 15-minute bucket of UTC that holds an aware instant."""
+    """Return the number of the 15-minute bucket of UTC that contains an aware instant."""
     return (instant - _EPOCH) // timedelta(seconds=BUCKET_SECONDS)
 
 
@@ -25,12 +25,12 @@ def start_of(bucket: int) -> datetime:
 
 
 def end_of(bucket: int) -> datetime:
-    """Return the last instant of a bucket, in UTC; that of the very last one is the last that there is."""
+    """Return the last instant of a bucket, in UTC; that of the last bucket is `datetime.max`."""
     return start_of(bucket) + _ALL_BUT_A_MICROSECOND
 
 
 def buckets_of(day: date, time_zone: ZoneInfo) -> list[int]:
-    """Return the buckets that begin in a zone's day, however long it is: they need not be successive."""
+    """Return the buckets that begin in a zone's day, of any length; they are not always consecutive."""
     midnight = datetime.combine(day, time.min, tzinfo=UTC)
     near = range(bucket_of(midnight - timedelta(days=1)), bucket_of(midnight + timedelta(days=2)))
     return [bucket for bucket in near if _day_of(bucket, time_zone) == day]
@@ -46,14 +46,14 @@ def date_in(time_zone: ZoneInfo, instant: datetime) -> date:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """The deployment's calendar. A retention of 0 days keeps counters for ever."""
+    """The deployment's calendar. A retention of 0 days means that counters never expire."""
 
     time_zone: ZoneInfo
     retention_days: int
     bucket_retention_days: int
 
     def date_of(self, instant: datetime) -> date:
-        """Return the calendar day, in the deployment's zone, of an aware instant: that of an event, too."""
+        """Return the calendar day, in the deployment's zone, of an aware instant."""
         return date_in(self.time_zone, instant)
 
     def day_of(self, bucket: int) -> date:
@@ -61,7 +61,7 @@ class Calendar:
         return _day_of(bucket, self.time_zone)
 
     def whole_day_of(self, bucket: int) -> date | None:
-        """Return the calendar day of every instant of a bucket, None where they may be of different days."""
+        """Return the calendar day of every instant of a bucket, None if they may be of different days."""
         return _whole_day_of(bucket, self.time_zone)
 
     def day_expires_at(self, day: date) -> int:
@@ -78,21 +78,21 @@ class Calendar:
         return end + int(timedelta(days=self.bucket_retention_days).total_seconds())
 
     def is_expired(self, period: date | int, now: datetime) -> bool:
-        """Tell whether the counter of a day or of a bucket has expired at `now`, which is aware."""
+        """Return whether the counter of a day or a bucket has expired at `now`, which is aware."""
         expires_at = (
             self.day_expires_at(period) if isinstance(period, date) else self.bucket_expires_at(period)
         )
         return 0 < expires_at <= now.timestamp()
 
     def oldest_bucket(self, now: datetime) -> int | None:
-        """Return the first bucket whose day is still kept at `now`, None where all are."""
+        """Return the first bucket whose day has not expired at `now`, None if days never expire."""
         if self.retention_days == 0:
             return None
         today = now.astimezone(self.time_zone).date()
         return self._midnight(today - timedelta(days=self.retention_days)) // BUCKET_SECONDS
 
     def kept_from(self, now: datetime) -> datetime | None:
-        """Return the first instant that is still kept at `now`, None where all are."""
+        """Return the first instant whose day has not expired at `now`, None if days never expire."""
         oldest = self.oldest_bucket(now)
         return None if oldest is None else start_of(oldest)
 
@@ -111,6 +111,6 @@ def _whole_day_of(bucket: int, time_zone: ZoneInfo) -> date | None:
         first, last = (instant.astimezone(time_zone) for instant in (start_of(bucket), end_of(bucket)))
     except OverflowError:
         return None
-    # The offsets too: a clock that is put back within the bucket may show the day before, and leave it again.
+    # The offsets too: a clock that is set back within the bucket may return to the previous day for a while.
     is_whole = first.date() == last.date() and first.utcoffset() == last.utcoffset()
     return first.date() if is_whole else None

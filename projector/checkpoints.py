@@ -1,4 +1,4 @@
-"""How far the projection has come, as Redis knows it."""
+"""The progress of the projection, as Redis records it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ from projector.redis.errors import RedisError, describe, translate_errors
 class Progress:
     """By partition: the next offset to count, and the instant up to which every event is counted.
 
-    A partition without the latter is catching up. `generation` is the live one; `topic_id` is None where
-    nothing was counted yet. `gaps` are those that no operator has acknowledged, the first found first.
-    `deployment` is what is recorded of whom the counters count, and how.
+    A partition without an as-of is catching up. `generation` is the live one; `topic_id` is None if nothing
+    was counted yet. `gaps` are those that are not acknowledged, in the order of their discovery. `deployment`
+    has all fields of the deployment.
     """
 
     generation: int
@@ -32,12 +32,12 @@ class Progress:
 
     @property
     def expired(self) -> Mapping[ExpiryCause, Expired]:
-        """The events that were left out as older than the retention, by cause."""
+        """The events that were not counted because they are older than the retention, by cause."""
         return read_expired(self.deployment)
 
 
 async def read_progress(redis: Redis) -> Progress:
-    """Read all of one moment; raises `UnavailableError`."""
+    """Read everything at one moment; raises `UnavailableError`."""
     generation = 0
     try:
         while True:
@@ -47,7 +47,7 @@ async def read_progress(redis: Redis) -> Progress:
                 break
             generation = live
     except RedisError as error:
-        raise UnavailableError(f"Redis does not answer: {describe(error)}") from error
+        raise UnavailableError(f"Redis can't be read: {describe(error)}") from error
     topic_id = deployment.get(b"topic_id")
     return Progress(
         generation,
@@ -60,7 +60,7 @@ async def read_progress(redis: Redis) -> Progress:
 
 
 async def read_checkpoints(redis: Redis, keyspace: keys.Keyspace) -> Mapping[Partition, Offset]:
-    """Read those of any projection, live or not; raises `UnavailableError`."""
+    """Read the checkpoints of any projection, live or not; raises `UnavailableError`."""
     with translate_errors():
         found: dict[Any, Any] = await redis.hgetall(keyspace.checkpoints)
     return _offsets(found)

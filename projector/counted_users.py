@@ -1,4 +1,4 @@
-"""The people: who of those in the log is counted, and under which name."""
+"""The counted users: which users of the log are counted, and under which pseudonym."""
 
 from collections.abc import Collection, Iterable
 from typing import Final
@@ -10,13 +10,13 @@ from projector.redis import Redis
 from projector.redis.errors import translate_errors
 
 REVISION: Final = "forgotten"
-"""The field of the deployment that counts how often somebody was to be forgotten."""
+"""The field of the deployment with the revision of the list of forgotten users."""
 
 
 class CountedUsers:
-    """Leaves out who is to be forgotten; `forgotten` are their pseudonyms as `workspace_id:pseudonym`.
+    """Maps users to pseudonyms, without the forgotten ones, which are named `workspace_id:pseudonym`.
 
-    `revision` tells one list of them from another. `audience` is whose events count at all.
+    `revision` identifies the list of forgotten users.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class CountedUsers:
 
     @property
     def forgotten(self) -> int:
-        """The number of people who are left out."""
+        """The number of forgotten users."""
         return len(self._forgotten)
 
     @property
@@ -43,21 +43,21 @@ class CountedUsers:
         return self._activity_filter
 
     def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
-        """Return the pseudonyms of those of a workspace's users who are counted."""
+        """Return the pseudonyms of a workspace's users without the forgotten ones."""
         users = self._pseudonyms.of(workspace_id, user_ids)
         if workspace_id not in self.workspaces:
             return users
         return [user for user in users if f"{workspace_id}:{user}" not in self._forgotten]
 
     def without(self, forgotten: Collection[str], *, revision: int) -> "CountedUsers":
-        """Return the same people, but for other ones who are to be forgotten."""
+        """Return the same mapping with another list of forgotten users."""
         return CountedUsers(
             self._pseudonyms, forgotten, revision=revision, activity_filter=self._activity_filter
         )
 
 
 async def read_counted_users(redis: Redis, counted_users: CountedUsers) -> CountedUsers:
-    """Return the people without those who are to be forgotten by now; raises `UnavailableError`."""
+    """Return the mapping with the current list of forgotten users; raises `UnavailableError`."""
     with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.smembers(keys.ONLY.forgotten)
@@ -67,18 +67,18 @@ async def read_counted_users(redis: Redis, counted_users: CountedUsers) -> Count
 
 
 async def record_forgotten(redis: Redis, pseudonym: str, *, workspace_id: str) -> bool:
-    """Record that a user is not to be counted; workers go by it from then on. Tells whether that is new."""
+    """Add a user to the list of forgotten users; return whether the user was not on it before."""
     with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.sadd(keys.ONLY.forgotten, f"{workspace_id}:{pseudonym}")
-            # Also where it is known already: whatever came in between is then counted by the list as it is.
+            # Also for a user on the list: batches that were prepared before are then rejected as superseded.
             pipeline.hincrby(keys.ONLY.deployment, REVISION, 1)
             added, _ = await pipeline.execute()
     return bool(added)
 
 
 async def record_remembered(redis: Redis, pseudonym: str, *, workspace_id: str) -> bool:
-    """Record that a user is counted again, from the next event on. Returns whether the user was forgotten."""
+    """Take a user off the list, who is counted from the next event on; return whether the user was on it."""
     with translate_errors():
         async with redis.pipeline(transaction=True) as pipeline:
             pipeline.srem(keys.ONLY.forgotten, f"{workspace_id}:{pseudonym}")

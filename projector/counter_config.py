@@ -1,4 +1,4 @@
-"""The meaning of the counters: two counts of the same log under the same meaning are equal."""
+"""The configuration of the counters: two counts of the same log with the same configuration are equal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from projector.counted_users import REVISION
 from projector.deployment import Change, Deployment, retention_fields
 
 COUNTED_REVISION: Final = "without"
-"""The field of the deployment that says by which list of forgotten people the live generation was counted."""
+"""The field of the deployment with the revision of the list by which the live generation was counted."""
 
 
 def is_list_outdated(recorded: Mapping[str, str]) -> bool:
-    """Tell whether the live counters may hold forgotten people, or lack remembered ones, until a rebuild."""
+    """Return whether the live counters may contain forgotten or lack remembered users."""
     return recorded.get(REVISION, "0") != recorded.get(COUNTED_REVISION, "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterConfig:
-    """What is counted, and how. `revision` is that of the list of forgotten people."""
+    """The deployment, the calendar, and the revision of the list of forgotten users."""
 
     deployment: Deployment
     calendar: Calendar
     revision: int
 
     def fields(self) -> dict[str, str]:
-        """Return what is recorded of it beside the counters."""
+        """Return the fields of the deployment that record it."""
         return {**self.deployment.fields(), **self._retention(), COUNTED_REVISION: str(self.revision)}
 
     def changes_of(self, recorded: Mapping[str, str]) -> list[Change]:
-        """Return what is not as it was for the counters whose record is given."""
-        # Older versions did not record the retention: what is not known is no difference.
+        """Return the changes relative to the recorded fields."""
+        # Older versions did not record the retention: an unknown value is no change.
         before = {**COUNT_ALL.fields(), **self._retention(), COUNTED_REVISION: "0", **recorded}
         return [
             Change(field, before.get(field), value)
@@ -43,7 +43,7 @@ class CounterConfig:
         ]
 
     def of_generation(self, number: int, topic_id: str | None) -> bytes:
-        """Return what tells a count that was interrupted from one of anything else."""
+        """Return the document that identifies a count, so that an interrupted one can be resumed."""
         return msgspec.json.encode({**self.fields(), "generation": number, "topic_id": topic_id})
 
     def _retention(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The deployment: what the counters in a Redis mean, so that no other deployment counts into them."""
+"""The deployment: the settings recorded with the counters, so that no other deployment counts into them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CHANGEABLE: Final = tuple(setting for field, setting in SETTINGS.items() if fiel
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a field of the deployment was, and what it is to be; `was` is None where nothing is recorded."""
+    """The recorded and the configured value of a field; `was` is None if nothing is recorded."""
 
     field: str
     was: str | None
@@ -34,12 +34,12 @@ class Change:
 
     @property
     def setting(self) -> str | None:
-        """The setting that the value comes from, None where it is no setting."""
+        """The setting of the field, None if it has none."""
         return SETTINGS.get(self.field)
 
 
 class OtherDeploymentError(OperatorError):
-    """Redis holds counters that mean something else than these settings; the message has the differences."""
+    """Redis holds counters of other settings; the message lists the differences."""
 
     def __init__(self, changes: Sequence[Change]) -> None:
         super().__init__(_refusal(changes))
@@ -47,23 +47,23 @@ class OtherDeploymentError(OperatorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What every counter depends on. The schema's version is part of every key instead.
+    """The settings that every counter depends on. The version of the schema is part of every key instead.
 
-    The retention does not change what a number means: workers with another one may take over from each other,
-    and the last to start records its own. A command that computes counters must use the recorded one all the
-    same, or it drops or keeps other days than the workers do. None is for those that compute none.
+    The retention does not affect the counts: workers with different retentions may replace each other, and
+    the last one to start records its own. A command that computes counters must use the recorded one, or it
+    would drop or keep other days than the workers. It is None for commands that compute no counters.
     """
 
     topic: str
     time_zone: str
     user_id_hash_key: str | None
-    """The key's fingerprint, None where it does not matter; users are others under another key."""
+    """The fingerprint of the key, None if it is not needed; another key gives other pseudonyms."""
     activity_filter: ActivityFilter = COUNT_ALL
     retention_days: int | None = None
     bucket_retention_days: int | None = None
 
     async def claim(self, redis: Redis) -> None:
-        """Record this deployment in an empty Redis; raises `OtherDeploymentError` for another's."""
+        """Record this deployment in an empty Redis; raises `OtherDeploymentError` if another is recorded."""
         async with redis.pipeline(transaction=True) as pipeline:
             for field, value in self.fields().items():
                 pipeline.hsetnx(keys.ONLY.deployment, field, value)
@@ -76,37 +76,36 @@ class Deployment:
                 await redis.hset(keys.ONLY.deployment, field, value)
 
     async def check(self, redis: Redis) -> None:
-        """Raise `OtherDeploymentError` where another deployment or retention is recorded; records nothing."""
+        """Raise `OtherDeploymentError` if another deployment or retention is recorded; records nothing."""
         _compare({**self.fields(), **self.retention()}, await _recorded(redis))
 
     async def check_counters(self, redis: Redis) -> None:
-        """Raise `OtherDeploymentError` where the counters mean something else, whatever their retention."""
+        """Raise `OtherDeploymentError` if another deployment is recorded; ignores the retention."""
         _compare(self.fields(), await _recorded(redis))
 
     async def await_return(self, redis: Redis) -> None:
-        """Raise `UnavailableError` until this very deployment is recorded.
+        """Raise `UnavailableError` until this deployment is recorded.
 
-        Also while none is: a process that waits must not decide what an empty Redis is used for.
+        An empty Redis is not enough: a process that waits must not decide which deployment uses it.
         """
         recorded = await _recorded(redis)
         if "topic" not in recorded:
             raise UnavailableError(
-                "Redis lost its counters, and the last ones meant something else than these settings. "
-                "Nothing is counted here until another worker has recorded what they mean, or this one is "
-                "restarted."
+                "Redis lost its counters, and the last ones were of other settings. This worker is paused "
+                "until another one has recorded its settings, or this one is restarted."
             )
         try:
             _compare(self.fields(), recorded)
         except OtherDeploymentError as error:
-            raise UnavailableError(f"{error} Nothing is counted here until then.") from error
+            raise UnavailableError(f"{error} This worker is paused until then.") from error
 
     def fields(self) -> dict[str, str]:
-        """Return what is recorded of the counters' meaning."""
+        """Return the fields that every count depends on, as they are recorded."""
         key = {} if self.user_id_hash_key is None else {"user_id_hash_key": self.user_id_hash_key}
         return {"topic": self.topic, "time_zone": self.time_zone, **key, **self.activity_filter.fields()}
 
     def retention(self) -> dict[str, str]:
-        """Return what is recorded of how long counters are kept."""
+        """Return the fields of the retention, as they are recorded."""
         if self.retention_days is None or self.bucket_retention_days is None:
             return {}
         return retention_fields(self.retention_days, self.bucket_retention_days)
@@ -118,14 +117,14 @@ def retention_fields(days: int, bucket_days: int) -> dict[str, str]:
 
 
 def show_value(change: Change, value: str | None) -> str:
-    """Render a value of a setting as an operator sees it; of a secret there is only the fingerprint."""
+    """Format the value of a setting for an operator; of a secret only the fingerprint is known."""
     if value is None:
         return "not recorded"
     return f"the key with the fingerprint {value}" if change.field == "user_id_hash_key" else repr(value)
 
 
 def _refusal(changes: Sequence[Change]) -> str:
-    # Another topic is another log: what else differs does not matter then.
+    # Another topic is another log: other differences do not matter then.
     shown = [change for change in changes if change.field == "topic"] or changes
     recorded = ", ".join(f"{change.setting}={show_value(change, change.was)}" for change in shown)
     configured = ", ".join(f"{change.setting}={show_value(change, change.now)}" for change in shown)

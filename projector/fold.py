@@ -1,4 +1,4 @@
-"""The fold: what a batch of events means for the counters. Pure, and the same in any order."""
+"""The fold: turns a batch of events into additions to counters. Pure, and independent of their order."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from projector.expiry import ExpiryCause, count_causes
 from projector.keys import Counter
 
 UserIds = Mapping[str, set[str]]
-"""Of each workspace."""
+"""The users of each workspace."""
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 _packer = msgspec.msgpack.Encoder()
@@ -25,21 +25,21 @@ _packer = msgspec.msgpack.Encoder()
 class Addition(NamedTuple):
     """The users to add to a counter, by their ids. It expires at that second of the epoch (0: never).
 
-    No other addition shares its set. Where the expiry stands, only a counter that is made now is told of it.
+    No other addition shares the set. If the expiry is set already, it is set again only for a new counter.
     """
 
     counter: Counter
     expires_at: int
     user_ids: set[str]
-    expiry_stands: bool = False
+    is_expiry_set: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Additions, one a counter, and the number of events in none.
+    """Additions, one for each counter, and the numbers of events that are in none.
 
-    `ignored` are those that the deployment leaves out; of the others some are anonymous, or older than the
-    retention, which `causes` counts by why.
+    `ignored` events are excluded by the activity filter. Of the others some are anonymous, and some are older
+    than the retention: `causes` counts the latter by cause.
     """
 
     additions: Sequence[Addition]
@@ -49,16 +49,16 @@ class Fold:
 
     @property
     def expired(self) -> int:
-        """How many events are older than the retention."""
+        """The number of events that are older than the retention."""
         return sum(self.causes.values())
 
 
 def pack(additions: Iterable[Addition], counted_users: CountedUsers) -> bytes:
-    """Put additions into the form that the scripts take, beside their keys: users by their pseudonyms."""
+    """Encode additions as the argument of `add.lua`, in their order, with pseudonyms in place of user ids."""
     packed: list[object] = []
-    for counter, expires_at, user_ids, expiry_stands in additions:
+    for counter, expires_at, user_ids, is_expiry_set in additions:
         users = counted_users.of(counter.workspace_id, user_ids)
-        packed += (expires_at, expiry_stands, len(users))
+        packed += (expires_at, is_expiry_set, len(users))
         packed += users
     return _packer.encode(packed)
 
@@ -71,7 +71,7 @@ def fold(
     *,
     stamp: int | None = None,
 ) -> Fold:
-    """Sort events into the counters of their days and buckets; `now` is aware, `stamp` as in `Batch`."""
+    """Return the additions to the counters of days and buckets; `now` is aware, `stamp` as in `Batch`."""
     counted = activity_filter.of(events)
     buckets, anonymous = _by_bucket(counted)
     causes = _drop_expired(buckets, counted, calendar, now, stamp)
@@ -89,7 +89,7 @@ def _by_bucket(events: Iterable[Event]) -> tuple[dict[int, dict[str, set[str]]],
         if event.user_id is None:
             anonymous += 1
             continue
-        # Most events are in the bucket of the one before: two comparisons, for six times the price of one.
+        # Most events are in the bucket of the previous one: two comparisons cost a sixth of `bucket_of`.
         if not start <= event.occurred_at <= end:
             bucket = bucket_of(event.occurred_at)
             start, end = start_of(bucket), end_of(bucket)
@@ -105,10 +105,10 @@ def _drop_expired(
     now: datetime,
     stamp: int | None,
 ) -> Mapping[ExpiryCause, int]:
-    """Take out the buckets before the oldest that is kept, and return why their events expired."""
+    """Remove the buckets of expired days, and return the causes of their events' expiry."""
     oldest = calendar.oldest_bucket(now)
     if oldest is None or min(buckets, default=oldest) >= oldest:
-        return {}  # as nearly always: no look at each event's own instant
+        return {}  # the usual case: avoids a check of each event's instant
     for bucket in [bucket for bucket in buckets if bucket < oldest]:
         del buckets[bucket]
     kept_from = start_of(oldest)
@@ -121,7 +121,7 @@ def _drop_expired(
 
 
 def _days(buckets: Mapping[int, UserIds], events: Iterable[Event], calendar: Calendar) -> Iterable[Addition]:
-    """Unite buckets into days; where the instants of one are of several days, its events decide."""
+    """Merge buckets into days; a bucket that spans two days is split by the instants of its events."""
     days: defaultdict[date, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     split: set[int] = set()
     for bucket, workspaces in buckets.items():
@@ -147,4 +147,4 @@ def _buckets(buckets: Mapping[int, UserIds], calendar: Calendar, now: datetime) 
         expires_at = calendar.bucket_expires_at(bucket)
         if expires_at == 0 or expires_at > now.timestamp():
             for workspace_id, user_ids in workspaces.items():
-                yield Addition(Counter(workspace_id, bucket), expires_at, user_ids, expiry_stands=True)
+                yield Addition(Counter(workspace_id, bucket), expires_at, user_ids, is_expiry_set=True)

@@ -1,23 +1,22 @@
-"""The gaps found in the log, kept in Redis for an operator to read."""
+"""The gaps found in the log, which Redis keeps until an operator acknowledges them."""
 
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from ingest.ports import Gap, GapCause
-from projector import keys, scripts
+from projector import keys
 from projector.calendar import Calendar
 from projector.redis import Redis
 from projector.redis.errors import translate_errors
-
-MAX_GAPS: Final = 100
+from projector.scripts.positions import AcknowledgeScript
 
 
 class GapReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A gap as it was found, and the days whose numbers may be too low for it, both included.
+    """A gap as it was found, and the first and last day whose counts may be too low because of it.
 
-    `first_day` is None where nothing was known of how far the partition was counted.
+    `first_day` is None if the partition had no as-of.
     """
 
     partition: int
@@ -31,7 +30,7 @@ class GapReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def report(gap: Gap, *, as_of: datetime | None, now: datetime, calendar: Calendar) -> GapReport:
-    """Say which days a gap may touch: those since the instant up to which all was counted."""
+    """Return the report of a gap: it may affect the days since the partition's as-of."""
     return GapReport(
         partition=gap.partition.number,
         cause=gap.cause,
@@ -45,19 +44,18 @@ def report(gap: Gap, *, as_of: datetime | None, now: datetime, calendar: Calenda
 
 
 def decode(document: bytes) -> GapReport:
-    """Read a gap as Redis keeps it."""
+    """Decode a gap as Redis stores it."""
     return msgspec.json.decode(document, type=GapReport)
 
 
 async def read_acknowledged(redis: Redis) -> list[GapReport]:
-    """Return the newest gaps that an operator has acknowledged, the first acknowledged first."""
+    """Return the newest acknowledged gaps, in the order of their acknowledgement."""
     with translate_errors():
         documents: list[Any] = await redis.lrange(keys.ONLY.acknowledged_gaps, 0, -1)
     return list(map(decode, documents))
 
 
 async def acknowledge(redis: Redis, number: int) -> None:
-    """Put the oldest gaps aside; an audit still needs to know what was skipped."""
+    """Acknowledge the oldest gaps; they are kept, because an audit needs to know what was skipped."""
     with translate_errors():
-        script = redis.register_script(scripts.source(scripts.ACKNOWLEDGE))
-        await script(keys=[keys.ONLY.gaps, keys.ONLY.acknowledged_gaps], args=[number, MAX_GAPS])
+        await AcknowledgeScript(redis)(keys.ONLY, number)

@@ -11,9 +11,9 @@ from ingest.events import event
 SCHEMA_VERSION: Final = 2
 
 REQUESTS: Final = "headcount:limits"
-"""Prefix of the strings that count requests, for two minutes.
+"""Prefix of the strings that count the requests of a minute; they expire.
 
-They are not part of the projection, and no script touches two of them: each may be in a slot of its own."""
+They are not part of the projection, and no script uses two of them: each may be in a slot of its own."""
 
 
 def is_workspace_id(text: str) -> bool:
@@ -22,9 +22,9 @@ def is_workspace_id(text: str) -> bool:
 
 
 class Counter(NamedTuple):
-    """A counter: of a workspace, and of a calendar day in the deployment's time zone or a bucket of UTC.
+    """A counter of a workspace, for a calendar day in the deployment's time zone or a bucket of UTC.
 
-    A bucket is 15 minutes; its number is the epoch's seconds // 900.
+    A bucket is 15 minutes; its number is seconds of the epoch // 900.
     """
 
     workspace_id: str
@@ -33,7 +33,7 @@ class Counter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Keyspace:
-    """The keys of one projection of the log. A shard may hold several; one of them is live."""
+    """The keys of one projection of the log. A shard may contain several; one of them is live."""
 
     prefix: str
 
@@ -52,11 +52,11 @@ class Keyspace:
 
     @property
     def union(self) -> str:
-        """A key in which a script unites counters; it does not outlive the script."""
+        """The temporary key in which a script merges counters; it is deleted before the script ends."""
         return f"{self.prefix}:union"
 
     def holds(self, key: str) -> bool:
-        """Tell whether a key belongs to this projection."""
+        """Return whether a key belongs to this projection."""
         return key.startswith(f"{self.prefix}:")
 
     @property
@@ -65,27 +65,30 @@ class Keyspace:
         return f"{self.prefix}:*"
 
     def day(self, workspace_id: str, day: date) -> str:
-        """Name a day's counter. A workspace id has no colon (`ingest.events`): no id can forge a key."""
+        """Return the key of a day's counter.
+
+        A workspace id has no colon (`ingest.events`), so that no id can forge a key.
+        """
         return f"{self.prefix}:day:{workspace_id}:{day.isoformat()}"
 
     def days(self, workspace_id: str, days: Iterable[date]) -> Sequence[str]:
-        """Name the counters of several days, as `day` does."""
+        """Return the keys of several days' counters."""
         beginning = f"{self.prefix}:day:{workspace_id}:"
         return [beginning + day.isoformat() for day in days]
 
     def bucket(self, workspace_id: str, number: int) -> str:
-        """Name a bucket's counter."""
+        """Return the key of a bucket's counter."""
         return f"{self.prefix}:bucket:{workspace_id}:{number}"
 
     def key(self, counter: Counter) -> str:
-        """Name any counter."""
+        """Return the key of a counter."""
         workspace_id, period = counter
         if isinstance(period, date):
             return self.day(workspace_id, period)
         return self.bucket(workspace_id, period)
 
     def counter(self, key: str) -> Counter | None:
-        """Read the key of a counter; None for any other key."""
+        """Return the counter of a key; None for any other key."""
         with suppress(ValueError):
             match key.removeprefix(f"{self.prefix}:").split(":"):
                 case ["day", workspace_id, text]:
@@ -97,26 +100,27 @@ class Keyspace:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The keys that share one hash tag, and so one slot: a script may touch any of them together."""
+    """The keys that share one hash tag, and so one slot: a script may use any of them together."""
 
     number: int
     deployment: str = field(init=False)
-    """Hash: what the first start recorded and every later start must match.
+    """Hash: the settings that the first start recorded and every later start must match.
 
     Further fields: the topic's id; the number of the live generation, and the erasure revision it was counted
-    with; the current erasure revision; while a rebuild runs, what the next generation means, and until when,
-    in ms of the epoch, writes to the live one are paused; how many generations there were, so that no number
-    is used twice; and up to which offset of the erasure log every forgotten user is out of the counters."""
+    with; the current erasure revision; while a rebuild runs, the configuration of the next generation, and
+    until when, in ms of the epoch, writes to the live one are paused; how many generations there were, so
+    that no number is used twice; and the position in the erasure log up to which users are removed from the
+    counters."""
     gaps: str = field(init=False)
-    """List: the newest gaps found in the log that no operator has acknowledged, as JSON."""
+    """List: the newest gaps found in the log that are not acknowledged, as JSON."""
     acknowledged_gaps: str = field(init=False)
-    """List: the newest gaps that an operator has acknowledged, as JSON."""
+    """List: the newest acknowledged gaps, as JSON."""
     forgotten: str = field(init=False)
-    """Set: the users that must not be counted, as `workspace_id:pseudonym`."""
+    """Set: the forgotten users, as `workspace_id:pseudonym`."""
     rebuild_lock: str = field(init=False)
-    """String: the token of the rebuild that is running; it expires unless it is renewed."""
+    """String: the token of the running rebuild; it expires unless it is renewed."""
     tokens: str = field(init=False)
-    """Hash: SHA-256 of a token, in hex, to what the token grants, as JSON."""
+    """Hash: SHA-256 of a token, in hex, to the token's user and workspace, as JSON."""
 
     def __post_init__(self) -> None:
         for name, suffix in _SUFFIXES.items():
@@ -124,7 +128,7 @@ class Shard:
 
     @property
     def prefix(self) -> str:
-        """The beginning of every key of the shard; what stands in braces is the hash tag."""
+        """The prefix of every key of the shard, with the hash tag in braces."""
         return f"headcount:{SCHEMA_VERSION}:{{{self.number}}}"
 
     @property
@@ -133,7 +137,7 @@ class Shard:
         return f"{self.prefix}:live-*"
 
     def generation(self, number: int) -> Keyspace:
-        """Return the keys of the n-th projection that was, is or will be live."""
+        """Return the keys of the generation with a number."""
         return Keyspace(f"{self.prefix}:live-{number}")
 
     def shadow(self, name: str) -> Keyspace:
@@ -141,7 +145,7 @@ class Shard:
         return Keyspace(f"{self.prefix}:scratch-{name}")
 
     def every_counter_of(self, workspace_id: str) -> str:
-        """Return the pattern of a workspace's counters in all projections; a workspace id has no wildcard."""
+        """Return the pattern of a workspace's counters in all projections; no id contains a wildcard."""
         return f"{self.prefix}:*:*:{workspace_id}:*"
 
     def workspace_of(self, key: str) -> str | None:
@@ -164,9 +168,9 @@ _SUFFIXES: Final = {
 ONLY: Final = Shard(0)
 """The one shard of a single Redis."""
 FIRST: Final = ONLY.generation(0)
-"""The keys of the first projection."""
+"""The keys of the first generation."""
 
 
 def requests(token_id: str, minute: int) -> str:
-    """Name the count of a token's requests in the n-th minute since 1970."""
+    """Return the key of the count of a token's requests in the n-th minute since 1970."""
     return f"{REQUESTS}:{token_id}:{minute}"

@@ -1,4 +1,4 @@
-"""The write side: counts batches in Redis together with their checkpoint."""
+"""The write side: counts batches in Redis together with their checkpoints."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ import structlog
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import PartitionStoppedError, SupersededError, UnavailableError
 from ingest.ports import Checkpoints, ErasureLog, Gap, LogState, Step
-from projector import keys, scripts
+from projector import keys
 from projector.calendar import Calendar
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
@@ -19,18 +19,19 @@ from projector.deployment import Deployment
 from projector.erasures import restore_erasures
 from projector.expiry import pack_causes
 from projector.fold import Fold, fold, pack
-from projector.gaps import MAX_GAPS, report
+from projector.gaps import report
 from projector.redis import Redis
 from projector.redis.errors import ResponseError, require_rights, translate_errors
 from projector.redis.server import check_server
 from projector.scripts.apply import ApplyCall, ApplyScript, Fence, Fenced, Superseded, WritesPaused, pack_call
+from projector.scripts.positions import RestartScript, Rewind, RewindScript
 from projector.stats import Stats
 
 log = structlog.get_logger(__name__)
 
 
 class RedisProjection:
-    """Implements `ingest.ports.Projection`. `clock` gives the time of day, aware."""
+    """Implements `ingest.ports.Projection`. `clock` returns the time of day, aware."""
 
     def __init__(
         self,
@@ -49,20 +50,23 @@ class RedisProjection:
         self._clock = clock
         self._stats = stats or Stats()
         self._counted_users = counted_users
-        self._recent = DedupCache()
+        self._dedup_cache = DedupCache()
         self._generation = 0
         self._fence: Fence | None = None
-        """What the checkpoints were read with; a batch is applied only while that still holds."""
+        """The state in which the checkpoints were read; a batch is applied only if it is unchanged."""
         self._apply = ApplyScript(redis)
-        self._restart = redis.register_script(scripts.source(scripts.RESTART))
-        self._rewind = redis.register_script(scripts.source(scripts.REWIND))
+        self._restart = RestartScript(redis)
+        self._rewind = RewindScript(redis)
 
     def restore_from(self, erasures: ErasureLog) -> None:
-        """Have the erasure log say who is forgotten; without one, Redis alone does."""
+        """Use the erasure log as the source of the forgotten users; without one, Redis is the only source."""
         self._erasures = erasures
 
     async def claim(self) -> None:
-        """Make this Redis the deployment's own; raises `OperatorError` where it is another's, or won't do."""
+        """Record the deployment in Redis.
+
+        Raises `OperatorError` if Redis belongs to another one, or doesn't meet the requirements.
+        """
         with translate_errors(), require_rights():
             await check_server(self._redis)
             await self._deployment.claim(self._redis)
@@ -73,8 +77,8 @@ class RedisProjection:
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
 
     async def checkpoints(self) -> Checkpoints:
-        self._recent.forget()  # whoever asks is not sure of its place, and the counters may be others
-        await self._restore_erasures()  # before anything is counted: Redis may have lost them
+        self._dedup_cache.clear()  # the counters may be those of an older copy
+        await self._restore_erasures()  # before anything is counted: Redis may have lost the list
         progress = await read_progress(self._redis)
         with translate_errors():
             await self._deployment.check_counters(self._redis)  # a rebuild may have changed their meaning
@@ -93,7 +97,7 @@ class RedisProjection:
 
     async def begin(self, log: LogState) -> None:
         with translate_errors():
-            await self._deployment.claim(self._redis)  # a Redis that lost everything has lost this too
+            await self._deployment.claim(self._redis)  # Redis may have lost the record as well
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hsetnx(keys.ONLY.deployment, "topic_id", log.topic_id)
                 for partition, extent in log.extents.items():
@@ -102,29 +106,16 @@ class RedisProjection:
 
     async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
         reports = [await self._report(gap) for gap in gaps]
-        beginnings: list[str | int] = []
-        for partition, extent in log.extents.items():
-            beginnings += [str(partition), extent.beginning]
+        beginnings = {partition: extent.beginning for partition, extent in log.extents.items()}
         with translate_errors():
             await self._restart(
-                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
-                args=[
-                    self._generation,
-                    log.topic_id,
-                    MAX_GAPS,
-                    len(reports),
-                    *reports,
-                    *beginnings,
-                ],
+                keys.ONLY, self._generation, topic_id=log.topic_id, beginnings=beginnings, gaps=reports
             )
 
     async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
-        found = b"" if gap is None else await self._report(gap)
+        move = Rewind(partition, expected, to, gap=None if gap is None else await self._report(gap))
         with translate_errors():
-            await self._rewind(
-                keys=[self._keyspace.checkpoints, self._keyspace.as_of, keys.ONLY.gaps, keys.ONLY.deployment],
-                args=[str(partition), expected, to, found, MAX_GAPS, *self._topic_fence()],
-            )
+            await self._rewind(keys.ONLY, self._generation, move, fence=self._fence)
 
     async def apply(self, batch: Batch) -> Offset | None:
         return await self.prepare(batch)()
@@ -137,7 +128,7 @@ class RedisProjection:
             self._clock(),
             stamp=batch.stamp,
         )
-        additions, keyspace = self._recent.without_known(batch, folded.additions), self._keyspace
+        additions, keyspace = self._dedup_cache.without_known(batch, folded.additions), self._keyspace
         call = pack_call(
             batch,
             keyspace,
@@ -145,8 +136,8 @@ class RedisProjection:
             pack(additions, self._counted_users),
             fenced=self._fence and Fenced(keys.ONLY, self._fence, pack_causes(folded.causes)),
         )
-        # Before it is sent: the batch that follows is accepted only once this one is applied.
-        self._recent.remember(batch, additions)
+        # Before the call: the next batch is accepted only after this one is applied.
+        self._dedup_cache.remember(batch, additions)
         return partial(self._send, batch, folded, call)
 
     async def _send(self, batch: Batch, folded: Fold, call: ApplyCall) -> Offset | None:
@@ -154,13 +145,13 @@ class RedisProjection:
             with translate_errors():
                 stored = await self._apply(call)
         except ResponseError as error:
-            raise PartitionStoppedError(batch.partition, _refusal(error)) from error
+            raise PartitionStoppedError(batch.partition, _rejection(error)) from error
         if isinstance(stored, Superseded):
             raise SupersededError("another generation is live, or the list of forgotten users has changed")
         if isinstance(stored, WritesPaused):
             raise UnavailableError("writes are paused while a rebuild switches over")
         if stored == batch.end:
-            self._note(folded, len(batch.events))
+            self._update_stats(folded, len(batch.events))
         return stored
 
     async def _restore_erasures(self) -> None:
@@ -168,18 +159,18 @@ class RedisProjection:
             return
         with translate_errors():
             await self._deployment.check(self._redis)
-        # Not kept from an earlier time: what was appended since may be lost in Redis.
+        # Read each time: Redis may have lost entries that were appended since the last read.
         restored = await restore_erasures(self._redis, await self._erasures.read(), clock=self._clock)
         if restored.added or restored.dropped:
             log.warning(
-                "Redis had lost who is forgotten: restored from the erasure log",
+                "restored the list of forgotten users from the erasure log",
                 forgotten=restored.added,
                 remembered=restored.dropped,
                 removed=restored.erasure.removed,
             )
         if restored.added and restored.erasure.estimates:
             log.warning(
-                "estimates may hold forgotten people: run headcount rebuild",
+                "estimates may contain forgotten users: run headcount rebuild",
                 estimates=restored.erasure.estimates,
             )
 
@@ -187,14 +178,11 @@ class RedisProjection:
     def _keyspace(self) -> keys.Keyspace:
         return keys.ONLY.generation(self._generation)
 
-    def _topic_fence(self) -> Sequence[str | int]:
-        return () if self._fence is None else (self._fence.generation, self._fence.topic_id)
-
     async def _report(self, gap: Gap) -> bytes:
         as_of = (await read_progress(self._redis)).as_of.get(gap.partition)
         return msgspec.json.encode(report(gap, as_of=as_of, now=self._clock(), calendar=self._calendar))
 
-    def _note(self, folded: Fold, events: int) -> None:
+    def _update_stats(self, folded: Fold, events: int) -> None:
         self._stats.ignored += folded.ignored
         self._stats.anonymous += folded.anonymous
         self._stats.expired += folded.expired
@@ -202,8 +190,8 @@ class RedisProjection:
         self._stats.counted += events - folded.ignored - folded.anonymous - folded.expired
 
 
-def _refusal(error: ResponseError) -> str:
+def _rejection(error: ResponseError) -> str:
     return (
-        f"Redis refuses the batch: {error}. Once that is mended the partition goes on by itself; "
-        "headcount audit then tells what the counters lack."
+        f"Redis rejects the batch: {error}. Once that is fixed the partition continues by itself; "
+        "headcount audit then reports what the counters lack."
     )

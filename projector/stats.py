@@ -1,4 +1,4 @@
-"""What a projection has done since it started, for whoever shows it."""
+"""The counts of a projection since its start, for metrics."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from projector.expiry import ExpiryCause
 
 @dataclass(slots=True)
 class Stats:
-    """Counts since the start, of events in batches that went through.
+    """The numbers of events in applied batches.
 
-    `counted` are those in a counter, `ignored` those that the deployment leaves out. `causes` says why the
-    expired ones are older than the retention.
+    `counted` events are in a counter, `ignored` ones are excluded by the activity filter. `causes` has the
+    expired ones by cause.
     """
 
     counted: int = 0

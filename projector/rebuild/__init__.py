@@ -1,1 +1,1 @@
-"""The next generation of counters, and the checks that compare generations."""
+"""The next generation of counters, and the comparison and repair of generations."""

@@ -1,23 +1,23 @@
-"""The comparison: the counters of two projections of the same log, held against each other."""
+"""The comparison of the counters of two projections of the same log."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from projector import scripts
 from projector.calendar import Calendar
 from projector.keys import Counter, Keyspace
-from projector.rebuild.finding import Finding, State
+from projector.rebuild.finding import Finding
 from projector.redis import Redis
 from projector.redis.errors import translate_errors
 from projector.redis.scan import scan_keyspace
+from projector.scripts.counters import CompareScript
 
 PAGE: Final = 200
-"""How many counters are compared in one go: Redis serves nobody else meanwhile."""
+"""The number of counters compared in one script call: Redis serves no other client meanwhile."""
 
 
 class Comparison:
-    """Holds the live counters against a second projection's, and writes to neither. `clock` is aware."""
+    """Compares the live counters with those of a second projection, and changes neither. `clock` is aware."""
 
     def __init__(
         self,
@@ -33,31 +33,26 @@ class Comparison:
         self._live = live
         self._second = second
         self._clock = clock
-        self._compare = redis.register_script(scripts.source(scripts.COMPARE))
+        self._compare = CompareScript(redis)
 
     async def differences(self) -> AsyncIterator[Finding]:
-        """Yield each counter that is not the same in both; raises `UnavailableError`."""
+        """Yield each counter that differs; raises `UnavailableError`."""
         for keyspace in (self._live, self._second):
             async for page in scan_keyspace(self._redis, keyspace):
                 for finding in await self.states([each for key in page if (each := keyspace.counter(key))]):
-                    # A missing counter is met in the second projection, every other one in the live one.
+                    # Missing counters are found by the scan of the second projection, others by the first.
                     if (finding.state == "missing") == (keyspace == self._second):
                         yield finding
 
     async def states(self, counters: Sequence[Counter]) -> list[Finding]:
-        """Return those of the counters that are not the same in both."""
+        """Return those of the counters that differ."""
         found: list[Finding] = []
         for first in range(0, len(counters), PAGE):
-            some = counters[first : first + PAGE]
-            found += map(Finding, some, await self._ask(some))
+            page = counters[first : first + PAGE]
+            with translate_errors():
+                found += map(Finding, page, await self._compare(self._live, self._second, page))
         return [finding for finding in found if finding.state != "whole" and not self._is_expired(finding)]
 
-    async def _ask(self, counters: Sequence[Counter]) -> list[State]:
-        compared = [space.key(counter) for counter in counters for space in (self._live, self._second)]
-        with translate_errors():
-            words = await self._compare(keys=[self._second.union, *compared])
-        return [word.decode() for word in words]
-
     def _is_expired(self, finding: Finding) -> bool:
-        """Tell whether a missing counter was right to go: its time ran out while the log was read."""
+        """Return whether a missing counter is missing because it expired while the log was read."""
         return finding.state == "missing" and self._calendar.is_expired(finding.counter.period, self._clock())

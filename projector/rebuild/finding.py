@@ -1,16 +1,15 @@
-"""What an audit finds out about a counter."""
+"""The findings of a comparison or a repair: a counter and the state in which it was found."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from projector.keys import Counter
+from projector.scripts.counters import State
 
-State = Literal["whole", "missing", "incomplete", "not-a-counter", "surplus"]
-"""`incomplete`: it lacks people who are in the log. `surplus`: it lacks nobody, and holds people who are not
-in what was read of the log. `not-a-counter`: its key holds something else."""
+__all__ = ["Finding", "State"]
 
 
 class Finding(NamedTuple):
-    """A counter, and the state in which it was found."""
+    """A counter and its state."""
 
     counter: Counter
     state: State

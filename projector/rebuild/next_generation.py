@@ -1,18 +1,17 @@
-"""The succession: the log is counted anew beside the live counters, and takes their place in one step.
+"""The next generation: a second count of the log that replaces the live counters in one step.
 
-The next generation has keys of its own, its checkpoints among them, so that an interrupted count goes on
-where it was.
+It has keys of its own, including checkpoints, so that an interrupted count resumes where it stopped.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import OperatorError, UnavailableError
-from projector import keys, scripts
+from projector import keys
 from projector.checkpoints import read_checkpoints, read_progress
 from projector.counted_users import CountedUsers
 from projector.counter_config import CounterConfig
@@ -20,25 +19,24 @@ from projector.dedup_cache import DedupCache
 from projector.deployment import Change
 from projector.fold import fold, pack
 from projector.rebuild.comparison import Comparison
-from projector.rebuild.generations import number_generation, remove_generations_but
 from projector.redis import Redis
 from projector.redis.errors import translate_errors
+from projector.redis.scan import scan_keys
 from projector.redis.server import MemoryGuard
 from projector.scripts.apply import ApplyScript, pack_call
+from projector.scripts.generations import RemoveScript, Switch, SwitchScript
 
 NEXT: Final = "next"
-"""The field of the deployment that says what is being counted anew."""
-
-Switch = Literal["DONE", "BEHIND", "LOST"]
+"""The field of the deployment with the configuration of the generation that is being counted."""
 
 Consent = Callable[[Sequence[Change]], None]
-"""Raises `OperatorError` where the counters are not to be changed in these ways."""
+"""Raises `OperatorError` if the operator did not ask for these changes."""
 
 
 class NextGeneration:
-    """Counts the next generation. `rebuilder` is the token of who does; `clock` gives the time, aware.
+    """Counts the next generation. `lock` is the token of the rebuild lock; `clock` returns the time, aware.
 
-    Every method raises `UnavailableError` where Redis is away, or has lost what was counted.
+    Every method raises `UnavailableError` if Redis is unreachable or has lost the count.
     """
 
     def __init__(
@@ -54,27 +52,28 @@ class NextGeneration:
         self.live = self.next = keys.FIRST
         self._live = self._next = 0
         self._redis = redis
-        self._room = MemoryGuard(redis)
+        self._memory_guard = MemoryGuard(redis)
         self._counter_config = counter_config
         self._counted_users = counted_users
-        self._rebuilder = lock
+        self._lock = lock
         self._clock = clock
         self._began_at = clock()
-        self._recent = DedupCache()
+        self._dedup_cache = DedupCache()
         self._apply = ApplyScript(redis)
-        self._switch = redis.register_script(scripts.source(scripts.SWITCH))
+        self._switch = SwitchScript(redis)
+        self._remove = RemoveScript(redis)
 
     async def changes(self) -> Sequence[Change]:
-        """Return what would change.
+        """Return the changes that a rebuild would make.
 
-        Raises `OperatorError` where nothing was counted yet, or another topic.
+        Raises `OperatorError` if nothing or another topic was counted so far.
         """
         return self._changes_of(await self._recorded(), (await read_progress(self._redis)).topic_id)
 
     async def begin(self, consent: Consent) -> Sequence[Change]:
-        """Begin, or continue where a count of the same meaning was interrupted; return what changes by it.
+        """Begin, or resume an interrupted count with the same configuration; return the changes it makes.
 
-        Raises as `changes` does, and what `consent` raises: nothing is written then.
+        Raises as `changes` does, and what `consent` raises; nothing is written then.
         """
         progress = await read_progress(self._redis)
         recorded = await self._recorded()
@@ -82,15 +81,15 @@ class NextGeneration:
         changes = self._changes_of(recorded, progress.topic_id)
         consent(changes)
         self._live = progress.generation
-        self._next = self._interrupted(recorded) or await number_generation(self._redis)
+        self._next = self._interrupted(recorded) or await self._new_number()
         self.live, self.next = keys.ONLY.generation(self._live), keys.ONLY.generation(self._next)
-        await self._remove_all_but(self._live, self._next)
+        await self._remove_all_but(self._live, self._next, live=self._live)
         with translate_errors():
             await self._redis.hset(keys.ONLY.deployment, NEXT, self._next_counter_config())
         return changes
 
-    async def place(self, beginnings: Mapping[Partition, Offset]) -> None:
-        """Set where the first batch of each partition starts, of those that have no checkpoint yet."""
+    async def start_partitions(self, beginnings: Mapping[Partition, Offset]) -> None:
+        """Set the checkpoint of each partition that has none to its beginning."""
         with translate_errors():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for partition, beginning in beginnings.items():
@@ -98,67 +97,75 @@ class NextGeneration:
                 await pipeline.execute()
 
     async def checkpoints(self) -> Mapping[Partition, Offset]:
-        """Return how far each partition is counted anew."""
+        """Return how far each partition is counted in the next generation."""
         return await read_checkpoints(self._redis, self.next)
 
     async def apply(self, batch: Batch) -> None:
         """Count a batch, as a worker does."""
-        await self._room.check()
+        await self._memory_guard.check()
         folded = fold(
             batch.events, self._counter_config.calendar, self._counted_users.activity_filter, self._began_at
         )
-        additions = self._recent.without_known(batch, folded.additions)
-        names = [self.next.key(addition.counter) for addition in additions]
+        additions = self._dedup_cache.without_known(batch, folded.additions)
+        counters = [self.next.key(addition.counter) for addition in additions]
         with translate_errors():
             stored = await self._apply(
-                pack_call(batch, self.next, names, pack(additions, self._counted_users))
+                pack_call(batch, self.next, counters, pack(additions, self._counted_users))
             )
         if stored != batch.end:
             raise _lost()
-        self._recent.remember(batch, additions)
+        self._dedup_cache.remember(batch, additions)
 
     def comparison(self) -> Comparison:
         """Return the comparison of the live counters with the next ones."""
         return Comparison(self._redis, self._counter_config.calendar, self.live, self.next, clock=self._clock)
 
     async def switch(self) -> bool:
-        """Let the next generation be the live one; tell whether it had come as far as that."""
-        fields = [word for field in self._counter_config.fields().items() for word in field]
-        checkpoints = [name for space in (self.live, self.next) for name in (space.checkpoints, space.as_of)]
+        """Make the next generation live; return False if a checkpoint has to advance first."""
+        switch = Switch(
+            lock_token=self._lock,
+            live=self._live,
+            next=self._next,
+            config=self._next_counter_config(),
+            topic_id=self.topic_id or "",
+            revision=self._counter_config.revision,
+            fields=self._counter_config.fields(),
+        )
         with translate_errors():
-            answer = await self._switch(
-                keys=[keys.ONLY.deployment, keys.ONLY.rebuild_lock, *checkpoints],
-                args=[
-                    self._rebuilder,
-                    self._live,
-                    self._next,
-                    self._next_counter_config(),
-                    self.topic_id or "",
-                    self._counter_config.revision,
-                    *fields,
-                ],
-            )
-        outcome: Switch = answer.decode()
+            outcome = await self._switch(keys.ONLY, switch)
         if outcome == "LOST":
             raise _lost()
         return outcome == "DONE"
 
     async def discard(self) -> None:
-        """Remove what was counted anew."""
-        # First: who is cut off in the middle of the removal leaves nothing to go on with.
+        """Remove the next generation."""
+        # First: a removal that is interrupted must leave nothing to resume.
         with translate_errors():
             await self._redis.hdel(keys.ONLY.deployment, NEXT)
-        await self._remove_all_but(self._live)
+        await self._remove_all_but(self._live, live=self._live)
 
     async def remove_former(self) -> None:
-        """Remove the counters that were live, after the switch."""
-        await remove_generations_but(self._redis, [self._next], live=self._next, lock=self._rebuilder)
+        """Remove the counters that were live before the switch."""
+        await self._remove_all_but(self._next, live=self._next)
 
-    async def _remove_all_but(self, *kept: int) -> None:
-        await remove_generations_but(self._redis, kept, live=self._live, lock=self._rebuilder)
+    async def _remove_all_but(self, *kept: int, live: int) -> None:
+        """Remove all other generations: former live ones, and those that killed rebuilds left behind."""
+        keyspaces = list(map(keys.ONLY.generation, kept))
+        async for page in scan_keys(self._redis, keys.ONLY.every_live):
+            stale = [key for key in page if not any(keyspace.holds(key) for keyspace in keyspaces)]
+            if not stale:
+                continue
+            with translate_errors():
+                done = await self._remove(keys.ONLY, stale, live=live, lock_token=self._lock)
+            if not done:
+                raise UnavailableError("Redis lost the rebuild's data, or another rebuild is running.")
+
+    async def _new_number(self) -> int:
+        with translate_errors():
+            return int(await self._redis.hincrby(keys.ONLY.deployment, "generations", 1))
 
     def _interrupted(self, recorded: Mapping[str, str]) -> int | None:
-        """Return the generation that a count of the same meaning has begun, if there is one."""
+        """Return the generation of an interrupted count with the same configuration, if there is one."""
         document = recorded.get(NEXT)
         if document is None:
             return None
@@ -173,12 +180,12 @@ class NextGeneration:
 
     def _changes_of(self, recorded: Mapping[str, str], topic_id: str | None) -> Sequence[Change]:
         if topic_id is None or "topic" not in recorded:
-            raise OperatorError("Redis holds no counters yet: start a worker, it counts the whole log.")
+            raise OperatorError("Redis holds no counters yet: start a worker, which counts the whole log.")
         if recorded["topic"] != self._counter_config.deployment.topic:
             raise OperatorError(
-                f"Redis counts the topic {recorded['topic']!r}, and not "
+                f"Redis holds counters for KAFKA_TOPIC={recorded['topic']!r}, not for "
                 f"{self._counter_config.deployment.topic!r}: "
-                "another log can't be counted in its place. Give it a Redis database of its own."
+                "a rebuild can't change the topic. Use another Redis database."
             )
         return self._counter_config.changes_of(recorded)
 
@@ -188,6 +195,6 @@ class NextGeneration:
 
 def _lost() -> UnavailableError:
     return UnavailableError(
-        "What was counted anew is no longer what it was to be: Redis lost it, the topic was recreated, or "
-        "somebody is to be forgotten. Nothing was replaced; start again."
+        "The next generation is out of date: Redis lost its counters, the topic was recreated, or the list "
+        "of forgotten users has changed. Nothing was replaced; start again."
     )

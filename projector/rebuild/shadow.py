@@ -1,4 +1,4 @@
-"""The scratch projection: the log projected once more, beside the live counters, to hold those against it."""
+"""The shadow projection: a second projection of the log, with which the live counters are compared."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
@@ -21,20 +21,20 @@ from projector.redis.server import MemoryGuard
 from projector.scripts.apply import ApplyScript, pack_call
 
 LIFETIME: Final = timedelta(hours=6)
-"""After which Redis forgets a scratch whose maker was killed."""
+"""The time after which the keys expire, in case the process was killed."""
 
 
 class ShadowProjection:
-    """Counts batches with the script that counts live, into keys of its own; it writes to no live counter.
+    """Counts batches with the same script as a worker, into keys of its own; it changes no live counter.
 
-    Every method raises `UnavailableError` where Redis is away, short of memory, or has lost what was counted.
+    Every method raises `UnavailableError` if Redis is unreachable, short of memory, or has lost the keys.
     """
 
     def __init__(
         self, redis: Redis, calendar: Calendar, counted_users: CountedUsers, *, clock: Callable[[], datetime]
     ) -> None:
         self._redis = redis
-        self._room = MemoryGuard(redis)
+        self._memory_guard = MemoryGuard(redis)
         self._calendar = calendar
         self._clock = clock
         self._began_at = clock()
@@ -46,7 +46,7 @@ class ShadowProjection:
     async def begin(self, beginnings: Mapping[Partition, Offset]) -> None:
         """Set where the first batch of each partition starts."""
         if not beginnings:
-            return  # there is no empty hash
+            return  # Redis has no empty hash
         self._ends = dict(beginnings)
         self._counted_users = await read_counted_users(self._redis, self._counted_users)
         checkpoints: dict[Any, Any] = {str(partition): offset for partition, offset in beginnings.items()}
@@ -55,31 +55,31 @@ class ShadowProjection:
             await self._redis.expireat(self._keyspace.checkpoints, self._expires_at())
 
     async def apply(self, batch: Batch) -> None:
-        await self._room.check()
+        await self._memory_guard.check()
         folded = fold(batch.events, self._calendar, self._counted_users.activity_filter, self._began_at)
         additions = [addition._replace(expires_at=self._expires_at()) for addition in folded.additions]
-        names = [self._keyspace.key(addition.counter) for addition in additions]
+        counters = [self._keyspace.key(addition.counter) for addition in additions]
         with translate_errors():
             stored = await self._apply(
-                pack_call(batch, self._keyspace, names, pack(additions, self._counted_users))
+                pack_call(batch, self._keyspace, counters, pack(additions, self._counted_users))
             )
         if stored != batch.end:
             raise _lost()
         self._ends[batch.partition] = batch.end
 
     async def compare(self) -> AsyncIterator[Finding]:
-        """Hold every live counter against the scratch; yield each that is not the same."""
+        """Compare every live counter with this projection; yield each that differs."""
         live = keys.ONLY.generation((await read_progress(self._redis)).generation)
         comparison = Comparison(self._redis, self._calendar, live, self._keyspace, clock=self._clock)
         async for finding in comparison.differences():
             yield finding
-        await self._check_whole()
+        await self._check_checkpoints()
 
     async def remove(self) -> None:
         await remove_keyspace(self._redis, self._keyspace)
 
-    async def _check_whole(self) -> None:
-        """Redis may have been put back to an older state while it was compared."""
+    async def _check_checkpoints(self) -> None:
+        """Raise if the keys expired or Redis was restored from an older copy during the comparison."""
         with translate_errors():
             stored = await self._redis.hgetall(self._keyspace.checkpoints)
         ends = {str(partition).encode(): str(end).encode() for partition, end in self._ends.items()}
@@ -92,5 +92,5 @@ class ShadowProjection:
 
 def _lost() -> UnavailableError:
     return UnavailableError(
-        "Redis lost what was counted beside the live counters, or it took too long: start again."
+        "Redis lost the second count of the log, or the count took too long: start again."
     )

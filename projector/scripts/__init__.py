@@ -1,4 +1,8 @@
-"""The Lua scripts that run inside Redis."""
+"""The Lua scripts that run inside Redis, and one typed call for each.
+
+The modules of this package lay out the keys and arguments and parse the replies; the comment at the top of a
+script documents them.
+"""
 
 from importlib.resources import files
 from typing import Final
@@ -19,12 +23,12 @@ UNION: Final = "union.lua"
 WINDOW: Final = "window.lua"
 
 _ADD: Final = "add.lua"
-_ADDING: Final = frozenset({APPLY, READD, UNION})
+_WITH_ADD: Final = frozenset({APPLY, READD, UNION})
 
 
 def source(name: str) -> str:
-    """Return the text of a script of this package, whole: Redis' scripts can't include one another."""
-    return _text(_ADD) + _text(name) if name in _ADDING else _text(name)
+    """Return the text of a script with `add.lua` in front if it needs it: Redis' scripts can't import."""
+    return _text(_ADD) + _text(name) if name in _WITH_ADD else _text(name)
 
 
 def _text(name: str) -> str:

@@ -1,5 +1,5 @@
--- Puts the oldest gaps aside, as acknowledged.
--- KEYS: gaps, acknowledged gaps. ARGV: how many, the most gaps to keep.
+-- Moves the oldest gaps to the list of acknowledged gaps.
+-- KEYS: gaps, acknowledged gaps. ARGV: how many to move, the most acknowledged gaps to keep.
 for _ = 1, tonumber(ARGV[1]) do
   redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
 end

@@ -1,17 +1,18 @@
--- Adds users to counters; put before the scripts that do so.
--- A counter is a set of pseudonyms, and so exact, until it has more than EXACT of them: then it is the HyperLogLog of
--- all of them, for good. Which of the two depends on who is in it alone, not on how they came: still a union.
--- Additions come as one MessagePack array, for each: when the counter expires, whether that stands already, how many users,
--- and the users. They are unpacked onto Lua's stack, from which commands take them: tables cost as much as all the rest.
-local EXACT = 512 -- Redis keeps a set of up to so many integers as one sorted array
-local CHUNK = 5000 -- Lua's stack takes about 8,000 values
-local HEADS = { [0xdc] = 3, [0xdd] = 5 } -- bytes at the beginning of an array of 16 or more
+-- Adds users to counters. This text is put in front of the scripts that use it.
+-- A counter is a set of pseudonyms, and so exact, as long as it has at most EXACT of them; beyond that it is a HyperLogLog of
+-- all of them, and stays one. Which of the two depends only on which users it has, not on the order in which they came: the
+-- operation is still a union.
+-- Additions are one MessagePack array; each has: when the counter expires, whether its expiry is set already, the number of
+-- users, and the users. They are unpacked onto Lua's stack, from which commands take them: tables would double the cost.
+local EXACT = 512 -- Redis stores a set of up to this many integers as one sorted array
+local CHUNK = 5000 -- Lua's stack holds about 8,000 values
+local HEADER_BYTES = { [0xdc] = 3, [0xdd] = 5 } -- of an array of 16 or more; a shorter one has 1
 
 local function first_addition(packed)
-  return HEADS[packed:byte(1)] or 1
+  return HEADER_BYTES[packed:byte(1)] or 1
 end
 
--- Returns whether there is one at this offset, which is below 0 at the end.
+-- Returns whether an addition starts at this offset; the offset is below 0 after the last one.
 local function is_addition(packed, offset)
   return offset > 0 and offset < #packed
 end
@@ -23,8 +24,8 @@ local function estimate(key, users)
   end
 end
 
--- Returns where the next users begin, whether the counter changed, and what Redis has against the key, if it has.
-local function add_some(key, expires_at, expiry_stands, following, ...)
+-- Adds one chunk of users. Returns the offset behind them, whether the counter changed, and the error of Redis, if any.
+local function add_chunk(key, expires_at, is_expiry_set, following, ...)
   local kind = redis.call('TYPE', key).ok
   local changed = redis.pcall(kind == 'string' and 'PFADD' or 'SADD', key, ...)
   if type(changed) == 'table' then
@@ -36,23 +37,23 @@ local function add_some(key, expires_at, expiry_stands, following, ...)
     estimate(key, redis.call('SMEMBERS', key))
     is_new = true
   end
-  if expires_at > 0 and (is_new or not expiry_stands) then
+  if expires_at > 0 and (is_new or not is_expiry_set) then
     redis.call('EXPIREAT', key, expires_at)
-  elseif not expiry_stands then
+  elseif not is_expiry_set then
     redis.call('PERSIST', key)
   end
   return following, changed > 0
 end
 
--- Makes the addition at an offset, and returns as `add_some` does.
+-- Adds the addition at an offset; returns the same as `add_chunk`.
 local function add(key, packed, offset)
-  local following, expires_at, expiry_stands, left = cmsgpack.unpack_limit(packed, 3, offset)
-  local has_changed, refusal = false, nil
-  while left > 0 do -- also where the key refuses: the next addition is behind these users
-    local some, changed = math.min(left, CHUNK), false
-    following, changed, refusal = add_some(key, expires_at, expiry_stands, cmsgpack.unpack_limit(packed, some, following))
+  local following, expires_at, is_expiry_set, left = cmsgpack.unpack_limit(packed, 3, offset)
+  local has_changed, failure = false, nil
+  while left > 0 do -- after an error too: the next addition is behind these users
+    local size, changed = math.min(left, CHUNK), false
+    following, changed, failure = add_chunk(key, expires_at, is_expiry_set, cmsgpack.unpack_limit(packed, size, following))
     has_changed = has_changed or changed
-    left = left - some
+    left = left - size
   end
-  return following, has_changed, refusal
+  return following, has_changed, failure
 end

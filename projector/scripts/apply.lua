@@ -1,13 +1,13 @@
--- Counts a batch of one partition and steps its checkpoint, or does nothing.
--- KEYS: checkpoints, as-of, then one counter an addition, then the deployment if it matters what was read of it.
--- ARGV: partition, start, end, as-of in ms or "", then additions in the order of KEYS,
--- then, if they matter: the number of the live generation as it was read, the topic's id, how many of its partitions
--- had a checkpoint, how often somebody was to be forgotten, and why events of the batch are older than the retention: cause and
--- number in turns, with commas between them. Those are recorded here because a batch that is sent twice is counted once.
--- Returns the checkpoint as it is then; nil where there is none, or it is another topic's, or some partition has lost its own.
--- Returns 'SUPERSEDED' where another generation is live, or others are to be forgotten; 'HELD' where the counters stand still until one is.
--- A topic that was recreated has the same offsets: the checkpoint alone can't tell them apart. And as-of, which readers
--- take for that of all partitions, may not go on past one that is no longer among them.
+-- Counts a batch of one partition and advances its checkpoint, in one step, or does nothing.
+-- KEYS: checkpoints, as-of, then one counter for each addition, then the deployment if there is a fence.
+-- ARGV: partition, start, end, as-of in ms or "", then additions in the order of KEYS, then the fence, if there is one:
+-- the number of the live generation, the topic's id, how many of its partitions had a checkpoint, and the revision of the list
+-- of forgotten users, all as they were read; then the causes of the batch's expired events, as `cause,count,cause,count`.
+-- Those counts are recorded here because a batch that is sent twice is counted once.
+-- Returns the checkpoint after the call; nil if there is none, if it belongs to another topic, or if a partition lost its own.
+-- Returns 'SUPERSEDED' if another generation is live or the list of forgotten users has changed; 'HELD' while writes are paused.
+-- The fence is needed because a recreated topic has the same offsets, so that a checkpoint alone can't identify the topic, and
+-- because readers take the oldest as-of for that of all partitions: it must not advance while a partition is missing.
 local function now_in_ms()
   local now = redis.call('TIME')
   return now[1] * 1000 + now[2] / 1000
@@ -21,21 +21,21 @@ local function hash_fields(key, ...)
   return found
 end
 
--- Before anything is written: a key that holds something else may not come to light with the checkpoint moved.
-local place, refusal = hash_fields(KEYS[1], ARGV[1])
-if refusal then
-  return refusal
+-- Before any write: a key of the wrong type must be found before the checkpoint is moved.
+local checkpoint, failure = hash_fields(KEYS[1], ARGV[1])
+if failure then
+  return failure
 end
-local freshness, refusal = hash_fields(KEYS[2], ARGV[1])
-if refusal then
-  return refusal
+local as_of, failure = hash_fields(KEYS[2], ARGV[1])
+if failure then
+  return failure
 end
-local stored, known = place[1], freshness[1]
+local stored, known = checkpoint[1], as_of[1]
 
 if ARGV[6] then
-  local deployment, refusal = hash_fields(KEYS[#KEYS], 'generation', 'topic_id', 'held_until', 'forgotten')
-  if refusal then
-    return refusal
+  local deployment, failure = hash_fields(KEYS[#KEYS], 'generation', 'topic_id', 'held_until', 'forgotten')
+  if failure then
+    return failure
   end
   if (deployment[1] or '0') ~= ARGV[6] or (deployment[4] or '0') ~= ARGV[9] then
     return { ok = 'SUPERSEDED' }
@@ -51,9 +51,9 @@ end
 
 local counter, offset = 3, first_addition(ARGV[5])
 while is_addition(ARGV[5], offset) do
-  local following, _, refusal = add(KEYS[counter], ARGV[5], offset)
-  if refusal then
-    return redis.error_reply(refusal .. ' (at ' .. KEYS[counter] .. ')')
+  local following, _, failure = add(KEYS[counter], ARGV[5], offset)
+  if failure then
+    return redis.error_reply(failure .. ' (at ' .. KEYS[counter] .. ')')
   end
   counter, offset = counter + 1, following
 end
@@ -68,9 +68,9 @@ for cause, number in string.gmatch(ARGV[10] or '', '([%a-]+),(%d+)') do
   record_expired(cause, number)
 end
 
--- After every counter: a script that fails above leaves the checkpoint, and the batch is counted again.
+-- After all counters: a script that fails above leaves the checkpoint, and the batch is counted again.
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
--- After the checkpoint: as-of may be older than what is counted, never newer.
+-- After the checkpoint: as-of may be behind the counters, never ahead of them.
 if ARGV[4] ~= '' and (not known or tonumber(known) < tonumber(ARGV[4])) then
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 end

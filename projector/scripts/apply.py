@@ -14,7 +14,7 @@ PAUSED: Final = b"HELD"
 
 
 class Fence(NamedTuple):
-    """What a batch was prepared for; the script applies it only while all of that still holds.
+    """The state that a batch was prepared for; the script applies the batch only if it is unchanged.
 
     `partitions` is how many partitions had a checkpoint, `revision` that of the list of forgotten users.
     """
@@ -26,7 +26,7 @@ class Fence(NamedTuple):
 
 
 class Superseded:
-    """The reply where another generation is live, or the list of forgotten users has changed."""
+    """The reply if another generation is live or the list of forgotten users has changed."""
 
 
 class WritesPaused:
@@ -34,7 +34,7 @@ class WritesPaused:
 
 
 Reply = Offset | Superseded | WritesPaused | None
-"""The checkpoint as it is after the call, None where there is none."""
+"""The checkpoint after the call, None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def pack_call(
     *,
     fenced: "Fenced | None" = None,
 ) -> ApplyCall:
-    """Lay a batch out for the script; `additions` are packed in the order of `counters`."""
+    """Lay out a batch for the script; `additions` are packed in the order of `counters`."""
     as_of: str | int = "" if batch.as_of is None else int(batch.as_of.timestamp() * 1000)
     keys = [keyspace.checkpoints, keyspace.as_of, *counters]
     args: list[str | int | bytes] = [str(batch.partition), batch.start, batch.end, as_of, additions]
@@ -65,7 +65,7 @@ def pack_call(
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """The fence of a live batch, and the causes of its expired events as `expiry.pack_causes` writes them."""
+    """The fence of a live batch, and the causes of its expired events from `expiry.pack_causes`."""
 
     shard: Shard
     fence: Fence

@@ -1,8 +1,8 @@
--- Holds live counters against those of a second projection of the same log, and writes to neither.
--- KEYS: a key to unite in, then a live counter and its second projection in turns. ARGV: none.
--- Returns a word for each pair.
-local HEADER = 16 -- bytes: magic, encoding, and in the latter half the cached count, which reading may change
-local NOBODY = 'HYLL' .. string.rep('\0', 12 + 12288) -- dense, with every register 0
+-- Compares live counters with those of a second projection of the same log, and changes neither.
+-- KEYS: a temporary key for unions, then pairs of a live counter and its counterpart. ARGV: none.
+-- Returns a state for each pair.
+local HEADER = 16 -- bytes: magic and encoding, then the cached count, which a read may change
+local EMPTY = 'HYLL' .. string.rep('\0', 12 + 12288) -- dense, with every register 0
 
 local function kind_of(key)
   return redis.call('TYPE', key).ok
@@ -12,12 +12,12 @@ local function body(counter)
   return string.sub(counter, 1, HEADER / 2) .. string.sub(counter, HEADER + 1)
 end
 
--- The registers of a union, in the one form that does not depend on how they came about; false where one is no sketch.
+-- Returns the registers of a union in dense form, which does not depend on their history; false if a key is no HyperLogLog.
 local function registers(sketches, users)
-  redis.call('SET', KEYS[1], NOBODY)
+  redis.call('SET', KEYS[1], EMPTY)
   local merged = redis.pcall('PFMERGE', KEYS[1], unpack(sketches))
   if #users > 0 then
-    redis.call('PFADD', KEYS[1], unpack(users)) -- of a set: no more than `add` lets be in one
+    redis.call('PFADD', KEYS[1], unpack(users)) -- of a set: at most EXACT of `add.lua`
   end
   local united = redis.call('GET', KEYS[1])
   redis.call('DEL', KEYS[1])
@@ -61,8 +61,8 @@ local function compare(live, second)
   return compare_sets(live, second)
 end
 
-local words = {}
+local states = {}
 for i = 2, #KEYS, 2 do
-  words[#words + 1] = compare(KEYS[i], KEYS[i + 1])
+  states[#states + 1] = compare(KEYS[i], KEYS[i + 1])
 end
-return words
+return states

@@ -1,6 +1,6 @@
--- Removes users from exact counters. An estimate does not tell who is in it: it can only be counted anew.
+-- Removes users from exact counters. A HyperLogLog can't remove a user: only a rebuild can.
 -- KEYS: counters. ARGV: the users, at most 5,000.
--- Returns how often a user was removed from a counter, and how many counters are estimates.
+-- Returns how many memberships were removed, and how many counters are estimates.
 local removed, estimates = 0, 0
 for _, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok

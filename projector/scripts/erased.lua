@@ -1,7 +1,7 @@
--- Records that everybody forgotten is out of the counters that tell who is in them.
--- KEYS: the deployment. ARGV: the revision of the list, the place in the erasure log that was recorded before and the one
--- from now on, and 1 where no estimate may hold anybody forgotten.
--- Returns whether it was done: not where the list or the place was changed meanwhile.
+-- Records that all forgotten users are removed from the exact counters.
+-- KEYS: the deployment. ARGV: the revision of the list, the position in the erasure log that was recorded before, the new
+-- position, and 1 if no estimate may contain a forgotten user.
+-- Returns 1 if it was recorded, 0 if the list or the position was changed meanwhile.
 local deployment = redis.call('HMGET', KEYS[1], 'forgotten', 'erased', 'without')
 if (deployment[1] or '0') ~= ARGV[1] or (deployment[2] or '') ~= ARGV[2] then
   return 0

@@ -1,6 +1,6 @@
--- Looks for a user in counters, and writes nothing.
+-- Searches counters for a user; read-only.
 -- KEYS: counters. ARGV: the user.
--- Returns how many exact counters hold the user, and how many are estimates.
+-- Returns how many exact counters contain the user, and how many counters are estimates.
 local found, estimates = 0, 0
 for _, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok

@@ -1,7 +1,7 @@
--- Puts a checkpoint elsewhere, unless it moved meanwhile; the partition is then catching up.
+-- Sets a checkpoint to another offset, unless it moved meanwhile; the partition is then catching up.
 -- KEYS: checkpoints, as-of, gaps, deployment.
--- ARGV: partition, expected, to, the gap as JSON or "", the most gaps to keep, then, if they matter, the number of the live generation and the
--- id of the topic, as they were read.
+-- ARGV: partition, expected offset, new offset, the gap as JSON or "", the most gaps to keep, then, if there is a fence, the
+-- number of the live generation and the id of the topic, as they were read.
 if ARGV[6] then
   local deployment = redis.call('HMGET', KEYS[4], 'generation', 'topic_id')
   if (deployment[1] or '0') ~= ARGV[6] or deployment[2] ~= ARGV[7] then
@@ -15,6 +15,6 @@ if ARGV[4] ~= '' then
   redis.call('RPUSH', KEYS[3], ARGV[4])
   redis.call('LTRIM', KEYS[3], -tonumber(ARGV[5]), -1)
 end
--- As-of before the checkpoint: what it claims is no longer so once the checkpoint is back.
+-- As-of before the checkpoint: it is no longer true once the checkpoint is moved back.
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])

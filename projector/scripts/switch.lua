@@ -1,8 +1,8 @@
--- Puts another projection in the place of the live one, in one step, if it has come at least as far.
--- KEYS: deployment, rebuilder, the live checkpoints and as-of, the next checkpoints and as-of.
--- ARGV: the rebuilder's token, the number of the live generation as it was read, the next one's, what that one means, the
--- topic's id, how often somebody was to be forgotten, then what the deployment is from now on: field and value in turns.
--- Returns 'DONE', 'BEHIND' where the next one has to come further, 'LOST' where it is no longer what it was to be.
+-- Makes the next generation the live one, in one step, if its checkpoints have reached those of the live one.
+-- KEYS: deployment, rebuild lock, the live checkpoints and as-of, the next checkpoints and as-of.
+-- ARGV: the lock's token, the number of the live generation as it was read, that of the next one, the next one's configuration,
+-- the topic's id, the revision of the list of forgotten users, then pairs of field and value for the deployment.
+-- Returns 'DONE'; 'BEHIND' if a checkpoint of the next generation has to advance first; 'LOST' if anything else changed.
 local deployment = redis.call('HMGET', KEYS[1], 'generation', 'next', 'topic_id', 'forgotten')
 if
   redis.call('GET', KEYS[2]) ~= ARGV[1]
@@ -23,7 +23,7 @@ for i = 1, #live, 2 do
     return 'BEHIND'
   end
 end
--- What was counted up to the live checkpoint is counted up to the next one too: as-of stays true.
+-- The next checkpoints are at least as far as the live ones: as-of stays true.
 redis.call('DEL', KEYS[6])
 local as_of = redis.call('HGETALL', KEYS[4])
 for i = 1, #as_of, 2 do
@@ -33,6 +33,6 @@ for i = 7, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end
 redis.call('HDEL', KEYS[1], 'held_until', 'next')
--- Last: from here on everybody goes by the other one.
+-- Last: from here on workers and readers use the new generation.
 redis.call('HSET', KEYS[1], 'generation', ARGV[3])
 return 'DONE'

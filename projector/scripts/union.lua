@@ -1,6 +1,6 @@
--- Counts the people of several counters together, each once, and leaves nothing behind.
--- KEYS: the deployment, a key to unite in, then the counters. ARGV: the number of the generation that the KEYS are of.
--- Returns the count, and 1 where it is an estimate; nil where another generation is live.
+-- Counts the distinct users of several counters together, and leaves no key behind.
+-- KEYS: the deployment, a temporary key for the union, then the counters. ARGV: the number of the generation of the KEYS.
+-- Returns the count, and 1 if it is an estimate; nil if another generation is live.
 if (redis.call('HGET', KEYS[1], 'generation') or '0') ~= ARGV[1] then
   return nil
 end

@@ -95,7 +95,7 @@ async def test_an_older_copy_is_cleaned_before_it_is_said_to_be_whole(
         await put_back(redis_client, copy)
         with capture_logs() as lines:
             await count_until_clean(deployment, redis_client)
-        (restored,) = [line for line in lines if line["event"].startswith("Redis had lost who is forgotten")]
+        (restored,) = [line for line in lines if line["event"].startswith("restored the list of forgotten")]
         assert (restored["log_level"], restored["forgotten"], restored["removed"]) == ("warning", 1, 2)
     assert await count(redis_client, DAY) == 2
     assert (await deployment.headcount("verify", "--workspace", "acme", "--days", "2")).exit_code == 0
@@ -203,7 +203,7 @@ async def test_estimates_of_an_older_copy_are_warned_of_until_a_rebuild(
         async with deployment.worker():
             await wait_until(lambda: rebuild_is_due(deployment), deadline_seconds=20)
             await wait_until(deployment.is_caught_up, deadline_seconds=20)
-    (warned,) = [line for line in lines if line["event"].startswith("estimates may hold forgotten people")]
+    (warned,) = [line for line in lines if line["event"].startswith("estimates may contain forgotten users")]
     assert (warned["log_level"], warned["estimates"]) == ("warning", 2)
     assert (await deployment.headcount("rebuild")).exit_code == 0
     assert not await rebuild_is_due(deployment)

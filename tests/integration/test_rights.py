@@ -211,7 +211,7 @@ async def rebuild(redis: Redis) -> None:
                 redis, counter_config, counted_users, lock=token, clock=lambda: NOW
             )
             await next_generation.begin(accept_changes)
-            await next_generation.place({PARTITION: Offset(0)})
+            await next_generation.start_partitions({PARTITION: Offset(0)})
             await next_generation.apply(batch if calendar is FOR_EVER else a_batch(None))
             assert [finding async for finding in next_generation.comparison().differences()]
             await (switch(redis, next_generation) if calendar is FOR_EVER else next_generation.discard())

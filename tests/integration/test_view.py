@@ -77,7 +77,7 @@ async def test_no_answer_is_as_of_an_earlier_instant_than_one_before(
     assert await view.as_of() == NOW + timedelta(seconds=1)
     await redis_client.restore(keys.FIRST.as_of, 0, older, replace=True)
     for _ in range(2):
-        with pytest.raises(CatchingUpError, match="older state"):
+        with pytest.raises(CatchingUpError, match="older copy"):
             await view.daily_counts("acme", WINDOW)
     for partition in PARTITIONS:
         await catch_up(projection, partition, NOW + timedelta(seconds=1))

@@ -63,7 +63,7 @@ def apply(chance: random.Random) -> Call:
             SOME,
             chance.choice([0, FAR, FAR + 900]),
             {str(chance.randrange(6))},
-            expiry_stands=chance.choice([True, False]),
+            is_expiry_set=chance.choice([True, False]),
         )
         for _ in counters
     ]

@@ -111,7 +111,7 @@ class Counting:
             for partition in progress.checkpoints
             if partition in log.extents  # one that came just now is found by the next round
         }
-        await self._next_generation.place(beginnings)
+        await self._next_generation.start_partitions(beginnings)
         reached = await self._next_generation.checkpoints()
         return {
             partition: stretch(

@@ -1,4 +1,4 @@
-"""Buckets and days: which zone's day an instant is of, at every edge, and how long it is kept."""
+"""The calendar: buckets and days at every boundary, and their expiry."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -37,7 +37,7 @@ def day_of(instant: str, zone: str) -> str:
 @pytest.mark.parametrize("zone", ZONES)
 @given(instant=MODERN)
 def test_the_day_of_a_bucket_is_the_day_of_every_instant_in_it(zone: str, instant: datetime) -> None:
-    """Which is why days can be united from buckets, but where the offset changes within one."""
+    """So days can be merged from buckets, unless the offset changes within one."""
     day = instant.astimezone(ZoneInfo(zone)).date()
     assert calendar(zone).whole_day_of(bucket_of(instant)) in {None, day}
     assert calendar(zone).date_of(instant) == day
@@ -85,7 +85,7 @@ def test_a_bucket_is_a_quarter_of_an_hour(instant: datetime) -> None:
         ("0001-01-01T00:00:00+00:00", "America/St_Johns", "0001-01-01"),
     ],
 )
-def test_an_instant_is_of_the_day_that_its_zone_says(instant: str, zone: str, day: str) -> None:
+def test_the_day_of_an_instant_is_that_of_the_zone(instant: str, zone: str, day: str) -> None:
     assert day_of(instant, zone) == day
 
 
@@ -104,7 +104,7 @@ def test_the_oldest_bucket_kept_is_the_first_of_its_day(
 
 @pytest.mark.parametrize("zone", ZONES)
 @given(now=MODERN, retention_days=st.integers(1, 800), data=st.data())
-def test_a_day_still_kept_has_not_expired_and_one_no_longer_kept_has(
+def test_a_day_expires_when_it_is_no_longer_kept(
     zone: str, now: datetime, retention_days: int, data: st.DataObject
 ) -> None:
     kept = calendar(zone, retention_days=retention_days)
@@ -117,7 +117,7 @@ def test_a_day_still_kept_has_not_expired_and_one_no_longer_kept_has(
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_kept_for_ever_never_expires(zone: str) -> None:
+def test_without_a_retention_nothing_expires(zone: str) -> None:
     kept = calendar(zone)
     assert kept.oldest_bucket(datetime(2024, 5, 17, tzinfo=UTC)) is None
     assert kept.day_expires_at(date(2024, 5, 17)) == 0

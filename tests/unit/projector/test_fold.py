@@ -1,4 +1,4 @@
-"""The fold: which counters a batch adds to, whatever its order, and what it leaves out."""
+"""The fold: which counters a batch adds to, in any order, and which events it skips."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -81,8 +81,8 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 
 
 @given(EVENTS)
-def test_a_counter_is_named_once(events: list[Event]) -> None:
-    """One addition a counter is what the script's one command a key relies on."""
+def test_each_counter_has_one_addition(events: list[Event]) -> None:
+    """The script relies on it: it runs one command for each key."""
     names = [
         keys.FIRST.key(addition.counter) for addition in fold(events, calendar(), COUNT_ALL, NOW).additions
     ]
@@ -106,7 +106,7 @@ def test_each_event_is_counted_anonymous_or_expired(events: list[Event]) -> None
         (datetime(2024, 5, 6, 22, tzinfo=UTC), 0),  # midnight of the 7th in Berlin
     ],
 )
-def test_days_are_kept_to_the_first_instant_of_the_oldest(occurred_at: datetime, expired: int) -> None:
+def test_days_expire_at_the_first_instant_of_the_oldest_day_kept(occurred_at: datetime, expired: int) -> None:
     kept = calendar("Europe/Berlin", retention_days=10)
     folded = fold([event("alice", occurred_at)], kept, COUNT_ALL, NOW)
     assert folded.expired == expired
@@ -138,7 +138,7 @@ def test_an_expired_event_has_one_cause(occurred_at: datetime, stamp: datetime |
 
 
 @given(EVENTS, st.none() | st.integers())
-def test_causes_add_up_whatever_the_stamp(events: list[Event], stamp: int | None) -> None:
+def test_causes_add_up_for_any_timestamp(events: list[Event], stamp: int | None) -> None:
     kept = calendar("Asia/Kathmandu", retention_days=1)
     folded = fold(events, kept, COUNT_ALL, NOW, stamp=stamp)
     assert folded.expired == sum(folded.causes.values()) == fold(events, kept, COUNT_ALL, NOW).expired
@@ -147,7 +147,7 @@ def test_causes_add_up_whatever_the_stamp(events: list[Event], stamp: int | None
 @pytest.mark.parametrize(
     ("age", "expected"), [(timedelta(days=45), 2), (timedelta(days=45, microseconds=1), 1)]
 )
-def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expected: int) -> None:
+def test_an_event_of_an_expired_bucket_still_counts_in_its_day(age: timedelta, expected: int) -> None:
     """A bucket is kept for 45 days after its end, which is at noon here."""
     occurred_at = NOW - age
     folded = fold([event("alice", occurred_at)], calendar(bucket_retention_days=45), COUNT_ALL, NOW)
@@ -157,13 +157,13 @@ def test_a_bucket_too_old_to_keep_still_counts_in_its_day(age: timedelta, expect
 
 
 @given(EVENTS)
-def test_no_counter_is_written_that_has_expired_already(events: list[Event]) -> None:
+def test_no_expired_counter_is_written(events: list[Event]) -> None:
     kept = calendar("Asia/Kathmandu", retention_days=2, bucket_retention_days=1)
     for addition in fold(events, kept, COUNT_ALL, NOW).additions:
         assert addition.expires_at > NOW.timestamp()
 
 
-def test_counters_kept_for_ever_have_no_expiry() -> None:
+def test_without_a_retention_counters_have_no_expiry() -> None:
     assert {
         addition.expires_at for addition in fold([event("alice")], calendar(), COUNT_ALL, NOW).additions
     } == {0}
@@ -187,7 +187,7 @@ def without(*, event_types: Collection[str] = (), user_types: Collection[str] = 
         (without(event_types=["typing"], user_types=["bot"]), {"alice", "guest"}),
     ],
 )
-def test_types_of_events_and_of_users_may_be_left_out(
+def test_types_of_events_and_of_users_can_be_ignored(
     activity_filter: ActivityFilter, counted: set[str]
 ) -> None:
     events = [
@@ -201,26 +201,26 @@ def test_types_of_events_and_of_users_may_be_left_out(
     assert (folded.ignored, folded.anonymous, folded.expired) == (len(events) - len(counted), 0, 0)
 
 
-def test_who_does_one_thing_that_counts_is_counted() -> None:
+def test_a_user_with_one_counted_event_is_counted() -> None:
     events = [Event("acme", NOW, "typing", "alice"), Event("acme", NOW, "message", "alice")]
     folded = fold(events, calendar(), without(event_types=["typing"]), NOW)
     assert all(addition.user_ids == {"alice"} for addition in folded.additions)
     assert folded.ignored == 1
 
 
-def test_an_event_is_left_out_for_one_reason_alone() -> None:
+def test_an_event_is_skipped_for_one_reason_only() -> None:
     events = [Event("acme", NOW, "typing"), Event("acme", NOW - timedelta(days=9), "typing", "alice")]
     folded = fold(events, calendar(retention_days=1), without(event_types=["typing"]), NOW)
     assert (folded.ignored, folded.anonymous, folded.expired) == (2, 0, 0)
 
 
-def test_where_nobody_is_left_out_the_events_are_not_even_looked_at() -> None:
+def test_a_filter_that_ignores_nothing_returns_the_same_collection() -> None:
     events = [event("alice")]
     assert COUNT_ALL.of(events) is events
 
 
 @given(EVENTS)
 def test_no_two_counters_share_a_set(events: list[Event]) -> None:
-    """Whoever remembers one adds to it."""
+    """The deduplication cache takes the sets over and adds to them."""
     sets = [id(addition.user_ids) for addition in fold(events, calendar(), COUNT_ALL, NOW).additions]
     assert len(sets) == len(set(sets))

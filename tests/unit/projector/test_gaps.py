@@ -1,4 +1,4 @@
-"""The days that a gap may touch, as an operator is told."""
+"""The days that a gap may affect, as reported to the operator."""
 
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ GAP = Gap(
 KIRITIMATI = Calendar(time_zone=ZoneInfo("Pacific/Kiritimati"), retention_days=0, bucket_retention_days=0)
 
 
-def test_a_gap_may_touch_every_day_since_all_was_counted() -> None:
+def test_a_gap_may_affect_every_day_since_its_as_of() -> None:
     """In the deployment's zone: at noon UTC, the 18th has begun in Kiritimati."""
     found = report(GAP, as_of=NOW - timedelta(days=2), now=NOW, calendar=KIRITIMATI)
     assert (found.first_day, found.last_day) == (date(2024, 5, 16), date(2024, 5, 18))
@@ -26,5 +26,5 @@ def test_a_gap_may_touch_every_day_since_all_was_counted() -> None:
     assert (found.beginning, found.end, found.found_at) == (7, 9, NOW)
 
 
-def test_a_gap_of_a_partition_that_was_catching_up_may_touch_any_day() -> None:
+def test_a_gap_of_a_partition_that_was_catching_up_may_affect_any_day() -> None:
     assert report(GAP, as_of=None, now=NOW, calendar=KIRITIMATI).first_day is None

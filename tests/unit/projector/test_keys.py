@@ -1,4 +1,4 @@
-"""The names of the counters: no workspace id, whoever chose it, names another's."""
+"""The keys of the counters: no workspace id can be part of another workspace's key."""
 
 from datetime import date
 
@@ -16,26 +16,26 @@ OWN = {keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment, keys.ONLY
 
 
 @given(WORKSPACE_IDS, DAYS, WORKSPACE_IDS, DAYS)
-def test_two_days_share_a_key_only_if_they_are_one(one: str, day: date, other: str, other_day: date) -> None:
+def test_only_the_same_day_has_the_same_key(one: str, day: date, other: str, other_day: date) -> None:
     assert (keys.FIRST.day(one, day) == keys.FIRST.day(other, other_day)) == (
         (one, day) == (other, other_day)
     )
 
 
 @given(WORKSPACE_IDS, DAYS, WORKSPACE_IDS, BUCKETS)
-def test_no_day_is_a_bucket_or_a_key_of_our_own(one: str, day: date, other: str, bucket: int) -> None:
+def test_keys_of_days_buckets_and_metadata_differ(one: str, day: date, other: str, bucket: int) -> None:
     assert len({keys.FIRST.day(one, day), keys.FIRST.bucket(other, bucket), *OWN}) == 2 + len(OWN)
 
 
 @given(WORKSPACE_IDS, DAYS, BUCKETS)
-def test_all_keys_are_in_one_slot_whatever_the_workspace(workspace_id: str, day: date, bucket: int) -> None:
-    """What stands between the first pair of braces decides a key's slot in a cluster."""
+def test_all_keys_are_in_one_slot_for_any_workspace(workspace_id: str, day: date, bucket: int) -> None:
+    """The text between the first pair of braces determines the slot of a key in a cluster."""
     for key in {keys.FIRST.day(workspace_id, day), keys.FIRST.bucket(workspace_id, bucket), *OWN}:
         assert key.partition("{")[2].partition("}")[0] == "0"
 
 
 @given(FORGERIES)
-def test_what_could_forge_a_key_is_no_workspace_id(forgery: str) -> None:
+def test_a_text_that_could_forge_a_key_is_no_workspace_id(forgery: str) -> None:
     escaped = forgery.replace("\n", "\\n").replace("\x00", "\\u0000")
     value = f'{{"workspace_id": "{escaped}", "type": "x", "occurred_at": "2024-05-17T12:00:00Z"}}'
     try:

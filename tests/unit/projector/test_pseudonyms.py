@@ -1,4 +1,4 @@
-"""Pseudonyms: the same for the same key, workspace and user, and another for any other of them."""
+"""Pseudonyms: they depend on the key, the workspace and the user."""
 
 import pytest
 from hypothesis import given
@@ -43,7 +43,7 @@ def test_other_users_have_other_pseudonyms(one: str, other: str) -> None:
     assert (pseudonym(one) == pseudonym(other)) == (one == other)
 
 
-def test_where_a_workspace_ends_and_a_user_begins_is_told_apart() -> None:
+def test_the_boundary_of_workspace_and_user_is_unambiguous() -> None:
     assert pseudonym("b:c", workspace_id="a") != pseudonym("c", workspace_id="a.b")
     assert pseudonym("bc", workspace_id="a") != pseudonym("c", workspace_id="ab")
 
@@ -54,12 +54,12 @@ def test_many_users_have_as_many_pseudonyms() -> None:
 
 @pytest.mark.parametrize("bit", range(63))
 def test_every_bit_is_set_for_half_of_the_users(bit: int) -> None:
-    """To 6 standard deviations; one that is not would cost precision, or room."""
+    """Within 6 standard deviations; a biased bit would reduce the precision."""
     ones = sum(int(each) >> bit & 1 for each in PSEUDONYMS.of("acme", MANY))
     assert abs(ones - len(MANY) / 2) < 6 * (len(MANY) / 4) ** 0.5
 
 
-def test_a_fingerprint_tells_keys_apart() -> None:
+def test_fingerprints_of_different_keys_differ() -> None:
     assert PSEUDONYMS.fingerprint == Pseudonyms(KEY).fingerprint
     assert PSEUDONYMS.fingerprint != OTHERS.fingerprint
 
@@ -72,14 +72,14 @@ def test_a_fingerprint_is_no_pseudonym_and_no_part_of_the_key() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * (KEY_MIN_CHARACTERS - 1)])
-def test_a_key_that_could_be_guessed_is_refused(key: str) -> None:
+def test_a_short_key_is_rejected(key: str) -> None:
     with pytest.raises(ValueError, match=f"at least {KEY_MIN_CHARACTERS} characters"):
         Pseudonyms(key)
 
 
-def test_pseudonyms_are_the_same_remembered_or_forgotten() -> None:
-    forgetful = Pseudonyms(KEY, remembered=10)
+def test_a_cached_pseudonym_equals_a_computed_one() -> None:
+    small_cache = Pseudonyms(KEY, capacity=10)
     for start in (0, 7, 0, 3):
         some = MANY[start : start + 8]
-        assert forgetful.of("acme", some) == Pseudonyms(KEY).of("acme", some)
-        assert forgetful.of("other", some) == Pseudonyms(KEY).of("other", some)
+        assert small_cache.of("acme", some) == Pseudonyms(KEY).of("acme", some)
+        assert small_cache.of("other", some) == Pseudonyms(KEY).of("other", some)

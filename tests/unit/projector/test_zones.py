@@ -1,4 +1,4 @@
-"""Every time zone: an event counts on the day that an answer for its instant ends with, at each change."""
+"""All time zones: at each change of offset an event counts on the last day of an answer for its instant."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -44,7 +44,7 @@ def transitions(zone: ZoneInfo) -> Iterator[datetime]:
 
 
 def days_counted(instants: Sequence[datetime], zone: ZoneInfo) -> dict[int, date]:
-    """Count an event of each instant, and return the day in whose counter it is, by the instant's place."""
+    """Count an event of each instant; return the day of its counter by the index of the instant."""
     events = [
         Event(workspace_id="acme", occurred_at=instant, type="message", user_id=str(place))
         for place, instant in enumerate(instants)
@@ -59,7 +59,7 @@ def days_counted(instants: Sequence[datetime], zone: ZoneInfo) -> dict[int, date
 
 
 def test_an_event_is_counted_on_the_day_that_an_answer_for_its_instant_ends_with() -> None:
-    """In all zones, around each change of the last decades; the 15 minutes of a bucket may be of two days."""
+    """In all zones, around each change of the last decades; a bucket may span two days."""
     found = 0
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
@@ -85,7 +85,7 @@ def test_an_event_is_counted_on_the_day_that_an_answer_for_its_instant_ends_with
         ("1979-09-30T10:40:00Z", "Pacific/Kiritimati", "1979-09-30"),
     ],
 )
-def test_the_minutes_of_a_bucket_may_be_of_two_days(instant: str, zone: str, day: str) -> None:
+def test_a_bucket_may_span_two_days(instant: str, zone: str, day: str) -> None:
     occurred_at = datetime.fromisoformat(instant)
     assert days_counted([occurred_at], ZoneInfo(zone)) == {0: date.fromisoformat(day)}
     assert window_ending_at(Start(occurred_at), ZoneInfo(zone))[0] == date.fromisoformat(day)

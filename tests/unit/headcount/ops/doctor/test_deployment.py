@@ -17,12 +17,12 @@ def test_another_deployment_in_redis_is_a_problem() -> None:
 @pytest.mark.parametrize(
     ("recorded", "words"),
     [
-        ({}, "Everybody counts."),
-        ({"ignored_event_types": "", "ignored_user_types": ""}, "Everybody counts."),
-        ({"ignored_event_types": "typing"}, "Everybody counts, without events of type typing."),
+        ({}, "All activity is counted."),
+        ({"ignored_event_types": "", "ignored_user_types": ""}, "All activity is counted."),
+        ({"ignored_event_types": "typing"}, "All activity is counted except events of type typing."),
         (
             {"ignored_event_types": "call,typing", "ignored_user_types": "app,bot"},
-            "Everybody counts, without events of type call,typing and without users of type app,bot.",
+            "All activity is counted except events of type call,typing and users of type app,bot.",
         ),
     ],
 )
