@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 
 from api.app import create_app
 from api.auth.admission import Bounds
@@ -29,6 +28,7 @@ from httpd.processes.child import Child, running_child
 from httpd.processes.supervisor import Pace, Supervisor
 from httpd.server import Entrance, listening, own_port
 from httpd.stats import ConnectionStats
+from projector.redis import Redis
 from projector.views.daily import RedisView
 
 REQUEST_DEADLINE: Final = timedelta(seconds=0.9)

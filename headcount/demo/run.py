@@ -15,11 +15,11 @@ from headcount.api import check_port, serve_api
 from headcount.clients import api_redis
 from headcount.demo.client import USER_ID, WORKSPACE_ID, Demo, demo_token
 from headcount.demo.home import key_file, lock_home, write_private
+from headcount.demo.live import DAYS, Bookmark, LiveReplay
 from headcount.demo.running import running
 from headcount.demo.screen import Screen
 from headcount.demo.servers import embedded_servers
 from headcount.demo.watch import Watch
-from headcount.ops.replay.live import DAYS, Bookmark, LiveReplay
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.replay.week import load_week
 from headcount.preflight.connections import create_topics

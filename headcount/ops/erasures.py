@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from redis.asyncio import Redis
 
 from headcount.clients import kafka_options
 from headcount.wiring import Config, pseudonyms, utc_now
 from ingest.errors import OperatorError
 from ingest.kafka.erasure_log import KafkaErasureLog
 from projector.erasures import unlogged
+from projector.redis import Redis
 
 log = structlog.get_logger(__name__)
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from redis.asyncio import Redis
-
 from headcount.preflight.connections import current_topic_id
 from headcount.wiring import Config, deployment
 from ingest.batch import Partition
@@ -16,6 +14,7 @@ from ingest.ports import Extent
 from projector.checkpoints import Progress, read_progress
 from projector.counted_users import REVISION
 from projector.gaps import GapReport
+from projector.redis import Redis
 from projector.redis.errors import translate_errors
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from redis.asyncio import Redis
-
 from headcount.ops.log_check import read_counted
 from headcount.wiring import Config
 from ingest.batch import Batch, Offset, Partition
@@ -15,6 +13,7 @@ from ingest.kafka.log_reader import LogReader
 from ingest.ports import Extent
 from projector.checkpoints import Progress
 from projector.gaps import GapReport, read_acknowledged
+from projector.redis import Redis
 
 
 @dataclass(frozen=True, slots=True)

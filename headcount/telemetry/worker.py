@@ -13,7 +13,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from headcount.telemetry import names
@@ -24,6 +23,7 @@ from ingest.worker.histogram import Histogram
 from ingest.worker.state import PartitionState
 from ingest.worker.stats import Stats
 from projector.expiry import EXPIRY_CAUSES
+from projector.redis import Redis
 from projector.stats import Stats as Counted
 
 REDIS_SECONDS: Final = 1.0

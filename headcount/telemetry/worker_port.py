@@ -10,7 +10,6 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
-from redis.asyncio import Redis
 
 from headcount.clients import worker_redis
 from headcount.ops.dead_letters.waiting import WaitingLetters
@@ -23,6 +22,7 @@ from ingest.errors import HeadcountError
 from ingest.worker.health import OK, is_ready, stalls, standings
 from ingest.worker.state import WorkerState
 from ingest.worker.stats import Stats
+from projector.redis import Redis
 from projector.stats import Stats as Counted
 
 LETTERS_SECONDS: Final = 60.0

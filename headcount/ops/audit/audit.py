@@ -7,8 +7,6 @@ counted already changes nothing. A worker may go on meanwhile: what it adds is n
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from redis.asyncio import Redis
-
 from headcount.clients import worker_redis
 from headcount.ops.audit.report import Findings, Report
 from headcount.ops.log_check import check_same_people, check_unmoved
@@ -21,6 +19,7 @@ from projector.calendar import Calendar
 from projector.counted_users import CountedUsers
 from projector.rebuild.repair import REPAIRED, Repair
 from projector.rebuild.shadow import ShadowProjection
+from projector.redis import Redis
 
 
 class Audit:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from api.auth.tokens import Token
@@ -20,6 +19,7 @@ from headcount.preflight.redis import check_entry
 from headcount.wiring import Config, deployment, utc_now
 from ingest.errors import OperatorError
 from projector.checkpoints import Progress, read_progress
+from projector.redis import Redis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

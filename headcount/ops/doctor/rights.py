@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.exceptions import NoPermissionError, ResponseError
 
@@ -13,6 +12,7 @@ from headcount.clients import api_redis
 from headcount.ops.doctor.finding import Judgement, Unknown, ok, problem, unknown, warning
 from headcount.wiring import Config
 from projector import keys
+from projector.redis import Redis
 
 Command = tuple[str, ...]
 _NO_SCRIPT: Final = "0" * 40

@@ -9,8 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import Redis
-
 from headcount.ops.log_check import check_log_holds, check_topic_id
 from headcount.ops.log_scope import counted_spans, skipped
 from headcount.preflight.connections import open_log
@@ -23,6 +21,7 @@ from ingest.ports import Extent
 from projector.checkpoints import Progress, read_progress
 from projector.gaps import read_acknowledged
 from projector.rebuild.next_generation import NextGeneration
+from projector.redis import Redis
 
 NEARLY_LEVEL: Final = 5_000
 """So many offsets behind the workers, the rest is read while they wait."""

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from headcount.clients import worker_redis
 from headcount.ops.erasures import erasure_log, open_erasure_log
 from headcount.preflight.connections import create_topics
@@ -16,6 +14,7 @@ from projector.counted_users import record_remembered
 from projector.erasures import position_of, restore_erasures, unlogged
 from projector.rebuild.erasure import find
 from projector.rebuild.rebuild_lock import rebuild_lock
+from projector.redis import Redis
 from projector.redis.errors import translate_errors
 
 

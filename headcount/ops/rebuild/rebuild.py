@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import date
 from typing import Final
 
-from redis.asyncio import Redis
-
 from headcount.clients import worker_redis
 from headcount.ops.erasures import open_erasure_log
 from headcount.ops.log_check import lost_until
@@ -30,6 +28,7 @@ from projector.keys import Counter
 from projector.rebuild.finding import Finding
 from projector.rebuild.next_generation import Consent, NextGeneration
 from projector.rebuild.rebuild_lock import rebuild_lock, writes_paused
+from projector.redis import Redis
 
 TRIES: Final = 20
 MOST_COMPARED: Final = 2_000

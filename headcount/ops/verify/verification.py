@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from redis.asyncio import Redis
-
 from headcount.clients import worker_redis
 from headcount.ops.log_check import (
     check_log_holds,
@@ -30,6 +28,7 @@ from ingest.events.decoding import RecordDecoder
 from ingest.kafka.log_reader import LogReader
 from projector.checkpoints import read_progress
 from projector.counted_users import CountedUsers, read_counted_users
+from projector.redis import Redis
 from projector.views.daily import RedisView
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headcount.ops.replay.live import Bookmark, LiveReplay, starting_point
+from headcount.demo.live import Bookmark, LiveReplay, starting_point
 from headcount.ops.replay.recording import encode, read
 from headcount.ops.replay.week import SAMPLE, Week, midnight, spread
 from ingest.errors import UnavailableError
