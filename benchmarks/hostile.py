@@ -22,7 +22,7 @@ from benchmarks.machine import Machine, describe, load_average
 from benchmarks.reporting import RESULTS, write_json
 
 TURNS: Final = 2
-QUIET_TRIES: Final = 5
+QUIET_ATTEMPTS: Final = 5
 QUIET_MILLISECONDS: Final = 5.0
 """What is called quiet before a turn of hostility; what happens during it is taken as it comes."""
 
@@ -142,7 +142,7 @@ async def _suffer(kind: str, api: Exposed, seconds: float) -> Attack:
 async def _quiet(api: Exposed, seconds: float) -> Sequence[float | None]:
     """Ask while nobody is hostile, again and again while something else than us keeps the machine busy."""
     times: Sequence[float | None] = []
-    for _ in range(QUIET_TRIES):
+    for _ in range(QUIET_ATTEMPTS):
         times = await ask_steadily(api.port, api.headers, seconds)
         if Served.of(times).p99 <= QUIET_MILLISECONDS:
             break

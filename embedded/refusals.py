@@ -1,4 +1,4 @@
-"""The sentences for a start that the machine refuses."""
+"""Errors for folders that can't be used and for full disks."""
 
 import asyncio
 import errno
@@ -12,13 +12,13 @@ from ingest.errors import OperatorError
 
 DISK_FULL: Final = "No space left on device"
 
-_ROOM_BYTES: Final = 65536
-_LOOK_SECONDS: Final = 0.5
+_MIN_FREE_BYTES: Final = 65536
+_CHECK_SECONDS: Final = 0.5
 
 
 @contextmanager
-def refusing_system_errors(folder: Path, *, setting: str = "HEADCOUNT_HOME") -> Iterator[None]:
-    """Turn what the system refuses in the folder, which `setting` chooses, into an `OperatorError`."""
+def system_errors_named(folder: Path, *, setting: str = "HEADCOUNT_HOME") -> Iterator[None]:
+    """Turn an `OSError` in the folder, which `setting` chooses, into an `OperatorError`."""
     try:
         yield
     except OSError as error:
@@ -26,27 +26,27 @@ def refusing_system_errors(folder: Path, *, setting: str = "HEADCOUNT_HOME") -> 
             raise OperatorError(full(folder)) from error
         raise OperatorError(
             f"{error.filename or folder}: {error.strerror or error}. "
-            f"The folder {folder} must be one that this user can write to; {setting} chooses another."
+            f"{folder} must be a folder that this user can write to; set {setting} to choose another."
         ) from error
 
 
-async def refuse_full_disk(folder: Path, stopping: asyncio.Event) -> None:
+async def raise_on_full_disk(folder: Path, stopping: asyncio.Event) -> None:
     """Raise an `OperatorError` once the folder's disk is full.
 
-    A server on a full disk neither ends nor answers as it should, and its clients wait.
+    A server on a full disk neither exits nor responds, so its clients would wait.
     """
     while not stopping.is_set():
         if is_full(folder):
             raise OperatorError(full(folder))
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
+            await asyncio.wait_for(stopping.wait(), _CHECK_SECONDS)
 
 
 def is_full(folder: Path) -> bool:
-    """Return whether the folder's disk has no room that is worth speaking of."""
-    return shutil.disk_usage(folder).free < _ROOM_BYTES
+    """Return whether the disk of the folder has practically no space left."""
+    return shutil.disk_usage(folder).free < _MIN_FREE_BYTES
 
 
 def full(folder: Path) -> str:
-    """Say that the disk is full."""
-    return f"The disk that holds {folder} is full. Free some room, then start again."
+    """Return the error message for a full disk."""
+    return f"The disk that holds {folder} is full. Free some space, then start again."

@@ -1,4 +1,4 @@
-"""A server as a child process: its start, its end, and nothing of it left behind."""
+"""A server as a child process: started, stopped and never left behind."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ import psutil
 import structlog
 
 from embedded.claim import Claim
-from embedded.refusals import DISK_FULL, full, is_full, refusing_system_errors
+from embedded.refusals import DISK_FULL, full, is_full, system_errors_named
 from embedded.waiting import becomes_true
 from embedded.watchdog import Watchdog
 from ingest.errors import OperatorError
@@ -21,17 +21,17 @@ _log = structlog.get_logger(__name__)
 
 
 class EmbeddedServer(ABC):
-    """One server on one folder, that can be started again on the same data after any end.
+    """One server on one folder; it can be restarted on the same data after any exit.
 
-    Everything of it is in `home/<name>/`, except its log, `home/<name>.log`. The process belongs to no event
-    loop, so each method may be called from another.
+    Its files are in `home/<name>/`, its log is `home/<name>.log`. The process is bound to no event loop, so
+    methods may be called from different loops.
     """
 
     name: ClassVar[str]
     start_within_seconds: float = 60.0
-    """A start that takes longer is refused. Long enough to load or mend what a crash left."""
+    """The limit of a start, long enough to load data or to repair it after a crash."""
 
-    _telling_line: ClassVar[re.Pattern[str]]
+    _error_line: ClassVar[re.Pattern[str]]
 
     def __init__(self, home: Path, port: int | None) -> None:
         self.folder = home.absolute() / self.name
@@ -45,30 +45,30 @@ class EmbeddedServer(ABC):
 
     @property
     def port(self) -> int:
-        """The port on the loopback interface; known once the server was started, and kept from then on."""
+        """The port on the loopback interface; known after the first start, and kept."""
         if self._port is None:
             raise RuntimeError(f"{self.name} has no port before its first start")
         return self._port
 
     @property
     def pid(self) -> int | None:
-        """The number of the server's process while it runs."""
+        """The pid of the server while it runs."""
         return self._child.pid if self._child is not None and self.is_running else None
 
     @property
     def is_running(self) -> bool:
-        """Whether the server's process is there, suspended or not."""
+        """Whether the process exists, suspended or not."""
         return self._child is not None and self._child.poll() is None
 
     async def start(self) -> None:
-        """Start the server and return once it serves; raises `OperatorError` with what stands against it."""
+        """Start the server and return once it serves; raises `OperatorError` if it can't be started."""
         if not self.is_running:
-            self._let_go()  # of a server that ended by itself
-        with refusing_system_errors(self.folder):
-            # Closed to others: configuration files in it may hold passwords.
+            self._release()  # the claim of a server that exited by itself
+        with system_errors_named(self.folder):
+            # Private, because configuration files in it may contain passwords.
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             claim = Claim(self.folder)
-            await claim.take()
+            await claim.acquire()
             self._claim = claim
             try:
                 with self.log_path.open("ab") as log:
@@ -80,38 +80,38 @@ class EmbeddedServer(ABC):
         _log.info("embedded server started", server=self.name, port=self.port, pid=self.pid)
 
     async def stop(self, within_seconds: float = 8.0) -> None:
-        """Ask the server to end, and end it once the time is up. One that has ended already is no error."""
+        """Terminate the server, and kill it after the timeout; a server that has exited is no error."""
         try:
             if self._child is not None and self.is_running:
                 self._child.terminate()
-                self._child.send_signal(signal.SIGCONT)  # a suspended one could not hear the request
+                self._child.send_signal(signal.SIGCONT)  # a suspended process does not handle SIGTERM
                 await becomes_true(lambda: not self.is_running, within_seconds)
                 _log.info("embedded server stopped", server=self.name, in_time=not self.is_running)
         finally:
-            self.kill()  # what is left: of a server that took too long, or of a stop that was cut short
+            self.kill()  # after a timeout or a cancelled stop
 
     def kill(self) -> None:
-        """End the server at once, as a crash would."""
+        """Kill the server, like a crash."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()
-        self._let_go()
+        self._release()
 
     def suspend(self) -> None:
-        """Stop the server's clock: it stays connected, and answers nothing."""
+        """Suspend the process: connections stay open, but nothing is answered."""
         self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a suspended server go on."""
+        """Resume a suspended process."""
         self._send(signal.SIGCONT)
 
     @abstractmethod
     async def _prepare(self) -> Sequence[str]:
-        """Lay out the folder, and return the server's command line."""
+        """Prepare the folder and return the command line of the server."""
 
     @abstractmethod
     def _is_serving(self) -> bool:
-        """Whether the running process answers its clients."""
+        """Whether the running process serves clients."""
 
     async def _start_claimed(self) -> None:
         self._spawn(await self._prepare())
@@ -120,29 +120,29 @@ class EmbeddedServer(ABC):
                 f"{self.name} did not serve within {self.start_within_seconds:g} s. Its log: {self.log_path}"
             )
         if not self.is_running:
-            raise self._death()
+            raise self._start_error()
 
     async def _run_to_end(self, command: Sequence[str]) -> None:
-        """Run a program of the server's that prepares its data."""
+        """Run a program that prepares the data, and wait for its exit."""
         self._spawn(command)
         if not await becomes_true(lambda: not self.is_running, self.start_within_seconds):
             raise OperatorError(f"{self.name} could not prepare its data in time. Its log: {self.log_path}")
         if self._child is not None and self._child.returncode:
-            raise self._death()
+            raise self._start_error()
 
     def _spawn(self, command: Sequence[str]) -> None:
         if self._claim is None:
-            raise RuntimeError("a server is only spawned on a claimed folder")
+            raise RuntimeError("a server can only be spawned on a claimed folder")
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
-            self._child = subprocess.Popen(  # noqa: S603 - a command line of our own
+            self._child = subprocess.Popen(  # noqa: S603 - a fixed command line
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={"LC_ALL": "C.UTF-8"},  # ours may hold secrets, and options that change how Java runs
-                start_new_session=True,  # a terminal's Ctrl-C reaches only us, who end the servers in order
+                env={"LC_ALL": "C.UTF-8"},  # the own environment may contain secrets and Java options
+                start_new_session=True,  # Ctrl-C must reach only the owner, which stops the servers in order
                 pass_fds=[self._claim.descriptor],
             )
         self._claim.name_server(self._child.pid)
@@ -151,7 +151,7 @@ class EmbeddedServer(ABC):
         return not self.is_running or self._is_serving()
 
     def _listens(self) -> bool:
-        """Whether it is the server's own process, and no other, that listens on the port."""
+        """Whether the process itself listens on the port."""
         pid = self.pid
         try:
             connections = psutil.Process(pid).net_connections("tcp") if pid else ()
@@ -159,13 +159,13 @@ class EmbeddedServer(ABC):
             return False
         return any(each.status == psutil.CONN_LISTEN and each.laddr.port == self.port for each in connections)
 
-    def _death(self) -> OperatorError:
+    def _start_error(self) -> OperatorError:
         lines = self._log_lines()
-        # On a full disk the log may have had no room for the reason either.
+        # On a full disk the log may lack the reason.
         if any(DISK_FULL in line for line in lines) or is_full(self.folder):
             return OperatorError(full(self.folder))
-        telling = [line for line in lines if self._telling_line.search(line)] or lines or ["it wrote nothing"]
-        return OperatorError(f"{self.name} ended while starting: {telling[-1]}. Its log: {self.log_path}")
+        errors = [line for line in lines if self._error_line.search(line)] or lines or ["no output"]
+        return OperatorError(f"{self.name} exited during startup: {errors[-1]}. Its log: {self.log_path}")
 
     def _log_lines(self) -> list[str]:
         with self.log_path.open("rb") as log:
@@ -178,7 +178,7 @@ class EmbeddedServer(ABC):
             raise RuntimeError(f"{self.name} is not running")
         self._child.send_signal(number)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._claim is not None:
             self._claim.release()
             self._claim = None

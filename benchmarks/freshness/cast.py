@@ -22,7 +22,7 @@ from headcount.wiring import Config, utc_now
 VIEWERS: Final = 64
 """Enough that one is free for each probe, while the slowest take seconds."""
 READY_SECONDS: Final = 60.0
-READY_LOOK_SECONDS: Final = 0.2
+READY_CHECK_SECONDS: Final = 0.2
 
 
 async def make_viewers(config: Config) -> Sequence[Viewer]:
@@ -55,7 +55,7 @@ async def ready(session: aiohttp.ClientSession) -> None:
     """Return once the API answers with numbers, and no longer that it is catching up."""
     async with asyncio.timeout(READY_SECONDS):
         while not await _is_ready(session):  # noqa: ASYNC110  another process: it wakes nobody here
-            await asyncio.sleep(READY_LOOK_SECONDS)
+            await asyncio.sleep(READY_CHECK_SECONDS)
 
 
 async def _is_ready(session: aiohttp.ClientSession) -> bool:

@@ -16,7 +16,7 @@ from projector.checkpoints import read_progress
 
 DRAINED_EVENTS: Final = 1_000
 DRAIN_SECONDS: Final = 120.0
-DRAIN_LOOK_SECONDS: Final = 0.2
+DRAIN_CHECK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Standings:
         """Return once hardly anything is left to count; raises `TimeoutError`."""
         async with asyncio.timeout(DRAIN_SECONDS):
             while (await self.look()).lag > DRAINED_EVENTS:  # noqa: ASYNC110  as it wakes nobody here
-                await asyncio.sleep(DRAIN_LOOK_SECONDS)
+                await asyncio.sleep(DRAIN_CHECK_SECONDS)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from embedded.locks import try_lock
-from embedded.refusals import refusing_system_errors
+from embedded.refusals import system_errors_named
 from ingest.errors import OperatorError
 from projector.pseudonyms import KEY_MIN_CHARACTERS
 
@@ -20,7 +20,7 @@ def lock_home(home: Path) -> Iterator[Path]:
 
     Raises `OperatorError` if another process holds the lock or the folder can't be used.
     """
-    with refusing_system_errors(home):
+    with system_errors_named(home):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (home / "lock").open("a")
     with file:

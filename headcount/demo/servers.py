@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from embedded.kafka import EmbeddedKafka
-from embedded.refusals import refuse_full_disk
+from embedded.refusals import raise_on_full_disk
 from embedded.valkey import EmbeddedValkey
 from headcount.demo.home import key_file, read_key
 from headcount.demo.running import running
@@ -26,7 +26,7 @@ async def embedded_servers(config: Config, announce: Callable[[str], None]) -> A
     """
     kafka = EmbeddedKafka(home=config.home, announce=announce)
     valkey = EmbeddedValkey(home=config.home)
-    async with running(partial(refuse_full_disk, config.home)):
+    async with running(partial(raise_on_full_disk, config.home)):
         try:
             async with asyncio.TaskGroup() as starting:
                 starting.create_task(kafka.start())

@@ -53,9 +53,9 @@ GAP_CAUSES: Final = tuple(cause for cause in get_args(GapCause) if cause != "ski
 
 
 class WorkerCollector(Collector):
-    """Every label's value is there from the start, at 0: an increase from nothing would not be seen.
+    """Exports every label value from the start, at 0, because an increase from nothing can't be seen.
 
-    `memory` and `waiting_letters` are set by the port: Redis is read for each scrape, Kafka once a minute.
+    `memory` and `waiting_letters` are set by `worker_port`: for each scrape, and once a minute.
     """
 
     def __init__(self, stats: Stats, counted: Counted) -> None:

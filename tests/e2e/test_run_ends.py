@@ -62,7 +62,7 @@ def test_ctrl_c_while_the_command_is_being_imported_prints_no_traceback() -> Non
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
-def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
+def test_a_taken_port_is_reported_in_one_line(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         with run(home, port=port) as program:
@@ -72,7 +72,7 @@ def test_a_taken_port_is_told_in_one_sentence(home: Path) -> None:
     assert not servers_of(home)
 
 
-def test_a_second_one_in_the_home_is_told_of_the_first_and_not_of_its_ports(home: Path) -> None:
+def test_a_second_run_in_the_home_reports_the_first_and_not_its_ports(home: Path) -> None:
     with lock_home(home), socket.create_server(("127.0.0.1", 0)) as listening:
         with run(home, port=listening.getsockname()[1]) as program:
             assert program.end(deadline_seconds=120) == 1
@@ -94,7 +94,7 @@ def test_a_disk_that_fills_up_ends_it_with_a_sentence(tmp_path: Path) -> None:
         ) as program:
             assert program.end(deadline_seconds=120) == 1
         assert program.read().splitlines()[-1] == (
-            f"headcount: The disk that holds {home} is full. Free some room, then start again."
+            f"headcount: The disk that holds {home} is full. Free some space, then start again."
         )
         assert not servers_of(home)
 

@@ -192,7 +192,7 @@ async def test_a_valkey_with_a_wrong_option_is_refused_with_its_own_words(
     embedded_valkey: Servers[EmbeddedValkey],
 ) -> None:
     with pytest.raises(
-        OperatorError, match="ended while starting: Bad directive or wrong number of arguments"
+        OperatorError, match="exited during startup: Bad directive or wrong number of arguments"
     ):
         await embedded_valkey.start(options={"no-such-option": "1"})
 

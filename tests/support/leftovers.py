@@ -22,7 +22,7 @@ def end_leftovers(root: Path) -> None:
 
 async def _take_and_release(folder: Path) -> None:
     claim = Claim(folder)
-    await claim.take()
+    await claim.acquire()
     claim.release()
 
 

@@ -1,4 +1,4 @@
-"""The claim on a server's folder, taken by one run at a time, also when a run was killed."""
+"""The claim on the folder of a server: one run at a time, also after a run was killed."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from pathlib import Path
 from embedded.claim import Claim
 
 claim = Claim(Path(sys.argv[1]))
-asyncio.run(claim.take())
+asyncio.run(claim.acquire())
 command = [sys.executable, "-c", sys.argv[2], sys.argv[1]]
 server = subprocess.Popen(command, pass_fds=[claim.descriptor], stdout=subprocess.PIPE)
 server.stdout.readline()
@@ -52,7 +52,7 @@ signal.pause()
 
 @contextmanager
 def killed_run(folder: Path, server: str, naming: str = "named") -> Iterator[psutil.Process]:
-    """Kill a run in the midst of its life, and yield the server that it leaves behind."""
+    """Kill a run, and yield the server that it leaves behind."""
     command = [sys.executable, "-c", RUN, str(folder), server, naming]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
@@ -75,23 +75,23 @@ def claim(tmp_path: Path) -> Iterator[Claim]:
 
 
 async def test_a_folder_in_use_is_refused_by_the_number_of_its_user(claim: Claim, tmp_path: Path) -> None:
-    await claim.take()
+    await claim.acquire()
     with pytest.raises(OperatorError, match=rf"^{tmp_path} is in use by process {os.getpid()}\."):
-        await Claim(tmp_path).take()
+        await Claim(tmp_path).acquire()
 
 
-async def test_a_refused_claim_leaves_the_holders_alone(claim: Claim, tmp_path: Path) -> None:
-    await claim.take()
+async def test_a_refused_claim_leaves_the_holders_exclusive(claim: Claim, tmp_path: Path) -> None:
+    await claim.acquire()
     for _ in range(2):
         with pytest.raises(OperatorError):
-            await Claim(tmp_path).take()
+            await Claim(tmp_path).acquire()
 
 
 async def test_a_folder_given_free_can_be_taken(claim: Claim, tmp_path: Path) -> None:
     earlier = Claim(tmp_path)
-    await earlier.take()
+    await earlier.acquire()
     earlier.release()
-    await claim.take()
+    await claim.acquire()
 
 
 @pytest.mark.parametrize("server", [OBEDIENT, DEAF], ids=["obedient", "deaf"])
@@ -100,14 +100,14 @@ async def test_the_server_of_a_killed_run_is_ended(
 ) -> None:
     monkeypatch.setattr("embedded.claim._SECONDS_TO_END", 0.5)
     with killed_run(tmp_path, server) as leftover:
-        await claim.take()
+        await claim.acquire()
         assert has_ended(leftover)
 
 
 async def test_a_suspended_server_of_a_killed_run_is_ended(claim: Claim, tmp_path: Path) -> None:
     with killed_run(tmp_path, OBEDIENT) as leftover:
         leftover.send_signal(signal.SIGSTOP)
-        await claim.take()
+        await claim.acquire()
         assert has_ended(leftover)
     assert (tmp_path / "left by itself").exists()
 
@@ -116,7 +116,7 @@ async def test_a_server_that_its_run_had_no_time_to_name_keeps_the_folder(tmp_pa
     """Nobody knows its number, but it holds the lock: a second server on its data is out of the question."""
     refused = pytest.raises(OperatorError, match="is in use by another process")
     with killed_run(tmp_path, OBEDIENT, "unnamed"), refused:
-        await Claim(tmp_path).take()
+        await Claim(tmp_path).acquire()
 
 
 async def test_a_younger_process_with_the_leftovers_number_is_spared(tmp_path: Path) -> None:
@@ -125,11 +125,11 @@ async def test_a_younger_process_with_the_leftovers_number_is_spared(tmp_path: P
     with killed_run(tmp_path, OBEDIENT, "unnamed"):
         (tmp_path / "lock").write_text(json.dumps({"owner": gone, "server": gone}))
         with pytest.raises(OperatorError, match="is in use by another process"):
-            await Claim(tmp_path).take()
+            await Claim(tmp_path).acquire()
 
 
 async def test_a_damaged_record_does_not_stand_in_the_way(claim: Claim, tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"\0garbage")
-    await claim.take()
+    await claim.acquire()
     with pytest.raises(OperatorError, match=f"process {os.getpid()}"):
-        await Claim(tmp_path).take()
+        await Claim(tmp_path).acquire()

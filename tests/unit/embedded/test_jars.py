@@ -144,7 +144,7 @@ async def test_a_jar_that_is_not_the_locked_one_is_refused_and_not_kept(
     jars = [repository.publish("broker", b"genuine")]
     repository.publish("broker", b"forged")
     for _ in range(2):
-        with pytest.raises(OperatorError, match=r"broker-1\.0\.jar is not the file that this version"):
+        with pytest.raises(OperatorError, match=r"broker-1\.0\.jar does not have the hash that this version"):
             await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
 
 
@@ -176,7 +176,7 @@ async def test_a_folder_that_cannot_be_made_is_refused(
 ) -> None:
     (tmp_path / "jars").write_text("a file is in the way")
     jars = [repository.publish("broker", b"broker")]
-    with pytest.raises(OperatorError, match="must be one that this user can write to"):
+    with pytest.raises(OperatorError, match="must be a folder that this user can write to"):
         await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
 
 
@@ -187,7 +187,9 @@ async def test_a_home_that_can_not_be_written_to_is_refused_with_the_setting_for
     home.write_text("not a folder")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(home))
-    match = f"^{home}/.cache/headcount/.* must be one that this user can write to; XDG_CACHE_HOME chooses"
+    match = (
+        f"^{home}/.cache/headcount/.* must be a folder that this user can write to; XDG_CACHE_HOME chooses"
+    )
     with pytest.raises(OperatorError, match=match):
         await JarStore.of_user().fetch(announce=print)
 

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from embedded import refusals
-from embedded.ports import find_free_port, settle_port
-from embedded.refusals import refuse_full_disk, refusing_system_errors
+from embedded.ports import choose_port, find_free_port
+from embedded.refusals import raise_on_full_disk, system_errors_named
 from embedded.server import EmbeddedServer
 from ingest.errors import OperatorError
 from tests.support.waiting import wait_until, within
@@ -31,14 +31,14 @@ class Script(EmbeddedServer):
     """A server that is a line of Python."""
 
     name = "script"
-    _telling_line = re.compile("ERROR")
+    _error_line = re.compile("ERROR")
 
     def __init__(self, home: Path, script: str, port: int | None = None) -> None:
         super().__init__(home, port)
         self.script = script
 
     async def _prepare(self) -> Sequence[str]:
-        self._port = settle_port(self.folder / "port", self._wanted_port)
+        self._port = choose_port(self.folder / "port", self._wanted_port)
         return [sys.executable, "-c", self.script, str(self._port)]
 
     def _is_serving(self) -> bool:
@@ -229,17 +229,17 @@ def test_a_second_port_is_not_the_first_while_nobody_listens_there_yet(tmp_path:
     port = find_free_port()
     record = tmp_path / "second"
     record.write_text(f"{port}\n")
-    assert settle_port(record) == port
-    second = settle_port(record, besides={port})
+    assert choose_port(record) == port
+    second = choose_port(record, reserved={port})
     assert second != port
-    assert settle_port(record, besides={port}) == second
+    assert choose_port(record, reserved={port}) == second
 
 
 def test_a_port_that_is_spoken_for_is_not_found_free(monkeypatch: pytest.MonkeyPatch) -> None:
     first = find_free_port()
-    ports = [first, find_free_port(besides={first})]
+    ports = [first, find_free_port(reserved={first})]
     monkeypatch.setattr("embedded.ports._CANDIDATES", ports)
-    assert find_free_port(besides={ports[0]}) == ports[1]
+    assert find_free_port(reserved={ports[0]}) == ports[1]
 
 
 async def test_another_program_on_the_port_is_not_taken_for_the_server(tmp_path: Path) -> None:
@@ -253,16 +253,16 @@ async def test_another_program_on_the_port_is_not_taken_for_the_server(tmp_path:
         await start
 
 
-async def test_a_server_that_dies_is_refused_with_its_telling_line_and_its_log(server: Script) -> None:
+async def test_a_server_that_dies_is_refused_with_its_error_line_and_its_log(server: Script) -> None:
     server.script = "print('fine'); print('ERROR the moon is full.'); print('bye')"
     with pytest.raises(OperatorError) as refusal:
         await server.start()
     assert str(refusal.value) == (
-        f"script ended while starting: ERROR the moon is full. Its log: {server.log_path}"
+        f"script exited during startup: ERROR the moon is full. Its log: {server.log_path}"
     )
 
 
-async def test_the_telling_line_is_of_this_start_and_not_of_one_before(server: Script) -> None:
+async def test_the_error_line_is_of_this_start_and_not_of_one_before(server: Script) -> None:
     server.script = "print('ERROR of old')"
     with pytest.raises(OperatorError, match="ERROR of old"):
         await server.start()
@@ -273,7 +273,7 @@ async def test_the_telling_line_is_of_this_start_and_not_of_one_before(server: S
 
 async def test_a_server_that_dies_of_a_full_disk_says_so(server: Script) -> None:
     server.script = "print('ERROR No space left on device'); print('ERROR giving up')"
-    with pytest.raises(OperatorError, match=r"^The disk that holds .* is full\. Free some room"):
+    with pytest.raises(OperatorError, match=r"^The disk that holds .* is full\. Free some space"):
         await server.start()
 
 
@@ -289,34 +289,34 @@ async def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("not a folder")
     with pytest.raises(
-        OperatorError, match=rf"^{home}.* must be one that this user can write to; HEADCOUNT_HOME chooses"
+        OperatorError, match=rf"^{home}.* must be a folder that this user can write to; set HEADCOUNT_HOME"
     ):
         await Script(home, LISTEN).start()
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match="is full"), refusing_system_errors(tmp_path):
+def test_a_full_disk_is_reported_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="is full"), system_errors_named(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def test_a_disk_that_fills_up_ends_what_runs_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refusals, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(refusals, "_CHECK_SECONDS", 0.001)
     stopping = asyncio.Event()
-    looking = asyncio.create_task(refuse_full_disk(tmp_path, stopping))
+    looking = asyncio.create_task(raise_on_full_disk(tmp_path, stopping))
     await asyncio.sleep(0)
     assert not looking.done()
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
-    with pytest.raises(OperatorError, match=rf"^The disk that holds {tmp_path} is full\. Free some room"):
+    with pytest.raises(OperatorError, match=rf"^The disk that holds {tmp_path} is full\. Free some space"):
         async with within(10):
             await looking
 
 
 async def test_the_look_at_the_disk_ends_with_what_runs_on_it(tmp_path: Path) -> None:
     stopping = asyncio.Event()
-    looking = asyncio.create_task(refuse_full_disk(tmp_path, stopping))
+    looking = asyncio.create_task(raise_on_full_disk(tmp_path, stopping))
     stopping.set()
     async with within(10):
         await looking
