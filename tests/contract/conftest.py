@@ -1,4 +1,4 @@
-"""A running API on fakes, and a client of it."""
+"""A running API on fakes, and its client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -42,7 +42,7 @@ def tokens() -> FakeTokens:
 
 @pytest.fixture
 def headers(tokens: FakeTokens) -> dict[str, str]:
-    """Log alice in, of the workspace acme, who may view the dashboard."""
+    """Return the login of alice in the workspace acme, who may view the dashboard."""
     token, secret = make_token()
     tokens.kept[token.digest] = token
     return login(token.user_id, secret)
@@ -87,7 +87,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def bounded_client(
+async def limited_client(
     serve: Serve,
     view: FakeView,
     tokens: FakeTokens,
@@ -96,7 +96,7 @@ async def bounded_client(
     clock: FakeClock,
     timer: FakeTimer,
 ) -> Client:
-    """Ask an API that bounds a token to 3 requests a minute, and an address to 2 failed logins."""
+    """A client of an API that limits a token to 3 requests a minute, and an address to 2 failed logins."""
     app = create_app(
         view=view,
         tokens=tokens,
@@ -111,8 +111,8 @@ async def bounded_client(
 
 
 @pytest.fixture
-async def impatient_client(serve: Serve, view: FakeView, tokens: FakeTokens, timer: FakeTimer) -> Client:
-    """Ask an API whose deadline is short enough to wait for."""
+async def short_deadline_client(serve: Serve, view: FakeView, tokens: FakeTokens, timer: FakeTimer) -> Client:
+    """A client of an API whose deadline is short enough to wait for."""
     return await serve(_app(view, tokens, timer, timedelta(seconds=scaled(0.4))))
 
 

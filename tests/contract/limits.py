@@ -1,4 +1,4 @@
-"""What the tests of the API's rate limits ask, and what they expect to be told."""
+"""Requests and expected responses of the rate limit tests."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ from tests.contract.conftest import Client
 from tests.support.fakes_api import FakeTokens, login, make_token
 
 PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
-ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"
+TARGET = f"{PATH}?start=2023-05-19T00:00:00.000Z"
 
 EMPTY = b'{"month":[],"success":true}'
 NOT_LOGGED_IN = b'{"status":"error","message":"You must be logged in to do this."}'
 
 RESET = 1_684_521_060_000
-"""18:31:00 of the day that the clock shows, in milliseconds: the end of the minute."""
+"""18:31:00 of the fake clock's day, in milliseconds: the end of the minute."""
 
-Told = tuple[int, Mapping[str, str], bytes]
+Exchange = tuple[int, Mapping[str, str], bytes]
 
 
 def too_many(seconds: int) -> bytes:
@@ -29,8 +29,8 @@ def limits(limit: int, remaining: int, reset: int = RESET) -> dict[str, str]:
     return dict(zip(names, map(str, (limit, remaining, reset)), strict=True))
 
 
-async def told(client: Client, headers: Mapping[str, str], path: str = ASKED) -> Told:
-    """Ask; of the answer's headers return those of the limit."""
+async def exchange(client: Client, headers: Mapping[str, str], path: str = TARGET) -> Exchange:
+    """Send a request; return status, rate limit headers and body."""
     async with client.get(path, headers=headers) as response:
         assert response.headers["Content-Type"] == "application/json"
         shown = {
@@ -41,8 +41,8 @@ async def told(client: Client, headers: Mapping[str, str], path: str = ASKED) ->
         return response.status, shown, await response.read()
 
 
-def enter(tokens: FakeTokens, *permissions: str, user_id: str = "alice") -> dict[str, str]:
-    """Add a token, and return what logs in with it."""
+def add_login(tokens: FakeTokens, *permissions: str, user_id: str = "alice") -> dict[str, str]:
+    """Add a token, and return its login headers."""
     token, secret = make_token(user_id=user_id, permissions=permissions)
     tokens.kept[token.digest] = token
     return login(user_id, secret)

@@ -1,4 +1,4 @@
-"""Deny by default: every route says who may call it and how often, and that is what it does."""
+"""Deny by default: every route states its access and rate limit, and enforces them."""
 
 from typing import get_type_hints
 
@@ -27,14 +27,14 @@ def decisions(app: web.Application) -> list[Route]:
     return [decision_of(app, resource) for resource in app.router.resources()]
 
 
-async def test_a_route_without_a_decision_stops_the_start(app: web.Application) -> None:
+async def test_the_app_does_not_start_with_an_undeclared_route(app: web.Application) -> None:
     app.router.add_get("/forgotten", answer_anyone)
     with pytest.raises(UndecidedRouteError, match="/forgotten states no access, rate limit and deadline"):
         await TestServer(app).start_server()
 
 
 @pytest.mark.parametrize("decision", ["access", "rate_limit", "deadline"])
-def test_no_decision_is_made_by_leaving_it_out(decision: str) -> None:
+def test_access_rate_limit_and_deadline_have_no_defaults(decision: str) -> None:
     decided = {
         "path": "/new",
         "handler": answer_anyone,
@@ -45,10 +45,10 @@ def test_no_decision_is_made_by_leaving_it_out(decision: str) -> None:
     assert decided.keys() | {"methods", "body_limit"} == get_type_hints(Route).keys()
     del decided[decision]
     with pytest.raises(TypeError, match=decision):
-        Route(**decided)  # type: ignore[arg-type]  # a decision is missing
+        Route(**decided)  # type: ignore[arg-type]  # an argument is missing
 
 
-async def test_every_route_that_is_not_public_refuses_strangers(app: web.Application, client: Client) -> None:
+async def test_every_route_that_is_not_public_requires_a_token(app: web.Application, client: Client) -> None:
     closed = [route for route in decisions(app) if route.access is Access.TOKEN]
     assert closed
     for route in closed:
@@ -68,25 +68,25 @@ async def test_only_public_routes_are_not_limited(app: web.Application) -> None:
 
 
 async def test_every_limited_route_counts_the_requests_of_its_token(
-    bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
+    limited_client: Client, limiter: FakeLimiter, headers: dict[str, str]
 ) -> None:
-    limited = [route for route in decisions(bounded_client.app) if route.rate_limit is RateLimit.BY_TOKEN]
+    limited = [route for route in decisions(limited_client.app) if route.rate_limit is RateLimit.BY_TOKEN]
     assert limited
     for route in limited:
         limiter.counts.clear()
-        async with bounded_client.get(route.path, headers=headers) as response:
+        async with limited_client.get(route.path, headers=headers) as response:
             assert response.headers["X-RateLimit-Limit"] == "3"
         assert [*limiter.counts.values()] == [1]
 
 
-async def test_a_route_takes_exactly_its_methods() -> None:
+async def test_a_route_allows_exactly_its_methods() -> None:
     app = web.Application()
     route = Route("/new", answer_anyone, Access.PUBLIC, RateLimit.NONE, None, methods=("POST",))
     add_routes(app, [route])
     assert [each.method for each in app.router.routes()] == ["POST"]
 
 
-def test_the_body_limit_of_a_path_is_its_routes() -> None:
+def test_the_body_limit_of_a_path_is_that_of_its_route() -> None:
     app = web.Application()
     decided = (answer_anyone, Access.PUBLIC, RateLimit.NONE, None)
     add_routes(app, [Route("/default", *decided), Route("/upload", *decided, body_limit=5)])

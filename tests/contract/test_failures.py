@@ -1,4 +1,4 @@
-"""What a client is told when the path, the method or something behind the API is not there."""
+"""Error responses: unknown paths, other methods, and unavailable dependencies."""
 
 import asyncio
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.contract.conftest import Client
 from tests.support.fakes_api import FakeTokens, FakeView
 
 PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
-ASKED = f"{PATH}?start=2023-05-19T00:00:00.000Z"
+TARGET = f"{PATH}?start=2023-05-19T00:00:00.000Z"
 
 CATCHING_UP = (
     b'{"success":false,"error":'
@@ -41,8 +41,8 @@ NOT_ALLOWED = (
 Expected = tuple[int, dict[str, str], bytes]
 
 
-async def told(client: Client, method: str, path: str, headers: dict[str, str]) -> Expected:
-    """Send a request; of the headers return those that depend on the condition."""
+async def exchange(client: Client, method: str, path: str, headers: dict[str, str]) -> Expected:
+    """Send a request; return status, the headers that depend on the condition, and the body."""
     url = URL(f"http://{client.host}:{client.port}{path}", encoded=True)
     async with client.session.request(method, url, headers=headers) as response:
         sent = dict(response.headers)
@@ -64,7 +64,7 @@ async def told(client: Client, method: str, path: str, headers: dict[str, str]) 
         (TimeoutError(), "1", TIMED_OUT),
     ],
 )
-async def test_no_number_while_the_counters_are_not_there(
+async def test_unavailable_counters_are_answered_503_without_numbers(
     client: Client,
     view: FakeView,
     headers: dict[str, str],
@@ -73,36 +73,38 @@ async def test_no_number_while_the_counters_are_not_there(
     retry_after: str,
     body: bytes,
 ) -> None:
-    """Never a low number, never 0 for "unknown", and no as-of instant either."""
+    """The response has no low number, no 0 for "unknown", and no as-of instant."""
     view.error = error
-    assert await told(client, "GET", ASKED, headers) == (503, {"Retry-After": retry_after}, body)
+    assert await exchange(client, "GET", TARGET, headers) == (503, {"Retry-After": retry_after}, body)
 
 
 @pytest.mark.parametrize("error", [TokensUnavailableError("redis://:password@10.0.0.1"), NoTokensError()])
-async def test_no_login_is_taken_on_trust_while_tokens_can_not_be_checked(
+async def test_no_request_is_authenticated_while_tokens_are_unavailable(
     client: Client, tokens: FakeTokens, view: FakeView, headers: dict[str, str], error: Exception
 ) -> None:
     tokens.error = error
-    assert await told(client, "GET", ASKED, headers) == (503, {"Retry-After": "1"}, TOKENS_UNAVAILABLE)
+    assert await exchange(client, "GET", TARGET, headers) == (503, {"Retry-After": "1"}, TOKENS_UNAVAILABLE)
     assert view.asked == []
 
 
-async def test_without_credentials_the_token_store_is_not_even_asked(
-    client: Client, tokens: FakeTokens
-) -> None:
+async def test_without_credentials_the_token_store_is_not_read(client: Client, tokens: FakeTokens) -> None:
     tokens.error = TokensUnavailableError()
-    status, _, _ = await told(client, "GET", ASKED, {})
+    status, _, _ = await exchange(client, "GET", TARGET, {})
     assert status == 401
     assert tokens.asked == []
 
 
 @pytest.mark.parametrize("what", ["view", "tokens"])
 async def test_a_request_never_hangs(
-    impatient_client: Client, view: FakeView, tokens: FakeTokens, headers: dict[str, str], what: str
+    short_deadline_client: Client, view: FakeView, tokens: FakeTokens, headers: dict[str, str], what: str
 ) -> None:
     view.hangs = what == "view"
     tokens.hangs = what == "tokens"
-    assert await told(impatient_client, "GET", ASKED, headers) == (503, {"Retry-After": "1"}, TIMED_OUT)
+    assert await exchange(short_deadline_client, "GET", TARGET, headers) == (
+        503,
+        {"Retry-After": "1"},
+        TIMED_OUT,
+    )
 
 
 async def test_each_route_has_its_own_deadline_and_a_stream_has_none() -> None:
@@ -127,18 +129,18 @@ async def test_the_next_request_is_answered_as_soon_as_the_counters_are_back(
     client: Client, view: FakeView, headers: dict[str, str]
 ) -> None:
     view.error = CatchingUpError()
-    await told(client, "GET", ASKED, headers)
+    await exchange(client, "GET", TARGET, headers)
     view.error = None
-    status, _, body = await told(client, "GET", ASKED, headers)
+    status, _, body = await exchange(client, "GET", TARGET, headers)
     assert (status, body) == (200, b'{"month":[],"success":true}')
 
 
-async def test_an_unexpected_error_tells_the_client_nothing(
+async def test_an_unexpected_error_reveals_nothing_to_the_client(
     client: Client, view: FakeView, headers: dict[str, str]
 ) -> None:
     view.error = RuntimeError("a detail of the inside")
     with capture_logs():
-        assert await told(client, "GET", ASKED, headers) == (500, {}, INTERNAL)
+        assert await exchange(client, "GET", TARGET, headers) == (500, {}, INTERNAL)
 
 
 @pytest.mark.parametrize(
@@ -159,16 +161,16 @@ async def test_an_unexpected_error_tells_the_client_nothing(
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_paths_are_exact(client: Client, headers: dict[str, str], path: str, method: str) -> None:
-    assert await told(client, method, path, headers) == (404, {}, NOT_FOUND)
+    assert await exchange(client, method, path, headers) == (404, {}, NOT_FOUND)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
-@pytest.mark.parametrize("path", [ASKED, "/livez", "/readyz"])
-async def test_only_get_and_head_are_taken(
+@pytest.mark.parametrize("path", [TARGET, "/livez", "/readyz"])
+async def test_only_get_and_head_are_allowed(
     client: Client, headers: dict[str, str], method: str, path: str
 ) -> None:
-    assert await told(client, method, path, headers) == (405, {"Allow": "GET, HEAD"}, NOT_ALLOWED)
+    assert await exchange(client, method, path, headers) == (405, {"Allow": "GET, HEAD"}, NOT_ALLOWED)
 
 
-async def test_head_of_nothing_has_no_body(client: Client) -> None:
-    assert await told(client, "HEAD", "/nothing", {}) == (404, {}, b"")
+async def test_head_of_an_unknown_path_has_no_body(client: Client) -> None:
+    assert await exchange(client, "HEAD", "/nothing", {}) == (404, {}, b"")

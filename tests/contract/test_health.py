@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`: open to all, and telling nothing of any workspace."""
+"""`/livez` and `/readyz`: public, and without data of any workspace."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ SLOW = "unavailable: Redis does not answer in time"
 EMPTY = "empty: no token exists, or Redis lost them; create one with `headcount tokens create`"
 
 
-async def told(client: Client, path: str) -> tuple[int, object]:
+async def exchange(client: Client, path: str) -> tuple[int, object]:
     async with client.get(path) as response:
         assert response.headers["Content-Type"] == "application/json"
         return response.status, await response.json()
@@ -31,20 +31,20 @@ async def told(client: Client, path: str) -> tuple[int, object]:
 
 async def test_livez_depends_on_nothing(client: Client, view: FakeView, tokens: FakeTokens) -> None:
     view.error, tokens.error = RuntimeError(), RuntimeError()
-    assert await told(client, "/livez") == (200, {"alive": True})
+    assert await exchange(client, "/livez") == (200, {"alive": True})
 
 
 @pytest.mark.usefixtures("headers")
-async def test_readyz_when_all_is_well(client: Client) -> None:
-    assert await told(client, "/readyz") == (200, WELL)
+async def test_readyz_when_everything_is_available(client: Client) -> None:
+    assert await exchange(client, "/readyz") == (200, WELL)
 
 
 @pytest.mark.usefixtures("headers")
-async def test_readyz_tells_of_old_counters_and_lets_answers_go_on(client: Client, view: FakeView) -> None:
+async def test_readyz_reports_old_counters_and_stays_ready(client: Client, view: FakeView) -> None:
     view.instant = NOW - timedelta(seconds=75)
     words = "stale: not updated for 75 s; check the workers and their connection to Kafka"
     as_of = view.instant.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    assert await told(client, "/readyz") == (200, WELL | {"freshness": words, "as_of": as_of})
+    assert await exchange(client, "/readyz") == (200, WELL | {"freshness": words, "as_of": as_of})
 
 
 @pytest.mark.usefixtures("headers")
@@ -56,30 +56,30 @@ async def test_readyz_tells_of_old_counters_and_lets_answers_go_on(client: Clien
         (OtherTimeZoneError(), OTHER_ZONE),
     ],
 )
-async def test_readyz_says_what_is_wrong_with_the_counters(
+async def test_readyz_reports_the_problem_of_the_counters(
     client: Client, view: FakeView, error: Exception, words: str
 ) -> None:
     view.error = error
     unknown = {"ready": False, "freshness": "unknown", "as_of": None}
-    assert await told(client, "/readyz") == (503, WELL | unknown | {"counters": words})
+    assert await exchange(client, "/readyz") == (503, WELL | unknown | {"counters": words})
 
 
 @pytest.mark.parametrize(
     ("error", "words"), [(NoTokensError(), EMPTY), (TokensUnavailableError("10.0.0.1:6379"), AWAY)]
 )
-async def test_readyz_says_what_is_wrong_with_the_tokens(
+async def test_readyz_reports_the_problem_of_the_tokens(
     client: Client, tokens: FakeTokens, error: Exception, words: str
 ) -> None:
     tokens.error = error
-    assert await told(client, "/readyz") == (503, WELL | {"ready": False, "tokens": words})
+    assert await exchange(client, "/readyz") == (503, WELL | {"ready": False, "tokens": words})
 
 
 @pytest.mark.usefixtures("headers")
-async def test_readyz_names_what_hangs_before_its_own_deadline(
-    impatient_client: Client, view: FakeView, tokens: FakeTokens
+async def test_readyz_reports_what_hangs_before_its_own_deadline(
+    short_deadline_client: Client, view: FakeView, tokens: FakeTokens
 ) -> None:
     view.hangs = tokens.hangs = True
-    assert await told(impatient_client, "/readyz") == (
+    assert await exchange(short_deadline_client, "/readyz") == (
         503,
         {"ready": False, "counters": SLOW, "tokens": SLOW, "freshness": "unknown", "as_of": None},
     )

@@ -1,4 +1,4 @@
-"""What reaches the log: nothing that a client sent."""
+"""The log contains nothing that a client sent."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ PATH = "/api/v1/engagement-dashboard/users/chat-busier/weekly-data"
 async def test_an_unexpected_error_is_logged_without_secrets(
     client: Client, view: FakeView, headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line that finds the code; no token, no user id, no query string, whatever the error's text says."""
+    """One line that locates the code, without token, user id or query string, even if the error has them."""
     view.error = RuntimeError(f"failed for {headers}")
     with caplog.at_level(logging.DEBUG), capture_logs() as logs:
         async with client.get(f"{PATH}?start=2023-05-19T00:00:00.000Z", headers=headers) as response:
@@ -31,7 +31,7 @@ async def test_an_unexpected_error_is_logged_without_secrets(
         assert secret not in caplog.text
 
 
-async def test_conditions_with_a_name_are_not_logged_at_each_request(
+async def test_known_errors_are_not_logged_per_request(
     client: Client, view: FakeView, headers: dict[str, str]
 ) -> None:
     view.error = CatchingUpError()
@@ -41,9 +41,7 @@ async def test_conditions_with_a_name_are_not_logged_at_each_request(
     assert logs == []
 
 
-async def test_what_is_no_http_leaves_no_trace_in_the_log(
-    client: Client, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_malformed_requests_are_not_logged(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     reader, writer = await asyncio.open_connection(client.host, client.port)
     with caplog.at_level(logging.INFO):
         writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: opensesame\x01\r\n\r\n".encode())
@@ -60,6 +58,6 @@ def test_the_servers_own_failures_are_logged_by_kind(caplog: pytest.LogCaptureFi
     assert "opensesame" not in caplog.text
 
 
-def test_asking_for_the_logger_again_changes_nothing() -> None:
+def test_server_logger_can_be_called_repeatedly() -> None:
     assert server_logger() is server_logger()
     assert len(server_logger().filters) == 1

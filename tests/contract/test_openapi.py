@@ -1,4 +1,4 @@
-"""`/openapi.json`: a valid description of all routes and no others, open to all, and the same for all."""
+"""`/openapi.json`: a valid description of exactly the API's routes, public and the same for all clients."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ DEADLINE = timedelta(seconds=1)
 ROUTES = routes(cached_endpoints(FakeView(), ZoneInfo("UTC"), FakeTimer(), DEADLINE), DEADLINE)
 
 
-async def test_the_document_is_served_to_anybody_and_may_be_kept(client: Client) -> None:
+async def test_the_document_is_public_and_cacheable(client: Client) -> None:
     async with client.get("/openapi.json") as response:
         assert response.status == 200
         assert response.headers["Content-Type"] == "application/json"
@@ -61,7 +61,7 @@ def test_every_route_is_described_with_every_method_it_takes(app: web.Applicatio
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_what_was_decided_of_a_route_is_described(method: str, route: Route) -> None:
+def test_access_and_rate_limit_of_each_route_are_described(method: str, route: Route) -> None:
     operation = PATHS[route.path][method]
     assert bool(operation["security"]) == (route.access is Access.TOKEN)
     assert ("401" in operation["responses"]) == (route.access is Access.TOKEN)
@@ -98,7 +98,7 @@ def is_taken(start: str) -> bool:
 @example("2000-02-29T23:59:59.999Z")
 @example("2024-05-17T24:00:00.000Z")
 @example("2024-05-17T00:00:00.000Z\n")
-def test_a_start_is_taken_exactly_if_its_pattern_says_so(start: str) -> None:
-    # A JSON Schema's `$` is the very end; Python's lets a newline follow.
+def test_a_start_is_accepted_exactly_if_its_pattern_matches(start: str) -> None:
+    # In JSON Schema `$` is the very end; in Python a newline may follow.
     described = re.fullmatch(START_PATTERN.removeprefix("^").removesuffix("$"), start) is not None
     assert described == is_taken(start)

@@ -1,4 +1,4 @@
-"""Pollers: what is answered from one reading, how old it may be, and that every check is made even so."""
+"""Polling: how long answers are cached, and that every check is made for cached answers too."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from api.fast_path import FAST_PATH
 from api.resources import ADMISSION
 from projector.views.daily import ESTIMATE_STANDARD_ERROR, CatchingUpError, ViewUnavailableError
 from tests.contract.conftest import Client
-from tests.contract.limits import ASKED, EMPTY, NOT_LOGGED_IN, PATH, enter, limits, told
+from tests.contract.limits import EMPTY, NOT_LOGGED_IN, PATH, TARGET, add_login, exchange, limits
 from tests.support.fakes_api import (
     NOW,
     FakeClock,
@@ -32,7 +32,7 @@ Answer = tuple[int, bytes, Mapping[str, str]]
 
 
 async def ask(
-    client: Client, headers: Mapping[str, str], path: str = ASKED, *, method: str = "GET"
+    client: Client, headers: Mapping[str, str], path: str = TARGET, *, method: str = "GET"
 ) -> Answer:
     async with client.request(method, path, headers=headers) as response:
         shown = {name: response.headers[name] for name in NAMES if name in response.headers}
@@ -45,13 +45,13 @@ def count_one(view: FakeView) -> None:
 
 @pytest.fixture
 def prompt(client: Client) -> list[tuple[str, int]]:
-    """Keep what was answered at once."""
+    """Collect the responses of the fast path."""
     answered: list[tuple[str, int]] = []
     client.app[FAST_PATH].note = lambda route, status, _: answered.append((route, status))
     return answered
 
 
-async def test_the_same_question_is_read_once_in_a_quarter_of_a_second(
+async def test_the_same_query_is_read_once_per_quarter_of_a_second(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     for _ in range(3):
@@ -65,7 +65,7 @@ async def test_the_same_question_is_read_once_in_a_quarter_of_a_second(
     assert len(view.asked) == 2
 
 
-async def test_an_answer_is_read_anew_before_it_is_old_and_nobody_waits_for_it(
+async def test_an_answer_is_renewed_before_it_expires_without_waiting(
     client: Client,
     view: FakeView,
     timer: FakeTimer,
@@ -87,7 +87,7 @@ async def test_an_answer_is_read_anew_before_it_is_old_and_nobody_waits_for_it(
     assert len(prompt) == 5
 
 
-async def test_an_error_of_reading_anew_is_told_only_once_the_answer_is_old(
+async def test_an_error_of_a_renewal_is_reported_only_after_the_answer_expires(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     await ask(client, headers)
@@ -99,11 +99,11 @@ async def test_an_error_of_reading_anew_is_told_only_once_the_answer_is_old(
     assert (await ask(client, headers))[0] == 503
 
 
-async def test_questions_at_the_same_time_share_one_reading(
-    client: Client, view: FakeView, tokens: FakeTokens
-) -> None:
-    """Whosever they are: the numbers are the workspace's."""
-    counted_users = [enter(tokens, "view-engagement-dashboard", user_id=name) for name in ("alice", "bob")]
+async def test_concurrent_requests_share_one_read(client: Client, view: FakeView, tokens: FakeTokens) -> None:
+    """The tokens may belong to different users: the answer is the workspace's."""
+    counted_users = [
+        add_login(tokens, "view-engagement-dashboard", user_id=name) for name in ("alice", "bob")
+    ]
     view.hangs = True
     asking = [asyncio.create_task(ask(client, counted_users[number % 2])) for number in range(6)]
     await wait_until(lambda: view.asked)
@@ -112,7 +112,7 @@ async def test_questions_at_the_same_time_share_one_reading(
     assert len(view.asked) == 1
 
 
-async def test_who_hangs_up_takes_nobody_along(
+async def test_a_client_that_disconnects_does_not_affect_the_others(
     client: Client, view: FakeView, headers: dict[str, str]
 ) -> None:
     view.hangs = True
@@ -123,7 +123,7 @@ async def test_who_hangs_up_takes_nobody_along(
     assert (await second)[:2] == (200, EMPTY)
 
 
-async def test_other_workspaces_and_other_weeks_are_read_by_themselves(
+async def test_other_workspaces_and_other_weeks_are_read_separately(
     client: Client, view: FakeView, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     other, secret = make_token(workspace_id="other")
@@ -135,7 +135,7 @@ async def test_other_workspaces_and_other_weeks_are_read_by_themselves(
     assert len(view.asked) == 3
 
 
-async def test_as_of_is_that_of_the_numbers(
+async def test_as_of_belongs_to_the_cached_numbers(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     await ask(client, headers)
@@ -146,7 +146,7 @@ async def test_as_of_is_that_of_the_numbers(
 
 
 @pytest.mark.parametrize("error", [CatchingUpError(), ViewUnavailableError()])
-async def test_a_number_outlives_the_counters_by_a_moment_and_their_absence_by_nothing(
+async def test_cached_numbers_expire_and_errors_are_not_cached(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str], error: Exception
 ) -> None:
     await ask(client, headers)
@@ -170,15 +170,15 @@ async def test_most_polls_are_answered_at_once(
     [
         ("GET", "/livez?start=2023-05-19T00:00:00.000Z", {}),
         ("GET", f"{PATH}/?start=2023-05-19T00:00:00.000Z", {}),
-        ("GET", f"{ASKED}&start=2023-05-19T00:00:00.000Z", {}),
+        ("GET", f"{TARGET}&start=2023-05-19T00:00:00.000Z", {}),
         ("GET", PATH, {}),
-        ("POST", ASKED, {}),
-        ("GET", ASKED, {"X-User-Id": "bob"}),
-        ("GET", ASKED, {"X-Auth-Token": "guess"}),
-        ("GET", ASKED, {"Expect": "100-continue"}),
+        ("POST", TARGET, {}),
+        ("GET", TARGET, {"X-User-Id": "bob"}),
+        ("GET", TARGET, {"X-Auth-Token": "guess"}),
+        ("GET", TARGET, {"Expect": "100-continue"}),
     ],
 )
-async def test_everything_else_goes_the_long_way(
+async def test_all_other_requests_take_the_ordinary_path(
     client: Client,
     headers: dict[str, str],
     prompt: list[tuple[str, int]],
@@ -201,7 +201,7 @@ async def test_a_revoked_token_stops_working_within_five_seconds(
     assert (await ask(client, headers))[:2] == (401, NOT_LOGGED_IN)
 
 
-async def test_no_poll_makes_a_login_last_longer(
+async def test_polls_do_not_extend_a_cached_login(
     client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     assert (await ask(client, headers))[0] == 200
@@ -214,20 +214,20 @@ async def test_no_poll_makes_a_login_last_longer(
 
 
 async def test_a_token_expires_between_two_polls(
-    bounded_client: Client, tokens: FakeTokens, clock: FakeClock
+    limited_client: Client, tokens: FakeTokens, clock: FakeClock
 ) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(milliseconds=1))
     tokens.kept[token.digest] = token
     headers = login("alice", secret)
-    assert (await ask(bounded_client, headers))[0] == 200
+    assert (await ask(limited_client, headers))[0] == 200
     clock.now += timedelta(milliseconds=1)
-    assert (await ask(bounded_client, headers))[:2] == (401, NOT_LOGGED_IN)
+    assert (await ask(limited_client, headers))[:2] == (401, NOT_LOGGED_IN)
 
 
-async def test_the_token_of_somebody_else_asks_the_store_as_an_unknown_one_does(
+async def test_a_token_of_another_user_reads_the_store_like_an_unknown_one(
     client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
-    """Or its answer would come sooner, and tell that the token is good."""
+    """Otherwise its response would be faster, and reveal that the token is valid."""
     await ask(client, headers)
     for wrong in (headers | {"X-User-Id": "bob"}, headers | {"X-Auth-Token": "guess"}):
         tokens.asked.clear()
@@ -235,7 +235,7 @@ async def test_the_token_of_somebody_else_asks_the_store_as_an_unknown_one_does(
         assert len(tokens.asked) == 1
 
 
-async def test_without_the_store_logins_last_as_long_as_they_are_fresh(
+async def test_without_the_store_cached_logins_last_until_they_expire(
     client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     await ask(client, headers)
@@ -245,37 +245,37 @@ async def test_without_the_store_logins_last_as_long_as_they_are_fresh(
     assert (await ask(client, headers))[0] == 503
 
 
-async def test_without_a_permission_nothing_is_told_however_fresh_it_is(
+async def test_without_the_permission_a_cached_answer_is_not_sent(
     client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     await ask(client, headers)
-    unpermitted = enter(tokens)
+    unpermitted = add_login(tokens)
     for _ in range(2):
         assert (await ask(client, unpermitted))[0] == 403
 
 
 async def test_each_poll_is_counted_once(
-    bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
+    limited_client: Client, limiter: FakeLimiter, headers: dict[str, str]
 ) -> None:
     for remaining in (2, 1, 0):
-        assert await told(bounded_client, headers) == (200, limits(3, remaining), EMPTY)
+        assert await exchange(limited_client, headers) == (200, limits(3, remaining), EMPTY)
     assert [*limiter.counts.values()] == [3]
-    assert (await told(bounded_client, headers))[0] == 429
-    assert bounded_client.app[ADMISSION].rejections.rate_limited == {"token": 1}
+    assert (await exchange(limited_client, headers))[0] == 429
+    assert limited_client.app[ADMISSION].rejections.rate_limited == {"token": 1}
 
 
-async def test_a_poll_that_can_not_be_counted_is_not_answered(
-    bounded_client: Client, limiter: FakeLimiter, headers: dict[str, str]
+async def test_a_poll_that_cannot_be_counted_is_not_answered(
+    limited_client: Client, limiter: FakeLimiter, headers: dict[str, str]
 ) -> None:
-    await ask(bounded_client, headers)
+    await ask(limited_client, headers)
     limiter.error = RateLimitUnavailableError()
-    assert (await ask(bounded_client, headers))[0] == 503
+    assert (await ask(limited_client, headers))[0] == 503
 
 
-async def test_who_has_the_answer_is_told_so_and_as_of_when(
+async def test_a_matching_tag_is_answered_304_with_the_current_as_of(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
-    """The tag stays while the numbers do; what is claimed of them is always the newest."""
+    """The tag stays while the numbers do; as-of is always the newest."""
     _, _, first = await ask(client, headers)
     timer.seconds += 1
     view.instant = NOW + timedelta(seconds=1)
@@ -296,7 +296,7 @@ async def test_other_numbers_have_another_tag(
     assert second["ETag"] != first["ETag"]
 
 
-async def test_the_same_numbers_less_precise_have_another_tag(
+async def test_the_same_numbers_with_another_precision_have_another_tag(
     client: Client, view: FakeView, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     _, _, first = await ask(client, headers)
@@ -319,7 +319,7 @@ async def test_the_same_numbers_less_precise_have_another_tag(
         ("", 200),
     ],
 )
-async def test_any_form_of_the_tag_is_understood(
+async def test_every_form_of_if_none_match_is_accepted(
     client: Client, headers: dict[str, str], sent: str, status: int
 ) -> None:
     _, _, shown = await ask(client, headers)
@@ -328,24 +328,24 @@ async def test_any_form_of_the_tag_is_understood(
     assert (await ask(client, headers | {"If-None-Match": tag}, method="HEAD"))[0] == status
 
 
-async def test_nobody_learns_by_a_tag_what_they_may_not_ask(
+async def test_a_tag_reveals_nothing_without_the_permission(
     client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     anything = {"If-None-Match": "*"}
     assert (await ask(client, anything))[:2] == (401, NOT_LOGGED_IN)
-    assert (await ask(client, enter(tokens) | anything))[0] == 403
+    assert (await ask(client, add_login(tokens) | anything))[0] == 403
     assert (await ask(client, headers | anything, PATH))[0] == 400
 
 
-async def test_what_is_unchanged_is_counted_too(bounded_client: Client, headers: dict[str, str]) -> None:
-    async with bounded_client.get(ASKED, headers=headers | {"If-None-Match": "*"}) as response:
+async def test_a_304_is_counted_too(limited_client: Client, headers: dict[str, str]) -> None:
+    async with limited_client.get(TARGET, headers=headers | {"If-None-Match": "*"}) as response:
         assert (response.status, response.headers["X-RateLimit-Remaining"]) == (304, "2")
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br", "*", "identity;q=0"])
-async def test_numbers_are_sent_as_they_are(client: Client, headers: dict[str, str], accepted: str) -> None:
-    """A week fits into one packet either way."""
-    async with client.get(ASKED, headers=headers | {"Accept-Encoding": accepted}) as response:
+async def test_answers_are_not_compressed(client: Client, headers: dict[str, str], accepted: str) -> None:
+    """A week fits into one packet with and without compression."""
+    async with client.get(TARGET, headers=headers | {"Accept-Encoding": accepted}) as response:
         assert "Content-Encoding" not in response.headers
         assert await response.read() == EMPTY
 
@@ -359,13 +359,13 @@ async def test_numbers_are_sent_as_they_are(client: Client, headers: dict[str, s
         ("1.0", "keep-alive", "keep-alive"),
     ],
 )
-async def test_the_connection_ends_when_the_client_says_so(
+async def test_the_connection_ends_when_the_client_asks_for_it(
     client: Client, headers: dict[str, str], version: str, connection: str | None, told: str | None
 ) -> None:
     await ask(client, headers)
     reader, writer = await asyncio.open_connection(client.host, client.port)
     lines = [
-        f"GET {ASKED} HTTP/{version}",
+        f"GET {TARGET} HTTP/{version}",
         "Host: x",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]

@@ -1,4 +1,4 @@
-"""The endpoint, row by row of the contract: whole bodies, whole header sets, the order of the checks."""
+"""The endpoint compared with each row of the contract: bodies, headers, the order of the checks."""
 
 import asyncio
 import re
@@ -45,7 +45,7 @@ async def answer(client: Client, headers: dict[str, str], path: str = at(START))
 
 
 async def test_the_published_example(client: Client, view: FakeView, headers: dict[str, str]) -> None:
-    """Newest first, the days without users left out, the oldest row seven days before `start`."""
+    """Newest first, days without users omitted, the oldest row seven days before `start`."""
     view.counts = {("acme", date(2023, 5, day)): users for day, users in {12: 4, 16: 1, 19: 3, 11: 9}.items()}
     assert await answer(client, headers) == (
         200,
@@ -63,14 +63,14 @@ async def test_a_week_over_the_turn_of_the_year(
     )
 
 
-async def test_a_week_without_anyone_is_an_empty_list(client: Client, headers: dict[str, str]) -> None:
+async def test_a_week_without_users_is_an_empty_list(client: Client, headers: dict[str, str]) -> None:
     assert await answer(client, headers) == (200, body())
 
 
-async def test_one_question_for_eight_days_of_the_tokens_workspace(
+async def test_one_read_for_eight_days_of_the_tokens_workspace(
     client: Client, view: FakeView, headers: dict[str, str]
 ) -> None:
-    """The query names no workspace; one that tries to is not heard."""
+    """The query cannot name a workspace; a key that tries to is ignored."""
     await answer(client, headers, f"{at(START)}&workspace_id=other")
     assert view.asked == [("acme", tuple(date(2023, 5, day) for day in range(19, 11, -1)))]
 
@@ -79,7 +79,7 @@ async def test_all_headers_of_an_answer(client: Client, headers: dict[str, str])
     async with client.get(at(START), headers=headers) as response:
         sent = dict(response.headers)
     assert sent.pop("Date")
-    assert re.fullmatch('"[0-9a-f]{32}"', sent.pop("Etag"))  # so spelled by aiohttp's client
+    assert re.fullmatch('"[0-9a-f]{32}"', sent.pop("Etag"))  # the spelling of aiohttp's client
     assert sent == {
         "Content-Type": "application/json",
         "Content-Length": "27",
@@ -100,7 +100,7 @@ async def test_the_precision_is_that_of_the_least_precise_day(
 
 
 async def test_the_bytes_on_the_wire(client: Client, headers: dict[str, str]) -> None:
-    """No client library between: one Content-Type, spelled exactly so, and the body to the last byte."""
+    """Without a client library: exactly one Content-Type in this form, and the body to the last byte."""
     reader, writer = await asyncio.open_connection(client.host, client.port)
     lines = [f"GET {at(START)} HTTP/1.1", "Host: x", "Connection: close"]
     lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
@@ -124,7 +124,7 @@ async def test_the_bytes_on_the_wire(client: Client, headers: dict[str, str]) ->
         (datetime(2023, 5, 19, 18, 30, tzinfo=timezone(timedelta(hours=2))), "2023-05-19T16:30:00.000Z"),
     ],
 )
-async def test_as_of_is_told_in_utc_and_never_rounded_up(
+async def test_as_of_is_in_utc_and_never_rounded_up(
     client: Client, view: FakeView, headers: dict[str, str], instant: datetime, told: str
 ) -> None:
     view.instant = instant
@@ -142,7 +142,7 @@ async def test_header_names_are_case_insensitive(
     assert await answer(client, sent) == (200, body())
 
 
-async def test_a_user_of_many_workspaces_is_answered_for_the_tokens_own(
+async def test_a_user_of_many_workspaces_gets_the_one_of_the_token(
     client: Client, view: FakeView, tokens: FakeTokens
 ) -> None:
     view.counts = {("acme", date(2023, 5, 19)): 1, ("umbrella", date(2023, 5, 19)): 2}
@@ -168,7 +168,7 @@ async def test_a_user_of_many_workspaces_is_answered_for_the_tokens_own(
         pytest.param({"X-User-Id": "x" * 5000}, id="endless user"),
     ],
 )
-async def test_whoever_is_not_logged_in_gets_one_and_the_same_answer(
+async def test_every_failed_login_gets_the_same_body(
     client: Client, view: FakeView, headers: dict[str, str], change: dict[str, str | None]
 ) -> None:
     changed = {name: value for name, value in (headers | change).items() if value is not None}
@@ -177,7 +177,7 @@ async def test_whoever_is_not_logged_in_gets_one_and_the_same_answer(
 
 
 @pytest.mark.parametrize("expires_at", [NOW, NOW - timedelta(microseconds=1), NOW - timedelta(days=900)])
-async def test_an_expired_token_is_as_good_as_none(
+async def test_an_expired_token_is_answered_like_a_missing_one(
     client: Client, tokens: FakeTokens, expires_at: datetime
 ) -> None:
     token, secret = make_token(expires_at=expires_at)
@@ -185,13 +185,13 @@ async def test_an_expired_token_is_as_good_as_none(
     assert await answer(client, login("alice", secret)) == (401, NOT_LOGGED_IN)
 
 
-async def test_a_token_serves_until_the_instant_it_expires(client: Client, tokens: FakeTokens) -> None:
+async def test_a_token_is_valid_until_the_instant_it_expires(client: Client, tokens: FakeTokens) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(microseconds=1))
     tokens.kept[token.digest] = token
     assert await answer(client, login("alice", secret)) == (200, body())
 
 
-async def test_all_refusals_of_a_login_are_alike_to_the_last_header(
+async def test_every_failed_login_gets_the_same_headers(
     client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     expired, expired_secret = make_token(expires_at=NOW)
@@ -214,7 +214,7 @@ async def test_all_refusals_of_a_login_are_alike_to_the_last_header(
 async def test_a_credential_sent_twice_is_refused(
     client: Client, headers: dict[str, str], name: str, second: str | None
 ) -> None:
-    """Even where both are the same: what stands in front of the API may have looked at the other one."""
+    """Even if both are equal: a proxy in front of the API may have checked the other one."""
     sent = CIMultiDict(headers)
     sent.add(name, second or headers[name])
     async with client.get(at(START), headers=sent) as response:
@@ -278,7 +278,7 @@ async def test_start_not_in_the_accepted_form(
         f"start={START}#fragment",
     ],
 )
-async def test_unknown_keys_and_spellings_of_the_url_do_not_matter(
+async def test_unknown_keys_and_other_encodings_of_the_url_are_accepted(
     client: Client, headers: dict[str, str], query: str
 ) -> None:
     assert await answer(client, headers, f"{PATH}?{query}") == (200, body())
@@ -287,7 +287,7 @@ async def test_unknown_keys_and_spellings_of_the_url_do_not_matter(
 async def test_authentication_comes_before_permission_and_permission_before_the_query(
     client: Client, tokens: FakeTokens
 ) -> None:
-    """Three things wrong, then two, then one: each check speaks only when those before it are content."""
+    """Three errors, then two, then one: each check applies only after the earlier ones pass."""
     token, secret = make_token(permissions=())
     tokens.kept[token.digest] = token
     assert await answer(client, {}, PATH) == (401, NOT_LOGGED_IN)
@@ -323,7 +323,7 @@ async def test_the_year_0_is_an_instant_for_javascript_and_has_no_days_here(
         ("America/St_Johns", "0001-01-01T00:00:00.000Z", []),
     ],
 )
-async def test_windows_at_the_ends_of_time_are_clipped(  # noqa: PLR0913  a fixture each, and the row
+async def test_windows_beyond_the_years_1_and_9999_are_clipped(  # noqa: PLR0913  a fixture each, and the row
     serve: Serve,
     view: FakeView,
     tokens: FakeTokens,

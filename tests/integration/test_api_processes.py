@@ -1,4 +1,4 @@
-"""Several processes of the API on one port, as `HTTP_PROCESSES` starts them: killed, stopped and refused."""
+"""Several API processes on one port, as started by `HTTP_PROCESSES`: killed, stopped and refused."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 class Api:
-    """A running `headcount api` of two processes, and the parent that accepts for them."""
+    """A running `headcount api` with two processes, and their parent."""
 
     def __init__(self, parent: Process, url: str, stack: ExitStack) -> None:
         self.parent = parent
@@ -32,7 +32,7 @@ class Api:
 
     @property
     def pids(self) -> list[int]:
-        """The children that have come to listen up to now."""
+        """The children that have listened so far."""
         return [line["pid"] for line in self.parent.lines() if line["event"] == "process listens"]
 
     def clients_of(self, pid: int) -> int:
@@ -42,7 +42,7 @@ class Api:
         )
 
     async def connect(self) -> Wire:
-        """Open a connection, and have a request of it answered."""
+        """Open a connection, and send a request that is answered."""
         wire = self._stack.enter_context(closing(await Wire.to(self.port)))
         await wire.send(LIVEZ)
         assert (await wire.answer()).status == 200
@@ -84,7 +84,7 @@ async def running(parent: Process) -> AsyncIterator[Api]:
         parent.kill()
 
 
-async def test_clients_are_shared_out_and_a_killed_process_is_replaced(tmp_path: Path) -> None:
+async def test_clients_are_balanced_and_a_killed_process_is_replaced(tmp_path: Path) -> None:
     async with running(api_process(tmp_path)) as api:
         for _ in range(4):
             await api.connect()
@@ -113,7 +113,7 @@ async def test_clients_are_shared_out_and_a_killed_process_is_replaced(tmp_path:
             "headcount_http_request_seconds_count", route="/livez", status="200"
         )
         assert answered is not None
-        assert answered >= 5  # those of the killed one too
+        assert answered >= 5  # including those of the killed one
         for _ in range(2):
             await api.connect()
         assert api.clients_of(api.pids[-1]) == 2
@@ -121,14 +121,14 @@ async def test_clients_are_shared_out_and_a_killed_process_is_replaced(tmp_path:
 
 @pytest.fixture
 async def proxy(redis_url: str) -> AsyncIterator[Proxy]:
-    """A way to Redis on which requests can be held."""
+    """A proxy to Redis that can delay requests."""
     proxy = Proxy(urlsplit(redis_url).port or 6379)
     await proxy.start()
     yield proxy
     await proxy.stop()
 
 
-async def test_a_stop_answers_what_is_in_work_and_leaves_nothing(
+async def test_a_stop_answers_current_requests_and_leaves_no_process(
     tmp_path: Path, redis_url: str, proxy: Proxy
 ) -> None:
     held_url = redis_url.replace(f":{proxy.target}/", f":{proxy.port}/")
@@ -136,10 +136,10 @@ async def test_a_stop_answers_what_is_in_work_and_leaves_nothing(
         wire = await api.connect()
         with proxy.holding_requests():
             await wire.send(READYZ)
-            await wait_until(lambda: proxy.held_requests, message="the request was in work")
+            await wait_until(lambda: proxy.held_requests, message="the request was being answered")
             api.parent.send(signal.SIGTERM)
-            await wait_until(api.is_refusing, message="nobody new was let in")
-        assert (await wire.answer()).status == 503  # there is no token yet
+            await wait_until(api.is_refusing, message="new clients were refused")
+        assert (await wire.answer()).status == 503  # no token exists yet
         await api.parent.ended()
         assert api.parent.exit_code == 0
         assert api.is_gone()
@@ -162,7 +162,7 @@ async def test_a_taken_port_is_refused_once(tmp_path: Path) -> None:
     assert parent.exit_code == 1
 
 
-async def test_what_a_child_refuses_to_start_for_is_said_once(tmp_path: Path) -> None:
+async def test_a_failing_start_of_the_children_is_reported_once(tmp_path: Path) -> None:
     parent = api_process(tmp_path, AIOHTTP_NO_EXTENSIONS="1", API_METRICS_PORT="off")
     parent.start()
     await parent.ended()

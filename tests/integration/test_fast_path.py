@@ -1,4 +1,4 @@
-"""Prompt answers on the server as it runs: behind its bounds, and measured like all others."""
+"""The fast path on a running server: behind its limits, and measured like all other requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -70,7 +70,7 @@ async def poll(server: Server) -> None:
     assert (answer.status, answer.body) == (200, EMPTY)
 
 
-async def test_polls_are_answered_one_after_the_other_and_each_is_measured(server: Server) -> None:
+async def test_consecutive_polls_are_answered_and_measured(server: Server) -> None:
     for _ in range(4):
         await poll(server)
     assert len(server.view.asked) == 1
@@ -87,7 +87,7 @@ async def test_polls_are_answered_without_the_application(server: Server) -> Non
     assert noted == [200] * 3
 
 
-async def test_polls_that_were_sent_together_are_answered_in_order(server: Server) -> None:
+async def test_pipelined_polls_are_answered_in_order(server: Server) -> None:
     await poll(server)
     await server.wire.send(server.request() + server.request("If-None-Match: *") + server.request())
     assert (await server.wire.answer()).status == 200
@@ -95,7 +95,7 @@ async def test_polls_that_were_sent_together_are_answered_in_order(server: Serve
     assert (await server.wire.answer()).status == 200
 
 
-async def test_too_many_polls_at_once_are_refused(server: Server) -> None:
+async def test_too_many_pipelined_polls_are_refused(server: Server) -> None:
     await poll(server)
     await server.wire.send(server.request() * 4)
     assert (await server.wire.answer()).status == 429

@@ -1,4 +1,4 @@
-"""What a client can do to a connection: each bound at a small value, on real sockets."""
+"""The limits of connections: each at a small value, on real sockets."""
 
 import asyncio
 import logging
@@ -26,12 +26,12 @@ LARGE = b"x" * 16_000_000  # more than the sockets of both sides buffer
 
 @dataclass
 class Server:
-    """A server with one set of bounds, and what it tells of itself."""
+    """A server with one set of limits, and its statistics."""
 
     port: int
     stats: ConnectionStats
-    at_work: asyncio.Event  # /slow was asked for
-    go_on: asyncio.Event  # and may answer
+    at_work: asyncio.Event  # /slow was requested
+    go_on: asyncio.Event  # /slow may answer
     stack: AsyncExitStack
 
     async def connect(self, source: str = "127.0.0.1") -> Wire:
@@ -45,13 +45,13 @@ Serve = Callable[..., Awaitable[Server]]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start servers: `await serve(http_max_connections=3)`; what is not given is out of a test's reach."""
+    """Start servers: `await serve(http_max_connections=3)`; limits not given are too high to be reached."""
     async with AsyncExitStack() as stack:
 
         async def start(*, body_limit_of: BodyLimitOf = default_body_limit, **bounds: object) -> Server:
             at_work, go_on = asyncio.Event(), asyncio.Event()
             stats = ConnectionStats()
-            # The bounds are near what an honest client needs.
+            # The limits are close to what a well-behaved client needs.
             scaled_bounds = {name: _scaled(name, bound) for name, bound in bounds.items()}
             config = configure(Settings.model_validate({"http_port": 0} | scaled_bounds))
             url = await stack.enter_async_context(
@@ -83,7 +83,7 @@ def _app(at_work: asyncio.Event, go_on: asyncio.Event) -> web.Application:
     return app
 
 
-async def test_a_head_that_drips_in_has_a_deadline(serve: Serve) -> None:
+async def test_a_slowly_sent_head_has_a_timeout(serve: Serve) -> None:
     server = await serve(http_head_timeout_seconds=0.3)
     wire = await server.connect()
     ending = asyncio.create_task(wire.last_answer())
@@ -93,7 +93,7 @@ async def test_a_head_that_drips_in_has_a_deadline(serve: Serve) -> None:
         return ending.done()
 
     await wire.send(b"GET /")
-    await wait_until(drip, message="the server had enough")
+    await wait_until(drip, message="the server ended the connection")
     answer = ending.result()
     assert (answer.status, answer.error) == (
         408,
@@ -103,14 +103,14 @@ async def test_a_head_that_drips_in_has_a_deadline(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n\r\n\r\n"])
-async def test_the_first_head_is_due_from_the_connection_on(serve: Serve, sent: bytes) -> None:
+async def test_the_timeout_of_the_first_head_starts_with_the_connection(serve: Serve, sent: bytes) -> None:
     server = await serve(http_head_timeout_seconds=0.2)
     wire = await server.connect()
     await wire.send(sent)
     assert (await wire.last_answer()).status == 408
 
 
-async def test_a_later_head_has_a_deadline_too(serve: Serve) -> None:
+async def test_a_later_head_has_a_timeout_too(serve: Serve) -> None:
     server = await serve(http_head_timeout_seconds=0.2)
     wire = await server.connect()
     await wire.send(GET + GET[:10])
@@ -118,20 +118,20 @@ async def test_a_later_head_has_a_deadline_too(serve: Serve) -> None:
     assert (await wire.last_answer()).status == 408
 
 
-async def test_an_answer_in_work_is_sent_before_a_slow_head_ends_the_connection(serve: Serve) -> None:
+async def test_the_current_response_is_sent_before_a_slow_head_ends_the_connection(serve: Serve) -> None:
     server = await serve(http_head_timeout_seconds=0.2)
     wire = await server.connect()
     await wire.send(GET_SLOW + b"GET")
-    await wait_until(lambda: server.stats.refused[Cause.HEAD_TIMEOUT], message="the head was overdue")
+    await wait_until(lambda: server.stats.refused[Cause.HEAD_TIMEOUT], message="the head timed out")
     server.go_on.set()
     assert (await wire.last_answer()).body == b"slow"
 
 
-async def test_no_bound_ends_a_request_in_work(serve: Serve) -> None:
+async def test_no_timeout_ends_a_request_that_is_being_answered(serve: Serve) -> None:
     server = await serve(http_head_timeout_seconds=0.1, http_write_timeout_seconds=0.1)
     wire, other = await server.connect(), await server.connect()
     await wire.send(GET_SLOW)
-    assert (await other.last_answer()).status == 408  # connected later, and already overdue
+    assert (await other.last_answer()).status == 408  # connected later, and already timed out
     server.go_on.set()
     assert (await wire.answer()).body == b"slow"
     await wire.send(GET)
@@ -154,7 +154,7 @@ async def test_idle_connections_are_closed(serve: Serve) -> None:
         b"GET /" + b"x" * 1_100 + b" HTTP/1.1\r\nHost: test\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 1_100 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: xxxxxxxxxxx\r\n" * 70 + b"\r\n",
-        b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: xxxxxxxxxxx\r\n" * 10_000,  # without an end
+        b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: xxxxxxxxxxx\r\n" * 10_000,  # incomplete
         GET + b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 1_100 + b"\r\n\r\n",
     ],
     ids=["line", "header", "headers", "endless", "second"],
@@ -169,7 +169,7 @@ async def test_an_oversize_head_is_refused(serve: Serve, head: bytes) -> None:
     assert server.stats.refused == {Cause.HEAD_TOO_LARGE: 1}
 
 
-async def test_a_head_of_just_the_size_is_served(serve: Serve) -> None:
+async def test_a_head_of_exactly_the_maximum_size_is_served(serve: Serve) -> None:
     server = await serve(http_max_head_bytes=1_024)
     wire = await server.connect()
     before, after = b"GET / HTTP/1.1\r\nHost: test\r\nX: ", b"\r\n\r\n"
@@ -203,7 +203,7 @@ async def test_a_body_on_a_get_is_refused_unread(serve: Serve, body: bytes) -> N
     assert server.stats.refused == {Cause.BODY: 1}
 
 
-async def test_an_empty_body_is_none(serve: Serve) -> None:
+async def test_an_empty_body_is_not_a_body(serve: Serve) -> None:
     wire = await (await serve()).connect()
     for _ in range(2):
         await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
@@ -236,14 +236,14 @@ async def test_a_small_body_is_dropped_and_the_connection_ends_after_the_answer(
     for cut in range(len(data) - 8, len(data)) if in_pieces else ():
         await wire.send(data[:cut] if cut == len(data) - 8 else data[cut - 1 : cut])
         await other.send(GET)
-        await other.answer()  # so the server has read the piece
+        await other.answer()  # so that the server has read the piece
     await wire.send(data[-1:] if in_pieces else data)
     answer = await wire.last_answer()
     assert (answer.body, answer.headers["connection"]) == (b"quick", "close")
     assert not server.stats.refused
 
 
-async def test_nothing_behind_a_body_is_taken_for_a_request(serve: Serve) -> None:
+async def test_nothing_behind_a_body_is_parsed_as_a_request(serve: Serve) -> None:
     server = await serve()
     wire = await server.connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}" + GET_SLOW)
@@ -260,7 +260,7 @@ async def test_nothing_behind_a_body_is_taken_for_a_request(serve: Serve) -> Non
         CHUNKED + b"ffffffff\r\n" + BODY + b"x",
     ],
 )
-async def test_a_body_beyond_the_bound_is_refused_before_its_end(serve: Serve, body: bytes) -> None:
+async def test_a_body_beyond_the_limit_is_refused_before_its_end(serve: Serve, body: bytes) -> None:
     server = await serve(http_max_body_bytes=100)
     wire = await server.connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
@@ -288,7 +288,7 @@ async def test_a_path_may_have_its_own_body_limit(serve: Serve, path: bytes, sta
         CHUNKED + b"zz\r\n",
     ],
 )
-async def test_a_small_body_has_the_deadline_of_a_head(serve: Serve, body: bytes) -> None:
+async def test_a_small_body_has_the_timeout_of_a_head(serve: Serve, body: bytes) -> None:
     server = await serve(http_head_timeout_seconds=0.2)
     wire = await server.connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\n" + body)
@@ -297,7 +297,7 @@ async def test_a_small_body_has_the_deadline_of_a_head(serve: Serve, body: bytes
 
 
 @pytest.mark.parametrize("expectation", [b"", b"Expect: 100-continue\r\n"])
-async def test_a_client_that_goes_in_the_midst_of_its_body_leaves_no_trace(
+async def test_a_client_that_disconnects_during_its_body_is_neither_counted_nor_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture, expectation: bytes
 ) -> None:
     server = await serve()
@@ -308,7 +308,7 @@ async def test_a_client_that_goes_in_the_midst_of_its_body_leaves_no_trace(
     assert (server.stats.refused, caplog.text) == ({}, "")
 
 
-async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(serve: Serve) -> None:
+async def test_expect_100_continue_is_answered(serve: Serve) -> None:
     wire = await (await serve()).connect()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert await wire.bodiless() == "HTTP/1.1 100 Continue\r\n\r\n"
@@ -338,7 +338,7 @@ async def test_a_flood_of_pipelined_requests_is_refused(serve: Serve) -> None:
     assert server.stats.refused == {Cause.PIPELINING: 1}
 
 
-async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connection(serve: Serve) -> None:
+async def test_only_the_current_response_is_sent_before_a_flood_ends_the_connection(serve: Serve) -> None:
     server = await serve(http_max_pipelined_requests=3)
     wire = await server.connect()
     await wire.send(GET_SLOW)
@@ -346,7 +346,7 @@ async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connectio
     await wire.send(GET * 3)
     await wait_until(lambda: server.stats.refused[Cause.PIPELINING], message="the flood was noticed")
     other = await server.connect()
-    for _ in range(5):  # it goes on, and is no longer listened to
+    for _ in range(5):  # it continues, and is no longer read
         await wire.send(GET * 20)
         await other.send(GET)
         await other.answer()
@@ -355,21 +355,21 @@ async def test_only_the_answer_in_work_is_sent_before_a_flood_ends_the_connectio
     assert server.stats.refused == {Cause.PIPELINING: 1}
 
 
-async def test_an_oversize_head_behind_a_request_in_work_is_refused_after_its_answer(serve: Serve) -> None:
+async def test_an_oversize_head_is_refused_after_the_current_response(serve: Serve) -> None:
     server = await serve(http_max_head_bytes=1_024)
     wire, other = await server.connect(), await server.connect()
     await wire.send(GET_SLOW)
     await server.at_work.wait()
     await wire.send(b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 2_000)
     await other.send(GET)
-    await other.answer()  # so the server has read both
+    await other.answer()  # so that the server has read both
     server.go_on.set()
     assert (await wire.answer()).body == b"slow"
     assert (await wire.last_answer()).status == 431
     assert server.stats.refused == {Cause.HEAD_TOO_LARGE: 1}
 
 
-async def test_a_connection_that_was_refused_does_not_wait_for_an_answer_that_never_comes(
+async def test_a_refused_connection_does_not_wait_for_ever_for_its_current_response(
     serve: Serve,
 ) -> None:
     server = await serve(http_write_timeout_seconds=0.2, http_max_pipelined_requests=1)
@@ -379,22 +379,22 @@ async def test_a_connection_that_was_refused_does_not_wait_for_an_answer_that_ne
     await wire.send(GET)
     assert await wire.rest() == b""
     await wait_until(lambda: server.stats.open == 0, message="the connection was lost")
-    server.go_on.set()  # or the end would wait for the handler
+    server.go_on.set()  # else the shutdown would wait for the handler
 
 
-async def test_one_address_can_take_only_its_share_and_others_are_served(serve: Serve) -> None:
+async def test_one_address_is_limited_and_others_are_served(serve: Serve) -> None:
     server = await serve(http_max_connections_per_address=3)
-    honest = await server.connect("127.0.0.2")
+    other = await server.connect("127.0.0.2")
     flood = [await server.connect() for _ in range(20)]
     answers = await asyncio.gather(*(wire.last_answer() for wire in flood[3:]))
     assert {(answer.status, answer.headers["retry-after"]) for answer in answers} == {(429, "1")}
-    for wire in (honest, await server.connect("127.0.0.2"), flood[0]):
+    for wire in (other, await server.connect("127.0.0.2"), flood[0]):
         await wire.send(GET)
         assert (await wire.answer()).status == 200
     assert server.stats == ConnectionStats(open=5, refused=Counter({Cause.TOO_MANY_FROM_ADDRESS: 17}))
 
 
-async def test_an_address_gets_its_share_back(serve: Serve) -> None:
+async def test_closed_connections_of_an_address_are_no_longer_counted(serve: Serve) -> None:
     server = await serve(http_max_connections_per_address=1)
     for _ in range(3):
         wire = await server.connect()
@@ -404,7 +404,7 @@ async def test_an_address_gets_its_share_back(serve: Serve) -> None:
         await wait_until(lambda: server.stats.open == 0, message="the connection was lost")
 
 
-async def test_all_addresses_together_have_a_bound(serve: Serve) -> None:
+async def test_all_addresses_together_have_a_limit(serve: Serve) -> None:
     server = await serve(http_max_connections=3)
     for number in range(1, 4):
         await server.connect(f"127.0.0.{number}")
@@ -414,7 +414,7 @@ async def test_all_addresses_together_have_a_bound(serve: Serve) -> None:
     assert server.stats == ConnectionStats(open=3, refused=Counter({Cause.TOO_MANY: 1}))
 
 
-async def test_a_trusted_proxy_has_no_bound_of_its_own_but_counts(serve: Serve) -> None:
+async def test_a_trusted_proxy_has_no_limit_of_its_own_but_is_counted(serve: Serve) -> None:
     server = await serve(
         http_max_connections=3, http_max_connections_per_address=1, trusted_proxies="127.0.0.0/30"
     )
@@ -434,12 +434,12 @@ async def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
     assert len(await wire.rest()) < len(LARGE)
 
 
-async def test_a_client_that_reads_gets_all_of_a_large_answer_and_another_one(serve: Serve) -> None:
+async def test_a_client_that_reads_gets_a_large_response_and_the_next(serve: Serve) -> None:
     server = await serve(http_head_timeout_seconds=2, http_write_timeout_seconds=1.5)
     wire, other = await server.connect(), await server.connect()
     await wire.send(GET_LARGE)
     assert (await wire.answer()).body == LARGE
-    assert (await other.last_answer()).status == 408  # by now the large answer would have been overdue
+    assert (await other.last_answer()).status == 408  # by now the large response would have timed out
     await wire.send(GET)
     assert (await wire.answer()).body == b"quick"
 
@@ -457,7 +457,7 @@ async def test_a_client_that_reads_gets_all_of_a_large_answer_and_another_one(se
         b"\x16\x03\x01\x02\x00\x01\x00opensesame",
     ],
 )
-async def test_what_is_no_http_is_refused_in_our_form_and_leaves_no_trace(
+async def test_malformed_http_gets_a_json_error_and_is_not_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     server = await serve()
@@ -486,7 +486,7 @@ async def test_what_is_no_http_is_refused_in_our_form_and_leaves_no_trace(
         ),
     ],
 )
-async def test_what_aiohttp_answers_by_itself_has_our_form(
+async def test_responses_of_aiohttp_itself_are_json_errors(
     serve: Serve, sent: bytes, status: int, error: str
 ) -> None:
     wire = await (await serve()).connect()
@@ -502,7 +502,7 @@ async def test_http_1_0_is_answered_and_the_connection_ends(serve: Serve) -> Non
     assert (await wire.last_answer()).body == b"quick"
 
 
-async def test_a_switch_of_protocols_is_not_made(serve: Serve) -> None:
+async def test_an_upgrade_is_not_made(serve: Serve) -> None:
     server = await serve()
     wire = await server.connect()
     await wire.send(
@@ -511,7 +511,7 @@ async def test_a_switch_of_protocols_is_not_made(serve: Serve) -> None:
     assert [(await wire.answer()).body for _ in range(2)] == [b"quick", b"quick"]
 
 
-async def test_a_refused_connection_costs_nothing_once_it_is_gone(serve: Serve) -> None:
+async def test_a_refused_connection_leaves_nothing_in_memory(serve: Serve) -> None:
     server = await serve(http_max_connections=1)
     kept = await server.connect()
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""What is no HTTP/1.1 request: refused on the fast path and on the ordinary one, as RFC 9110 and 9112 say."""
+"""Malformed requests: refused on the fast path and the ordinary one, as RFC 9110 and RFC 9112 require."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -72,7 +72,7 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def refused(api: Api, *sent: bytes) -> tuple[str, str]:
-    """Send the pieces; return the status line and the error of the only answer, after which all ends."""
+    """Send the pieces; return the status line and the error of the only response, which is the last."""
     wire = await api.connect()
     for piece in sent:
         await wire.send(piece)
@@ -181,7 +181,7 @@ async def test_chunks_in_http_1_0_are_answered_400(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     "host", ["x", "x:8080", "", "[::1]:8080", "127.0.0.1", "xn--bcher-kva.example.", "under_score", "%41"]
 )
-async def test_every_form_that_the_rfc_has_servers_accept_is_answered(api: Api, line: str, host: str) -> None:
+async def test_every_form_that_the_rfc_requires_is_answered(api: Api, line: str, host: str) -> None:
     wire = await api.connect()
     for _ in range(2):
         await wire.send(api.request(line, f"Host: {host}"))
@@ -197,7 +197,7 @@ async def test_another_method_is_answered_405(api: Api, method: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["GET /livez RTSP/1.0", "GET /livez HTTP/2.0", "BREW / HTTP/1.1"])
-async def test_what_stands_before_a_malformed_request_is_answered_first(api: Api, bad: str) -> None:
+async def test_requests_before_a_malformed_one_are_answered_first(api: Api, bad: str) -> None:
     wire = await api.connect()
     await wire.send(api.request(f"GET {POLL} HTTP/1.1") * 2 + api.request(bad))
     assert [(await wire.answer()).body for _ in range(2)] == [COUNTS] * 2
@@ -219,7 +219,7 @@ async def test_a_request_behind_one_for_another_protocol_is_answered(
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
-async def test_it_is_answered_however_the_two_are_cut(api: Api, cut: int) -> None:
+async def test_it_is_answered_however_the_bytes_are_cut(api: Api, cut: int) -> None:
     wire, other = await api.connect(), await api.connect()
     asks = api.request(f"GET {POLL} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: h2c")
     plain = api.request(f"GET {POLL} HTTP/1.1")
@@ -230,7 +230,7 @@ async def test_it_is_answered_however_the_two_are_cut(api: Api, cut: int) -> Non
     assert [(await wire.answer()).body for _ in range(2)] == [COUNTS] * 2
 
 
-async def test_a_request_that_cannot_be_answered_behind_two_protocols_is_not_lost_without_a_word(
+async def test_a_request_lost_behind_two_upgrades_ends_the_connection(
     api: Api,
 ) -> None:
     wire = await api.connect()
@@ -244,7 +244,7 @@ async def test_a_request_that_cannot_be_answered_behind_two_protocols_is_not_los
     await wait_until(lambda: api.stats.open == 1, message="the connection was lost")
 
 
-async def test_nothing_behind_a_connect_is_taken_for_a_request(api: Api) -> None:
+async def test_nothing_behind_a_connect_is_parsed_as_a_request(api: Api) -> None:
     wire = await api.connect()
     await wire.send(api.request("CONNECT x:80 HTTP/1.1") + api.request(f"GET {POLL} HTTP/1.1"))
     answer = await wire.last_answer()

@@ -1,4 +1,4 @@
-"""The nginx configuration that is shipped, with a real nginx before an API and a stand-in for Rocket.Chat."""
+"""The shipped nginx configuration on a real nginx, in front of an API and a stand-in for Rocket.Chat."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ COUNTS = b'{"month":[],"success":true}'
 
 @pytest.fixture
 def nginx() -> str:
-    """Where nginx is; without one the tests are skipped, in continuous integration they fail."""
+    """The path of nginx; without one the tests are skipped, or fail in continuous integration."""
     if NGINX is not None:
         return NGINX
     missing = "nginx is not installed: apt-get install --no-install-recommends nginx-light"
@@ -46,7 +46,7 @@ def nginx() -> str:
 
 @dataclass
 class Site:
-    """nginx, what is behind it, and what Rocket.Chat's stand-in was asked."""
+    """nginx, the servers behind it, and the requests that the stand-in for Rocket.Chat received."""
 
     port: int
     login: str
@@ -66,7 +66,7 @@ class Site:
 
 
 def config_for(ports: dict[str, int], folder: Path) -> str:
-    """Take the shipped file; only its ports are of the test."""
+    """Write the shipped file with the test's ports."""
     shipped = CONFIG.read_text()
     for name, there in {
         "headcount": "127.0.0.1:8080",
@@ -176,7 +176,7 @@ async def test_the_query_arrives_as_it_was_sent(site: Site, query: str) -> None:
         "/openapi.json",
     ],
 )
-async def test_everything_else_stays_with_rocket_chat(site: Site, target: str) -> None:
+async def test_all_other_paths_go_to_rocket_chat(site: Site, target: str) -> None:
     wire = await site.connect()
     await wire.send(site.request(target))
     assert (await wire.answer()).body == b"Rocket.Chat"
@@ -199,8 +199,8 @@ async def test_connections_to_headcount_are_kept(site: Site) -> None:
     assert site.stats.open == 1
 
 
-async def test_failed_logins_are_counted_for_the_client_and_not_for_nginx(site: Site) -> None:
-    """Also where clients write a header of their own: nginx adds the address that it sees to the right."""
+async def test_failed_logins_are_counted_per_client_and_not_for_nginx(site: Site) -> None:
+    """Also if clients send the header themselves: nginx appends the address that it sees."""
     guess = "X-User-Id: alice\r\nX-Auth-Token: guessed"
 
     async def log_in(source: str, lie: str) -> int:
@@ -212,7 +212,7 @@ async def test_failed_logins_are_counted_for_the_client_and_not_for_nginx(site: 
     assert await log_in("127.0.0.3", "127.0.0.2") == 401
 
 
-async def test_rocket_chat_learns_the_address_of_the_client(site: Site) -> None:
+async def test_rocket_chat_gets_the_address_of_the_client(site: Site) -> None:
     wire = await site.connect("127.0.0.2")
     await wire.send(site.request("/api/v1/me"))
     assert (await wire.answer()).headers["x-seen-from"] == "127.0.0.2"

@@ -1,4 +1,4 @@
-"""The running API against its own description: schemathesis asks whatever that allows, and what not."""
+"""The running API compared with its description: schemathesis sends valid and invalid requests."""
 
 import asyncio
 import threading
@@ -31,8 +31,8 @@ USER = "alice"
 CONFIG = schemathesis.Config.from_dict(
     {
         "generation": {"max-examples": 50, "deterministic": True, "database": "none"},
-        # What it takes for wrong may be right here: every request is sent with a login, and parameters that
-        # nobody knows are ignored, as upstream ignores them.
+        # Its invalid requests may be valid here: each is sent with a login, and unknown parameters are
+        # ignored, as upstream ignores them.
         "checks": {"negative_data_rejection": {"enabled": False}},
     }
 )
@@ -41,19 +41,19 @@ description = schemathesis.openapi.from_dict(openapi_document(), config=CONFIG)
 
 
 @description.parametrize()
-def test_every_answer_is_as_described(case: Case[Any], url: str, secret: str) -> None:
+def test_every_response_matches_the_description(case: Case[Any], url: str, secret: str) -> None:
     case.call_and_validate(base_url=url, headers={"x-auth-token": secret, "x-user-id": USER})
 
 
 @pytest.fixture(scope="module")
 def secret(redis_url: str) -> str:
-    """Count somebody today, and log alice in; return her token."""
+    """Count a user today and create a token for alice; return the token."""
     return asyncio.run(_prepare(redis_url))
 
 
 @pytest.fixture(scope="module")
 def url(redis_url: str, secret: str) -> Iterator[str]:
-    """Run the API as it is, on a port and with real limits, which nobody reaches."""
+    """Run the API on a port, with real limits that are never reached."""
     config = load_config(
         {
             "REDIS_URL": url_as("api", redis_url),
@@ -83,7 +83,7 @@ async def _prepare(redis_url: str) -> str:
 
 @contextmanager
 def _served(config: Config) -> Iterator[str]:
-    """Serve in a thread: what asks has no event loop."""
+    """Serve in a thread: the client has no event loop."""
     urls: SimpleQueue[str] = SimpleQueue()
     loops: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
     stopping = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Every example in the OpenAPI document is a live answer: it is brought about, and compared byte for byte."""
+"""Every example in the OpenAPI document is reproduced and compared byte for byte."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ PARTITION = Partition("user-activity", 0)
 
 @dataclass
 class Stage:
-    """An API to be put together, and a request; as it stands, the request of the first example."""
+    """The parts of an API and a request; by default, the request of the first example."""
 
     redis: Redis
     """The administrator's."""
@@ -58,7 +58,7 @@ class Stage:
         self.headers = login(token.user_id, secret)
 
     async def count(self) -> None:
-        """Have as many people active on each day of the window as the example says."""
+        """Count as many users on each day of the window as in the example."""
         projection = redis_projection(self.redis)
         await projection.begin(LogState("one", {PARTITION: Extent(Offset(0), Offset(1))}))
         days = parse_window(MultiDict(start=START), ZoneInfo("UTC"))
@@ -181,7 +181,7 @@ SCENES: dict[str, dict[str, Scene]] = {
 
 @dataclass(frozen=True)
 class Example:
-    """An answer as the document has it."""
+    """An example as the document has it."""
 
     path: str
     name: str
@@ -204,7 +204,7 @@ def told_of(name: str) -> Example:
 
 
 async def assert_told(stage: Stage, example: Example) -> None:
-    """Ask, and compare what comes with the example."""
+    """Send the request, and compare the response with the example."""
     async with TestClient(TestServer(stage.app())) as client:
         for _ in range(stage.asked_before):
             await client.head(example.path, params=stage.query, headers=stage.headers)
@@ -221,12 +221,12 @@ async def assert_told(stage: Stage, example: Example) -> None:
     "example",
     [pytest.param(example, id=example.name) for example in examples() if example.name != "too-slow"],
 )
-async def test_an_example_is_a_live_answer(stage: Stage, example: Example) -> None:
+async def test_an_example_equals_the_live_response(stage: Stage, example: Example) -> None:
     await SCENES[example.path][example.name](stage)
     await assert_told(stage, example)
 
 
-async def test_the_example_of_a_slow_answer_is_a_live_one(stage: Stage) -> None:
+async def test_the_example_of_a_timeout_equals_the_live_response(stage: Stage) -> None:
     with mute_server() as server:
         host, port = address_of(server).split(":")
         async with Redis(host=host, port=int(port), socket_timeout=scaled(30)) as mute:

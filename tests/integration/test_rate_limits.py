@@ -1,4 +1,4 @@
-"""The rate limit on a real Redis, with the rights of the API's user: shared, and never let go."""
+"""The rate limit on a real Redis with the rights of the API's user: shared by processes, always enforced."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +47,7 @@ def timer() -> FakeTimer:
 
 @pytest.fixture
 async def start_api(redis_as: RedisAs, timer: FakeTimer) -> AsyncIterator[Callable[[], Awaitable[Client]]]:
-    """Start APIs that have nothing in common but their Redis, and a clock that stands still."""
+    """Start APIs that share only their Redis and a stopped clock."""
     async with AsyncExitStack() as clients:
 
         async def start() -> Client:
@@ -90,7 +90,7 @@ async def test_two_apis_share_the_limit_of_a_token(
     assert answers == [Answer(200, str(left)) for left in (4, 3, 2, 1, 0)] + [Answer(429, "0")] * 2
 
 
-async def test_requests_at_the_same_time_are_each_counted(
+async def test_concurrent_requests_are_each_counted(
     start_api: Callable[[], Awaitable[Client]], headers: dict[str, str]
 ) -> None:
     apis = [await start_api(), await start_api()]
@@ -98,7 +98,7 @@ async def test_requests_at_the_same_time_are_each_counted(
     assert sorted(answer.status for answer in answers) == [200] * 5 + [429] * 15
 
 
-async def test_a_flood_of_guesses_asks_redis_nothing(
+async def test_a_flood_of_guesses_sends_nothing_to_redis(
     start_api: Callable[[], Awaitable[Client]], redis_client: Redis, headers: dict[str, str]
 ) -> None:
     api = await start_api()
@@ -109,7 +109,7 @@ async def test_a_flood_of_guesses_asks_redis_nothing(
     assert not stats.keys() & {"cmdstat_hget", "cmdstat_hvals", "cmdstat_exists", "cmdstat_evalsha"}
 
 
-async def test_a_valid_token_is_let_in_amid_a_flood_until_it_is_revoked(
+async def test_a_valid_token_is_accepted_during_a_flood_until_it_is_revoked(
     start_api: Callable[[], Awaitable[Client]],
     redis_client: Redis,
     timer: FakeTimer,
@@ -125,13 +125,11 @@ async def test_a_valid_token_is_let_in_amid_a_flood_until_it_is_revoked(
     assert (await ask(api, headers)).status == 429
 
 
-async def test_a_limit_of_0_is_none_and_asks_redis_nothing(redis_client: Redis) -> None:
+async def test_a_limit_of_0_is_no_limit_and_sends_nothing_to_redis(redis_client: Redis) -> None:
     assert bounds(load_config({"HTTP_REQUESTS_PER_MINUTE": "0"}), redis_client).requests is None
 
 
-async def test_a_count_names_the_token_by_its_public_id_and_goes_by_itself(
-    redis_as: RedisAs, redis_client: Redis
-) -> None:
+async def test_a_count_has_the_tokens_public_id_and_expires(redis_as: RedisAs, redis_client: Redis) -> None:
     token, _ = make_token()
     await RedisRateLimiter(redis_as("api"), per_minute=5).count(token.id, NOW)
     [key] = await redis_client.keys("*")
@@ -141,7 +139,7 @@ async def test_a_count_names_the_token_by_its_public_id_and_goes_by_itself(
 
 async def test_a_count_is_one_command(redis_as: RedisAs, redis_client: Redis) -> None:
     limiter = RedisRateLimiter(redis_as("api"), per_minute=5)
-    await limiter.count("0123456789ab", NOW)  # Redis has the script from here on
+    await limiter.count("0123456789ab", NOW)  # Redis has the script from now on
     await redis_client.config_resetstat()
     await limiter.count("0123456789ab", NOW)
     stats = await redis_client.info("commandstats")
@@ -149,14 +147,14 @@ async def test_a_count_is_one_command(redis_as: RedisAs, redis_client: Redis) ->
     assert sent == {"cmdstat_evalsha": 1, "cmdstat_incrby": 1}
 
 
-async def test_processes_grant_no_more_than_the_limit_however_they_share_it(redis_as: RedisAs) -> None:
+async def test_processes_together_never_exceed_the_limit(redis_as: RedisAs) -> None:
     one, other = (RedisRateLimiter(redis_as("api"), per_minute=200) for _ in range(2))
     answers = await asyncio.gather(*((one, other)[number % 3 == 0].count("a", NOW) for number in range(400)))
     granted = [rate_limit_status.used for rate_limit_status in answers if not rate_limit_status.is_exceeded]
     assert sorted(granted) == [*range(1, 201)]
 
 
-async def test_a_busy_token_asks_redis_seldom(redis_as: RedisAs, redis_client: Redis) -> None:
+async def test_a_busy_token_needs_few_commands(redis_as: RedisAs, redis_client: Redis) -> None:
     limiter = RedisRateLimiter(redis_as("api"), per_minute=100_000)
     await limiter.count("a", NOW)
     await redis_client.config_resetstat()
@@ -173,7 +171,7 @@ async def test_a_new_minute_is_a_new_lease(redis_as: RedisAs) -> None:
     assert (await limiter.count("a", NOW + timedelta(minutes=1))).used == 1
 
 
-async def test_who_gives_up_waiting_for_a_number_takes_nobody_along(redis_as: RedisAs) -> None:
+async def test_a_request_cancelled_while_waiting_does_not_affect_the_others(redis_as: RedisAs) -> None:
     limiter = RedisRateLimiter(redis_as("api"), per_minute=100)
     first, second = (asyncio.create_task(limiter.count("a", NOW)) for _ in range(2))
     await asyncio.sleep(0)
@@ -181,10 +179,10 @@ async def test_who_gives_up_waiting_for_a_number_takes_nobody_along(redis_as: Re
     assert not (await second).is_exceeded
 
 
-async def test_what_is_left_of_a_lease_is_granted_while_redis_is_away(
+async def test_the_rest_of_a_lease_is_used_while_redis_is_unavailable(
     embedded_valkey: Servers[EmbeddedValkey],
 ) -> None:
-    """It was counted; what was not is refused."""
+    """Those requests were counted; others are refused."""
     valkey = await embedded_valkey.start()
     async with Redis.from_url(valkey.url, retry=Retry(NoBackoff(), 0)) as redis:
         limiter = RedisRateLimiter(redis, per_minute=1_000)
@@ -196,7 +194,7 @@ async def test_what_is_left_of_a_lease_is_granted_while_redis_is_away(
             await limiter.count("a", NOW)
 
 
-async def test_redis_may_forget_the_script(redis_as: RedisAs, redis_client: Redis) -> None:
+async def test_a_script_missing_in_redis_is_loaded_again(redis_as: RedisAs, redis_client: Redis) -> None:
     limiter = RedisRateLimiter(redis_as("api"), per_minute=5)
     await limiter.count("0123456789ab", NOW)
     await redis_client.script_flush()
@@ -204,10 +202,10 @@ async def test_redis_may_forget_the_script(redis_as: RedisAs, redis_client: Redi
 
 
 @pytest.mark.parametrize("refusing", ["full", "read-only"])
-async def test_while_redis_takes_no_writes_each_process_limits_alone(
+async def test_while_redis_refuses_writes_each_process_limits_alone(
     embedded_valkey: Servers[EmbeddedValkey], refusing: str
 ) -> None:
-    """Nobody is refused for it, nobody may ask without end, and what was counted before is not lost."""
+    """Clients are still answered and still limited, and earlier counts are not lost."""
     valkey = await embedded_valkey.start()
     async with Redis.from_url(valkey.url) as redis:
         one, other = (RedisRateLimiter(redis, per_minute=2) for _ in range(2))
@@ -235,16 +233,14 @@ async def accept(redis: Redis) -> None:
     await redis.replicaof("NO", "ONE")
 
 
-async def test_what_redis_does_not_count_for_another_reason_is_counted_nowhere(
-    redis_as: RedisAs, redis_client: Redis
-) -> None:
+async def test_other_errors_of_redis_are_not_counted_locally(redis_as: RedisAs, redis_client: Redis) -> None:
     await redis_client.hset(keys.requests("a", minute_of(NOW)), "not", "a count")
     limiter = RedisRateLimiter(redis_as("api"), per_minute=2)
     with pytest.raises(RateLimitUnavailableError):
         await limiter.count("a", NOW)
 
 
-async def test_a_redis_that_is_away_counts_nothing(unused_tcp_port: int) -> None:
+async def test_an_unavailable_redis_counts_nothing(unused_tcp_port: int) -> None:
     async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as redis:
         with pytest.raises(RateLimitUnavailableError):
             await RedisRateLimiter(redis, per_minute=2).count("a", NOW)

@@ -1,4 +1,4 @@
-"""The token store on a real Redis, and its fake beside it: where both can be asked, they answer alike."""
+"""The token store on a real Redis, compared with its fake wherever both can be tested."""
 
 import asyncio
 import hashlib
@@ -51,7 +51,7 @@ async def test_an_unknown_token_is_none(any_store: TokenStore) -> None:
     assert await any_store.find("") is None
 
 
-async def test_a_store_without_any_token_can_not_call_one_unknown(any_store: TokenStore) -> None:
+async def test_an_empty_store_reports_no_token_as_unknown(any_store: TokenStore) -> None:
     with pytest.raises(NoTokensError):
         await any_store.find(UNKNOWN)
     with pytest.raises(NoTokensError):
@@ -63,7 +63,7 @@ async def test_a_store_with_tokens_is_ready(any_store: TokenStore) -> None:
     await any_store.ping()
 
 
-async def test_tokens_lost_are_not_tokens_unknown(store: RedisTokenStore, redis_client: Redis) -> None:
+async def test_lost_tokens_are_not_reported_as_unknown(store: RedisTokenStore, redis_client: Redis) -> None:
     token, _ = make_token()
     await store.add(token)
     await redis_client.flushall()
@@ -80,8 +80,8 @@ async def test_redis_never_sees_the_secret(store: RedisTokenStore, redis_client:
     assert await redis_client.keys("*") == [keys.ONLY.tokens.encode()]
 
 
-async def test_tokens_do_not_expire_out_of_redis(store: RedisTokenStore, redis_client: Redis) -> None:
-    """An expired token stays, to be listed; and the hash stays, or every token would be lost."""
+async def test_tokens_do_not_expire_in_redis(store: RedisTokenStore, redis_client: Redis) -> None:
+    """An expired token stays in the list; the hash never expires, which would lose every token."""
     await store.add(make_token(expires_at=NOW)[0])
     assert await redis_client.ttl(keys.ONLY.tokens) == -1
 
@@ -97,7 +97,7 @@ async def test_the_list_of_an_empty_store_is_empty(store: RedisTokenStore) -> No
     assert await store.list() == []
 
 
-async def test_a_revoked_token_stops_working_and_stays_listed(store: RedisTokenStore) -> None:
+async def test_a_revoked_token_is_rejected_and_still_listed(store: RedisTokenStore) -> None:
     token, secret = make_token()
     other, other_secret = make_token()
     await store.add(token)
@@ -119,7 +119,7 @@ async def test_a_token_is_revoked_once(store: RedisTokenStore) -> None:
 
 
 @pytest.mark.parametrize("token_id", ["", "0", "0" * 12, "*"])
-async def test_revoking_what_is_not_there(store: RedisTokenStore, token_id: str) -> None:
+async def test_revoking_an_unknown_token(store: RedisTokenStore, token_id: str) -> None:
     token = replace(make_token()[0], digest="1" * 64)
     await store.add(token)
     assert await store.revoke(token_id, NOW) is None
@@ -127,7 +127,7 @@ async def test_revoking_what_is_not_there(store: RedisTokenStore, token_id: str)
 
 
 @pytest.mark.parametrize("workspace_id", ["", "a:b", "a b", "a\n", "x" * 65, "{0}", "ä"])
-async def test_a_workspace_id_that_no_event_can_carry_stays_out(
+async def test_a_token_with_an_invalid_workspace_id_is_refused(
     store: RedisTokenStore, redis_client: Redis, workspace_id: str
 ) -> None:
     with pytest.raises(ValueError, match="1 to 64"):
@@ -136,7 +136,7 @@ async def test_a_workspace_id_that_no_event_can_carry_stays_out(
 
 
 @pytest.mark.parametrize("record", [b"", b"{}", b"[]", b"\xff", b'{"digest": 1}'])
-async def test_a_record_that_can_not_be_read_opens_nothing(
+async def test_a_malformed_record_authenticates_nothing(
     store: RedisTokenStore, redis_client: Redis, record: bytes
 ) -> None:
     await redis_client.hset(keys.ONLY.tokens, UNKNOWN, record)
@@ -144,7 +144,7 @@ async def test_a_record_that_can_not_be_read_opens_nothing(
         await store.find(UNKNOWN)
 
 
-async def test_fields_of_a_later_version_do_no_harm(store: RedisTokenStore, redis_client: Redis) -> None:
+async def test_fields_of_a_later_version_are_ignored(store: RedisTokenStore, redis_client: Redis) -> None:
     token, _ = make_token()
     await store.add(token)
     record = await cast("Awaitable[bytes]", redis_client.hget(keys.ONLY.tokens, token.digest))
@@ -160,7 +160,7 @@ async def test_a_key_of_the_wrong_type_is_unavailable(store: RedisTokenStore, re
             await call
 
 
-async def test_redis_away_is_unavailable(unused_tcp_port: int) -> None:
+async def test_a_stopped_redis_is_unavailable(unused_tcp_port: int) -> None:
     async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as client:
         store = RedisTokenStore(client)
         for call in (store.find(UNKNOWN), store.ping(), store.list(), store.add(make_token()[0])):
@@ -170,7 +170,7 @@ async def test_redis_away_is_unavailable(unused_tcp_port: int) -> None:
 
 @pytest.fixture
 async def silent_port() -> AsyncIterator[int]:
-    """Run a server that takes a connection and says nothing; return its port."""
+    """Run a server that accepts connections and never answers; return its port."""
     left = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -185,16 +185,16 @@ async def silent_port() -> AsyncIterator[int]:
             await left.wait()
 
 
-async def test_redis_that_does_not_answer_is_unavailable(silent_port: int) -> None:
+async def test_a_silent_redis_is_unavailable(silent_port: int) -> None:
     async with Redis(port=silent_port, socket_timeout=0.1, retry=Retry(NoBackoff(), 0)) as client:
         with pytest.raises(TokensUnavailableError):
             await RedisTokenStore(client).find(UNKNOWN)
 
 
-async def test_a_question_given_up_leaves_its_answer_to_nobody_else(
+async def test_the_reply_to_a_cancelled_call_is_not_read_by_the_next(
     store: RedisTokenStore, redis_client: Redis
 ) -> None:
-    """A request's deadline may cut a call off anywhere: the next call must not read its reply."""
+    """A deadline may cancel a call at any point: the next call must not read its reply."""
     tokens = [make_token()[0] for _ in range(2)]
     for token in tokens:
         await store.add(token)

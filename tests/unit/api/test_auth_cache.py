@@ -1,4 +1,4 @@
-"""Logins of a moment ago: what is taken on memory, how long, and what never is."""
+"""The cache of logins: what is cached, for how long, and what never is."""
 
 from datetime import timedelta
 
@@ -33,25 +33,25 @@ def recall(logins: AuthCache, user_id: str, secret: str) -> Token | None:
     return logins.recall(CIMultiDict(login(user_id, secret)), NOW)
 
 
-async def test_the_same_credentials_open_the_same_token(logins: AuthCache) -> None:
+async def test_the_same_credentials_return_the_cached_token(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     assert recall(logins, "alice", secret) == token
 
 
-def test_a_revoked_token_is_forgotten_in_time() -> None:
-    """In 5 s from its revocation no request may be let in; what was asked before that is as old at most."""
+def test_a_revoked_token_expires_from_the_cache_within_five_seconds() -> None:
+    """No request may be accepted 5 s after a revocation; a cached login is younger than that."""
     assert FRESH_SECONDS < 5
 
 
-async def test_a_login_is_forgotten(logins: AuthCache, timer: FakeTimer) -> None:
+async def test_a_cached_login_expires(logins: AuthCache, timer: FakeTimer) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     timer.seconds += FRESH_SECONDS
     assert recall(logins, "alice", secret) is None
 
 
-async def test_a_login_ages_from_before_the_store_was_asked(logins: AuthCache, timer: FakeTimer) -> None:
+async def test_the_age_of_a_login_counts_from_before_the_read(logins: AuthCache, timer: FakeTimer) -> None:
     token, secret = make_token()
 
     async def look_up() -> Token:
@@ -63,7 +63,7 @@ async def test_a_login_ages_from_before_the_store_was_asked(logins: AuthCache, t
     assert recall(logins, "alice", secret) is None
 
 
-async def test_a_token_expires_at_its_instant_however_fresh_the_login(logins: AuthCache) -> None:
+async def test_a_cached_token_expires_at_its_own_instant(logins: AuthCache) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(seconds=1))
     await remember(logins, token, secret)
     headers = CIMultiDict(login("alice", secret))
@@ -71,7 +71,7 @@ async def test_a_token_expires_at_its_instant_however_fresh_the_login(logins: Au
     assert logins.recall(headers, NOW + timedelta(seconds=1)) is None
 
 
-async def test_other_credentials_open_nothing(logins: AuthCache) -> None:
+async def test_other_credentials_are_not_cached(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     assert recall(logins, "bob", secret) is None
@@ -80,7 +80,7 @@ async def test_other_credentials_open_nothing(logins: AuthCache) -> None:
     assert recall(logins, "", secret) is None
 
 
-async def test_a_header_sent_twice_opens_nothing(logins: AuthCache) -> None:
+async def test_a_repeated_header_is_not_cached(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     for name, value in login("alice", secret).items():
@@ -90,7 +90,7 @@ async def test_a_header_sent_twice_opens_nothing(logins: AuthCache) -> None:
 
 
 @pytest.mark.parametrize("error", [NotLoggedInError("unknown"), TokensUnavailableError()])
-async def test_a_login_that_failed_is_not_remembered(logins: AuthCache, error: Exception) -> None:
+async def test_a_failed_login_is_not_cached(logins: AuthCache, error: Exception) -> None:
     async def fail() -> Token:
         raise error
 
@@ -100,7 +100,7 @@ async def test_a_login_that_failed_is_not_remembered(logins: AuthCache, error: E
     assert logins.recall(headers, NOW) is None
 
 
-async def test_no_secret_is_kept(logins: AuthCache) -> None:
+async def test_no_secret_is_cached(logins: AuthCache) -> None:
     token, secret = make_token()
     await remember(logins, token, secret)
     assert secret not in repr(vars(logins._cache))

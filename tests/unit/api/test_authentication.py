@@ -1,4 +1,4 @@
-"""From headers to a token: what opens, what does not, and that refusals take the same way."""
+"""Authentication: which headers succeed, which fail, and that all failures do the same work."""
 
 import hashlib
 import hmac
@@ -21,12 +21,12 @@ async def enter(tokens: FakeTokens, headers: dict[str, str], now: datetime = NOW
     return await authenticate(CIMultiDict(headers), tokens, now)
 
 
-async def test_the_token_of_the_right_user_opens() -> None:
+async def test_a_token_with_its_user_id_authenticates() -> None:
     token, secret = make_token()
     assert await enter(FakeTokens({token.digest: token}), login("alice", secret)) == token
 
 
-async def test_a_user_id_outside_of_ascii_opens() -> None:
+async def test_a_user_id_outside_of_ascii_authenticates() -> None:
     token, secret = make_token(user_id="älice")
     assert await enter(FakeTokens({token.digest: token}), login("älice", secret)) == token
 
@@ -38,15 +38,15 @@ async def test_only_the_digest_is_looked_up() -> None:
     assert tokens.asked == [token.digest]
 
 
-async def test_a_token_of_another_digest_does_not_open() -> None:
-    """Whatever the store hands out, it must be what was asked for."""
+async def test_a_token_of_another_digest_does_not_authenticate() -> None:
+    """Even if the store returns a token, its digest must match."""
     token, secret = make_token()
     other, _ = make_token()
     with pytest.raises(NotLoggedInError):
         await enter(FakeTokens({token.digest: other}), login("alice", secret))
 
 
-async def test_a_revoked_token_does_not_open() -> None:
+async def test_a_revoked_token_does_not_authenticate() -> None:
     token, secret = make_token()
     revoked = replace(token, revoked_at=NOW - timedelta(days=1))
     with pytest.raises(NotLoggedInError):
@@ -54,26 +54,26 @@ async def test_a_revoked_token_does_not_open() -> None:
 
 
 @pytest.mark.parametrize("revoked_at", [NOW, NOW + timedelta(days=1)])
-async def test_revoked_is_revoked_whatever_the_clock_says(revoked_at: datetime) -> None:
+async def test_a_token_revoked_in_the_future_does_not_authenticate(revoked_at: datetime) -> None:
     token, _ = make_token()
     assert not replace(token, revoked_at=revoked_at).is_active(NOW)
 
 
-async def test_a_store_that_can_not_tell_never_opens() -> None:
+async def test_an_unavailable_store_never_authenticates() -> None:
     token, secret = make_token()
     tokens = FakeTokens({token.digest: token}, error=TokensUnavailableError())
     with pytest.raises(TokensUnavailableError):
         await enter(tokens, login("alice", secret))
 
 
-async def test_the_stand_in_for_a_missing_token_opens_for_nobody() -> None:
+async def test_the_placeholder_of_a_missing_token_never_authenticates() -> None:
     with pytest.raises(NotLoggedInError):
         await enter(FakeTokens({"x": make_token()[0]}), {"x-user-id": "", "x-auth-token": ""})
     assert not authentication._NO_TOKEN.is_active(NOW)
 
 
-async def test_every_refusal_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unknown, expired, revoked and wrong-user tokens can't be told apart by the work they cause."""
+async def test_every_failure_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown, expired, revoked and wrong-user tokens cause the same work."""
     token, secret = make_token(expires_at=NOW + timedelta(days=1))
     revoked, revoked_secret = make_token(user_id="a" * 128)
     revoked = replace(revoked, revoked_at=NOW)
@@ -97,7 +97,7 @@ async def test_every_refusal_takes_the_same_steps(monkeypatch: pytest.MonkeyPatc
 
 
 def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
-    """Return a list that gets what is hashed and compared from now on, and how many bytes of it."""
+    """Return a list that records each hash and comparison from now on, with its number of bytes."""
     steps: list[Step] = []
     digest = hashlib.sha256
 
@@ -115,8 +115,8 @@ def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
 
 
 @pytest.mark.parametrize("user_id", ["alice\udcff", "alice\udcff\udcff", "alice ", "ALICE", "alic", "\udcff"])
-async def test_no_bytes_pass_for_a_user_id_that_they_are_not(user_id: str) -> None:
-    """User ids are brought to one length to be compared; what does that may not come from a client."""
+async def test_no_other_bytes_match_a_user_id(user_id: str) -> None:
+    """User ids are padded to one length for comparison; a client must not be able to send the padding."""
     token, secret = make_token(user_id="alice")
     with pytest.raises(NotLoggedInError) as refused:
         await enter(FakeTokens({token.digest: token}), login(user_id, secret))
@@ -124,7 +124,7 @@ async def test_no_bytes_pass_for_a_user_id_that_they_are_not(user_id: str) -> No
 
 
 @pytest.mark.parametrize("failure", ["expired", "revoked", "wrong-user"])
-async def test_what_is_wrong_is_said_inside(failure: str) -> None:
+async def test_the_error_names_the_cause(failure: str) -> None:
     token, secret = make_token(expires_at=NOW if failure == "expired" else None)
     kept = replace(token, revoked_at=NOW if failure == "revoked" else None)
     with pytest.raises(NotLoggedInError) as refused:
@@ -145,7 +145,7 @@ def test_permissions_are_compared_whole() -> None:
     ("user_id", "secret"),
     [("", "x"), ("x", ""), ("x" * 129, "x"), ("x", "x" * 257), ("x" * 9999, "x" * 9999)],
 )
-async def test_headers_of_no_sensible_length_cost_no_look_up(user_id: str, secret: str) -> None:
+async def test_headers_of_invalid_length_cost_no_lookup(user_id: str, secret: str) -> None:
     tokens = FakeTokens()
     with pytest.raises(NotLoggedInError):
         await enter(tokens, login(user_id, secret))

@@ -1,4 +1,4 @@
-"""Whose address counts: property by property, with proxies and clients who write what they like."""
+"""The client's address: its properties, with proxies and with clients that forge headers."""
 
 from ipaddress import IPv4Address, ip_address, ip_network
 
@@ -22,7 +22,7 @@ blanks = st.sampled_from(["", " ", "\t", "  "])
 
 
 def split(values: list[str], at: list[bool]) -> list[str]:
-    """Send a list as several headers: at some of the commas a new one begins."""
+    """Split a list into several headers at some of its commas."""
     headers = [[values[0]]]
     for value, begins in zip(values[1:], at, strict=False):
         if begins:
@@ -32,9 +32,7 @@ def split(values: list[str], at: list[bool]) -> list[str]:
 
 
 @given(clients, st.lists(lies))
-def test_a_peer_that_is_not_trusted_is_the_client_whatever_it_says(
-    peer: Address, forwarded_for: list[str]
-) -> None:
+def test_an_untrusted_peer_is_the_client_whatever_it_sends(peer: Address, forwarded_for: list[str]) -> None:
     assert client_address(str(peer), forwarded_for, TRUSTED) == peer
     assert client_address(str(peer), forwarded_for, ()) == peer
 
@@ -50,13 +48,13 @@ def test_a_peer_that_is_not_trusted_is_the_client_whatever_it_says(
 def test_the_client_is_the_right_most_that_is_not_trusted(
     *, lies: list[str], client: Address, hops: list[Address], peer: Address, blank: str, at: list[bool]
 ) -> None:
-    """However long the list is that the client sent along, and over however many headers it is spread."""
+    """For a forged list of any length, in any number of headers."""
     written = [*lies, *(f"{blank}{hop}{blank}" for hop in (client, *hops))]
     assert client_address(str(peer), split(written, at), TRUSTED) == client
 
 
 @given(hops=st.lists(proxies, max_size=MAX_HOPS - 1), peer=proxies, client=clients)
-def test_where_a_proxy_wrote_no_address_the_request_is_the_peers(
+def test_at_a_malformed_hop_the_client_is_the_peer(
     hops: list[Address], peer: Address, client: Address
 ) -> None:
     written = ", ".join(map(str, [client, "unknown", *hops]))
@@ -64,19 +62,19 @@ def test_where_a_proxy_wrote_no_address_the_request_is_the_peers(
 
 
 @given(st.lists(proxies, max_size=40), proxies)
-def test_where_all_are_trusted_the_request_is_the_peers(hops: list[Address], peer: Address) -> None:
+def test_if_all_hops_are_trusted_the_client_is_the_peer(hops: list[Address], peer: Address) -> None:
     assert client_address(str(peer), [",".join(map(str, hops))], TRUSTED) == peer
 
 
 @given(clients, proxies)
-def test_no_more_hops_are_followed_than_there_can_be(client: Address, peer: Address) -> None:
+def test_at_most_max_hops_are_followed(client: Address, peer: Address) -> None:
     near, far = (",".join([str(client)] + ["10.0.0.1"] * hops) for hops in (MAX_HOPS - 1, MAX_HOPS))
     assert client_address(str(peer), [near], TRUSTED) == client
     assert client_address(str(peer), [far], TRUSTED) == peer
 
 
 @given(st.lists(lies, max_size=6), st.one_of(st.none(), lies))
-def test_nothing_that_can_be_sent_raises(forwarded_for: list[str], peer: str | None) -> None:
+def test_no_header_value_raises(forwarded_for: list[str], peer: str | None) -> None:
     for address in (peer, "10.0.0.1"):
         found = client_address(address, forwarded_for, TRUSTED)
         assert found is None or origin_of(found)
@@ -109,7 +107,7 @@ def test_nothing_that_can_be_sent_raises(forwarded_for: list[str], peer: str | N
         "1" * 8000,
     ],
 )
-def test_what_is_no_address_is_not_read(written: str) -> None:
+def test_malformed_addresses_are_not_accepted(written: str) -> None:
     assert client_address("10.0.0.1", [written], TRUSTED) == IPv4Address("10.0.0.1")
 
 
@@ -117,7 +115,7 @@ def test_what_is_no_address_is_not_read(written: str) -> None:
 def test_an_address_is_found_with_a_port_and_in_brackets(
     client: Address, port: int, hops: list[Address], peer: Address
 ) -> None:
-    """As Azure's Application Gateway and IIS write them."""
+    """In the forms of Azure's Application Gateway and IIS."""
     written = [f"[{client}]:{port}", f"[{client}]"]
     if client.version == 4:
         written.append(f"{client}:{port}")
@@ -126,15 +124,15 @@ def test_an_address_is_found_with_a_port_and_in_brackets(
 
 
 @pytest.mark.parametrize("proxy", ["10.0.0.2:443", "[fd00::2]:443", "[fd00::2]", "[::ffff:10.0.0.2]:1"])
-def test_a_trusted_proxy_is_known_with_a_port_and_in_brackets(proxy: str) -> None:
+def test_a_trusted_proxy_is_recognised_with_a_port_and_in_brackets(proxy: str) -> None:
     assert client_address("10.0.0.1", [f"203.0.113.7, {proxy}"], TRUSTED) == IPv4Address("203.0.113.7")
 
 
-def test_an_ipv4_peer_of_a_socket_for_both_is_known_as_itself() -> None:
+def test_an_ipv4_mapped_address_is_its_ipv4_address() -> None:
     assert client_address("::ffff:10.0.0.1", ["::ffff:203.0.113.7"], TRUSTED) == IPv4Address("203.0.113.7")
 
 
-def test_an_interface_is_no_part_of_an_address() -> None:
+def test_an_interface_is_not_part_of_an_address() -> None:
     assert client_address("fe80::1%eth0", [], TRUSTED) == ip_address("fe80::1")
 
 
@@ -144,11 +142,11 @@ def test_a_local_socket_has_no_address() -> None:
 
 
 @given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
-def test_the_addresses_of_one_network_of_64_bits_are_one_block(address: Address, low: int) -> None:
+def test_all_addresses_of_an_ipv6_64_have_one_origin(address: Address, low: int) -> None:
     neighbour = ip_address((int(address) >> 64 << 64) | low)
     assert neighbour.version == 4 or origin_of(neighbour) == origin_of(address)
 
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4))
-def test_every_other_address_is_a_block_of_its_own(one: Address, other: Address) -> None:
+def test_every_ipv4_address_has_its_own_origin(one: Address, other: Address) -> None:
     assert (origin_of(one) == origin_of(other)) == (one == other)

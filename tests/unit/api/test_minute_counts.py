@@ -1,4 +1,4 @@
-"""Counts of a minute: by name, from 0 each minute, and never more names than there may be."""
+"""Counts of a minute: by name, from 0 each minute, with a bounded number of names."""
 
 from collections import Counter
 from datetime import timedelta
@@ -21,8 +21,8 @@ def test_each_name_has_a_count_of_its_own(asked: list[str]) -> None:
 
 
 @given(names, st.integers(0, 5))
-def test_names_beyond_the_bound_count_as_one(asked: list[str], max_names: int) -> None:
-    """Nobody's count is lost, and there are never more than `max_names` and the one of all others."""
+def test_names_beyond_the_maximum_share_one_count(asked: list[str], max_names: int) -> None:
+    """No count is lost, and there are never more than `max_names` and the shared one."""
     counts = MinuteCounts(max_names=max_names)
     for name in asked:
         counts.add(name, NOW)
@@ -34,8 +34,8 @@ def test_names_beyond_the_bound_count_as_one(asked: list[str], max_names: int) -
 
 
 @given(st.integers(-(10**6), 10**6))
-def test_another_minute_begins_at_0(seconds: int) -> None:
-    """Also one before: a clock may be put back."""
+def test_each_minute_starts_at_0(seconds: int) -> None:
+    """Also an earlier one: a clock may be set back."""
     counts = MinuteCounts(max_names=1)
     counts.add("a", NOW)
     later = NOW + timedelta(seconds=seconds)

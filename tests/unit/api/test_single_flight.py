@@ -1,4 +1,4 @@
-"""Questions under way: asked once, answered to all who waited, and to nobody else."""
+"""Single flight: one call at a time, whose result goes to all requests that joined it, and no others."""
 
 import asyncio
 from contextlib import suppress
@@ -10,105 +10,109 @@ from tests.support.fakes_api import FakeTimer
 from tests.support.waiting import wait_until
 
 
-class Sage:
-    """Answers once it is told to; `asked` keeps every question."""
+class SlowCall:
+    """A call that returns on demand; `keys` records every key."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.keys: list[str] = []
         self.ready = asyncio.Event()
         self.error: Exception | None = None
 
-    async def answer(self, question: str) -> str:
-        self.asked.append(question)
+    async def call(self, key: str) -> str:
+        self.keys.append(key)
         await self.ready.wait()
         if self.error:
             raise self.error
-        return f"{question}!"
+        return f"{key}!"
 
 
-def start(single_flight: SingleFlight[str, str], *questions: str) -> list[asyncio.Task[str]]:
-    return [asyncio.create_task(single_flight.join(question)) for question in questions]
-
-
-@pytest.fixture
-async def sage() -> Sage:
-    return Sage()
+def start(single_flight: SingleFlight[str, str], *keys: str) -> list[asyncio.Task[str]]:
+    return [asyncio.create_task(single_flight.join(key)) for key in keys]
 
 
 @pytest.fixture
-def single_flight(sage: Sage) -> SingleFlight[str, str]:
-    return SingleFlight(sage.answer, seconds=60, timer=FakeTimer())
+async def slow_call() -> SlowCall:
+    return SlowCall()
 
 
-async def test_the_same_question_is_asked_once(sage: Sage, single_flight: SingleFlight[str, str]) -> None:
+@pytest.fixture
+def single_flight(slow_call: SlowCall) -> SingleFlight[str, str]:
+    return SingleFlight(slow_call.call, seconds=60, timer=FakeTimer())
+
+
+async def test_concurrent_requests_share_one_call(
+    slow_call: SlowCall, single_flight: SingleFlight[str, str]
+) -> None:
     waiting = start(single_flight, "a", "b", "a", "a")
-    sage.ready.set()
+    slow_call.ready.set()
     assert await asyncio.gather(*waiting) == ["a!", "b!", "a!", "a!"]
-    assert sage.asked == ["a", "b"]
+    assert slow_call.keys == ["a", "b"]
 
 
-async def test_who_comes_after_the_answer_asks_anew(
-    sage: Sage, single_flight: SingleFlight[str, str]
+async def test_a_request_after_the_result_starts_another_call(
+    slow_call: SlowCall, single_flight: SingleFlight[str, str]
 ) -> None:
-    sage.ready.set()
+    slow_call.ready.set()
     await single_flight.join("a")
     await single_flight.join("a")
-    assert sage.asked == ["a", "a"]
+    assert slow_call.keys == ["a", "a"]
 
 
-async def test_who_gives_up_takes_nobody_else_along(
-    sage: Sage, single_flight: SingleFlight[str, str]
+async def test_a_cancelled_request_does_not_cancel_the_call(
+    slow_call: SlowCall, single_flight: SingleFlight[str, str]
 ) -> None:
-    """Not even the one who asked first."""
+    """Not even if it is the request that started the call."""
     first, second = start(single_flight, "a", "a")
-    await wait_until(lambda: sage.asked)
+    await wait_until(lambda: slow_call.keys)
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
-    sage.ready.set()
+    slow_call.ready.set()
     assert await second == "a!"
-    assert sage.asked == ["a"]
+    assert slow_call.keys == ["a"]
 
 
-async def test_an_error_is_shared_and_not_kept(sage: Sage, single_flight: SingleFlight[str, str]) -> None:
-    sage.error = ValueError("no")
+async def test_an_error_is_shared_and_not_cached(
+    slow_call: SlowCall, single_flight: SingleFlight[str, str]
+) -> None:
+    slow_call.error = ValueError("no")
     waiting = start(single_flight, "a", "a")
-    sage.ready.set()
+    slow_call.ready.set()
     told = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(error) for error in told] == [ValueError, ValueError]
-    sage.error = None
+    slow_call.error = None
     assert await single_flight.join("a") == "a!"
 
 
-async def test_what_hangs_is_not_joined_for_ever(sage: Sage) -> None:
-    """Nor does its end, should it come, end what was asked instead."""
+async def test_a_call_that_hangs_is_not_joined_for_ever(slow_call: SlowCall) -> None:
+    """If it ends later, it does not remove the call that replaced it."""
     timer = FakeTimer()
-    single_flight = SingleFlight(sage.answer, seconds=1, timer=timer)
+    single_flight = SingleFlight(slow_call.call, seconds=1, timer=timer)
     [hanging] = start(single_flight, "a")
-    await wait_until(lambda: sage.asked)
+    await wait_until(lambda: slow_call.keys)
     timer.seconds += 1
-    sage.ready, first_ready = asyncio.Event(), sage.ready
+    slow_call.ready, first_ready = asyncio.Event(), slow_call.ready
     [second] = start(single_flight, "a")
-    await wait_until(lambda: len(sage.asked) == 2)
+    await wait_until(lambda: len(slow_call.keys) == 2)
     first_ready.set()
     assert await hanging == "a!"
     [third] = start(single_flight, "a")
-    sage.ready.set()
+    slow_call.ready.set()
     assert [await second, await third] == ["a!", "a!"]
-    assert len(sage.asked) == 2
+    assert len(slow_call.keys) == 2
 
 
-async def test_nobody_joins_what_is_over() -> None:
-    """Whoever asks in the very turn of the loop in which an answer is given gets an answer of his own."""
+async def test_a_finished_call_is_not_joined() -> None:
+    """A request in the same turn of the event loop in which a call ends starts another call."""
     asked: list[str] = []
     late: list[asyncio.Task[str]] = []
 
-    async def answer(question: str) -> str:
-        asked.append(question)
+    async def call(key: str) -> str:
+        asked.append(key)
         if len(asked) == 1:
-            late.extend(start(again, question))
-        return f"{question}{len(asked)}"
+            late.extend(start(again, key))
+        return f"{key}{len(asked)}"
 
-    again = SingleFlight(answer, seconds=60, timer=FakeTimer())
+    again = SingleFlight(call, seconds=60, timer=FakeTimer())
     assert await again.join("a") == "a1"
     assert await late[0] == "a2"

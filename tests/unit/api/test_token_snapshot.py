@@ -1,4 +1,4 @@
-"""The copy of the token list: read seldom, and never an excuse to call a token wrong."""
+"""The token snapshot: read rarely, and never a reason to reject a token."""
 
 import asyncio
 from datetime import timedelta
@@ -29,7 +29,7 @@ def known(tokens: FakeTokens, clock: FakeClock) -> TokenSnapshot:
     return TokenSnapshot(tokens, clock)
 
 
-async def test_all_who_ask_at_once_share_one_reading(known: TokenSnapshot, tokens: FakeTokens) -> None:
+async def test_concurrent_lookups_share_one_read(known: TokenSnapshot, tokens: FakeTokens) -> None:
     digests = [UNKNOWN, *tokens.kept] * 50
     found = await asyncio.gather(*map(known.find, digests))
     assert [*map(bool, found)] == [False, True] * 50
@@ -37,10 +37,10 @@ async def test_all_who_ask_at_once_share_one_reading(known: TokenSnapshot, token
 
 
 @pytest.mark.parametrize("moved", [STALE_AFTER, -STALE_AFTER, timedelta(days=-1)])
-async def test_a_token_that_is_missing_is_looked_for_again_once_the_copy_is_old(
+async def test_a_missing_token_is_read_again_once_the_snapshot_is_stale(
     known: TokenSnapshot, tokens: FakeTokens, clock: FakeClock, moved: timedelta
 ) -> None:
-    """Also by a clock that was put back."""
+    """Also after the clock was set back."""
     await known.find(UNKNOWN)
     new, _ = make_token()
     await tokens.add(new)
@@ -50,7 +50,7 @@ async def test_a_token_that_is_missing_is_looked_for_again_once_the_copy_is_old(
     assert tokens.lists == 2
 
 
-async def test_a_token_that_is_there_needs_no_second_reading(
+async def test_a_found_token_needs_no_second_read(
     known: TokenSnapshot, tokens: FakeTokens, clock: FakeClock
 ) -> None:
     [token] = tokens.kept.values()
@@ -60,7 +60,7 @@ async def test_a_token_that_is_there_needs_no_second_reading(
     assert tokens.lists == 1
 
 
-async def test_a_reading_that_failed_is_tried_again(known: TokenSnapshot, tokens: FakeTokens) -> None:
+async def test_a_failed_read_is_retried(known: TokenSnapshot, tokens: FakeTokens) -> None:
     tokens.error = TokensUnavailableError()
     with pytest.raises(TokensUnavailableError):
         await known.find(UNKNOWN)
@@ -68,7 +68,7 @@ async def test_a_reading_that_failed_is_tried_again(known: TokenSnapshot, tokens
     assert await known.find(UNKNOWN) is None
 
 
-async def test_a_reading_that_was_given_up_holds_nobody_up(known: TokenSnapshot, tokens: FakeTokens) -> None:
+async def test_a_cancelled_read_does_not_block_the_others(known: TokenSnapshot, tokens: FakeTokens) -> None:
     tokens.hangs = True
     given_up = asyncio.create_task(known.find(UNKNOWN))
     await wait_until(lambda: tokens.lists, message="the tokens were asked for")
@@ -77,7 +77,7 @@ async def test_a_reading_that_was_given_up_holds_nobody_up(known: TokenSnapshot,
     assert await known.find(UNKNOWN) is None
 
 
-async def test_a_store_without_tokens_calls_none_unknown(known: TokenSnapshot, tokens: FakeTokens) -> None:
+async def test_an_empty_store_reports_no_token_as_unknown(known: TokenSnapshot, tokens: FakeTokens) -> None:
     tokens.kept.clear()
     with pytest.raises(NoTokensError):
         await known.find(UNKNOWN)

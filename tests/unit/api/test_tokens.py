@@ -1,4 +1,4 @@
-"""What a minted token is, and what it is not."""
+"""Minted tokens, their secrets and digests."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -47,7 +47,7 @@ def test_a_token_grants_what_it_was_minted_for() -> None:
 
 
 @pytest.mark.parametrize("user_id", ["a", "rocket.cat", "älice", "O'Neill 2", "x" * 128])
-def test_user_ids_that_a_header_can_carry(user_id: str) -> None:
+def test_valid_user_ids(user_id: str) -> None:
     assert make_token(user_id=user_id)[0].user_id == user_id
 
 
@@ -63,6 +63,6 @@ def test_user_ids_that_a_header_can_carry(user_id: str) -> None:
         ("a\r\nX-Admin: 1", "printable"),
     ],
 )
-def test_user_ids_that_no_header_can_carry(user_id: str, why: str) -> None:
+def test_user_ids_that_cannot_be_sent_in_a_header_are_refused(user_id: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         make_token(user_id=user_id)

@@ -1,65 +1,65 @@
-"""What is kept for a moment: how long, and how much of it."""
+"""The TTL cache: how long entries are kept, and how many."""
 
 from api.cache.ttl_cache import TTLCache
 from tests.support.fakes_api import FakeTimer
 
 
-def recent(timer: FakeTimer) -> TTLCache[str, int]:
+def ttl_cache(timer: FakeTimer) -> TTLCache[str, int]:
     return TTLCache(seconds=1.0, max_entries=3, timer=timer)
 
 
-def test_a_value_is_there_for_its_time_and_not_a_moment_longer() -> None:
+def test_a_value_expires_exactly_after_its_time() -> None:
     timer = FakeTimer()
-    kept = recent(timer)
-    kept.keep("a", 1, read_at=timer())
+    cache = ttl_cache(timer)
+    cache.keep("a", 1, read_at=timer())
     timer.seconds += 0.999
-    assert kept.get("a") == 1
+    assert cache.get("a") == 1
     timer.seconds += 0.001
-    assert kept.get("a") is None
+    assert cache.get("a") is None
 
 
-def test_a_value_ages_from_when_it_was_asked_for() -> None:
-    """What was asked for long ago may be long untrue, however late the answer came."""
+def test_the_age_of_a_value_counts_from_before_the_read() -> None:
+    """A slow read may return a value that was already old when it arrived."""
     timer = FakeTimer()
-    kept = recent(timer)
+    cache = ttl_cache(timer)
     read_at = timer()
     timer.seconds += 0.9
-    kept.keep("a", 1, read_at=read_at)
-    assert kept.get("a") == 1
+    cache.keep("a", 1, read_at=read_at)
+    assert cache.get("a") == 1
     timer.seconds += 0.1
-    assert kept.get("a") is None
+    assert cache.get("a") is None
 
 
-def test_what_came_too_late_is_not_kept_at_all() -> None:
+def test_a_value_that_has_already_expired_is_not_kept() -> None:
     timer = FakeTimer()
-    kept = recent(timer)
-    kept.keep("a", 1, read_at=timer() - 1)
-    assert kept.get("a") is None
-    assert len(kept) == 0
+    cache = ttl_cache(timer)
+    cache.keep("a", 1, read_at=timer() - 1)
+    assert cache.get("a") is None
+    assert len(cache) == 0
 
 
-def test_a_newer_value_takes_the_place_of_the_old_one() -> None:
+def test_a_newer_value_replaces_the_old_one() -> None:
     timer = FakeTimer()
-    kept = recent(timer)
-    kept.keep("a", 1, read_at=timer())
+    cache = ttl_cache(timer)
+    cache.keep("a", 1, read_at=timer())
     timer.seconds += 0.6
-    kept.keep("a", 2, read_at=timer())
+    cache.keep("a", 2, read_at=timer())
     timer.seconds += 0.6
-    assert kept.get("a") == 2
+    assert cache.get("a") == 2
 
 
-def test_no_more_is_kept_than_there_is_room_for() -> None:
+def test_at_most_max_entries_are_kept() -> None:
     timer = FakeTimer()
-    kept = recent(timer)
+    cache = ttl_cache(timer)
     for number, name in enumerate("abcd"):
-        kept.keep(name, number, read_at=timer())
-    assert [kept.get(name) for name in "abcd"] == [None, 1, 2, 3]
+        cache.keep(name, number, read_at=timer())
+    assert [cache.get(name) for name in "abcd"] == [None, 1, 2, 3]
 
 
-def test_what_is_too_old_makes_room() -> None:
+def test_expired_entries_are_removed() -> None:
     timer = FakeTimer()
-    kept = recent(timer)
-    kept.keep("a", 1, read_at=timer())
+    cache = ttl_cache(timer)
+    cache.keep("a", 1, read_at=timer())
     timer.seconds += 1
-    kept.keep("b", 2, read_at=timer())
-    assert len(kept) == 1
+    cache.keep("b", 2, read_at=timer())
+    assert len(cache) == 1

@@ -1,4 +1,4 @@
-"""The parts of the bounded server that need no socket: heads, addresses, limits, requirements."""
+"""The parts of the server that need no socket: framing, addresses, limits, preflight checks."""
 
 import resource
 from dataclasses import replace
@@ -52,7 +52,7 @@ def test_the_size_of_a_head_is_known_however_it_is_cut(size: int, cuts: list[int
 
 
 @given(st.integers(min_value=1, max_value=9))
-def test_empty_lines_are_no_head(lines: int) -> None:
+def test_empty_lines_are_not_a_head(lines: int) -> None:
     assert RequestFraming().feed(b"\r\n" * lines) == 0
 
 
@@ -73,7 +73,7 @@ LINES = {
     st.sampled_from([b"", b"\r\n"]),
     st.lists(st.integers(min_value=0)),
 )
-def test_every_request_line_is_judged_however_the_heads_are_cut(
+def test_every_request_line_is_checked_however_the_heads_are_cut(
     lines: list[bytes], blanks: bytes, cuts: list[int]
 ) -> None:
     framing = RequestFraming()
@@ -83,7 +83,7 @@ def test_every_request_line_is_judged_however_the_heads_are_cut(
 
 
 @given(st.sampled_from(sorted(LINES)), st.lists(st.integers(min_value=0)))
-def test_the_request_line_of_an_open_head_is_judged_as_far_as_it_came(line: bytes, cuts: list[int]) -> None:
+def test_the_request_line_of_an_incomplete_head_is_checked_as_received(line: bytes, cuts: list[int]) -> None:
     framing = RequestFraming()
     for piece in pieces_of(HEAD + line + b"\r\nX", cuts):
         framing.feed(piece)
@@ -120,13 +120,13 @@ def test_an_ipv4_address_is_one_origin_in_either_form() -> None:
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"])
-def test_a_trusted_proxy_is_no_origin(peer: str) -> None:
+def test_a_trusted_proxy_has_no_origin(peer: str) -> None:
     trusted = load_config({"TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32"}).http.trusted_proxies
     assert peer_origin(peer, trusted) is None
     assert peer_origin("192.0.2.1", trusted) is not None
 
 
-def test_an_address_that_took_its_share_is_told_so_even_when_all_is_full() -> None:
+def test_the_limit_of_an_address_is_reported_before_that_of_the_server() -> None:
     stats = ConnectionStats()
     limits = ConnectionLimits(replace(LIMITS, connections=2, connections_per_address=1), stats)
     first, second, third = (peer_origin(f"192.0.2.{number}", ()) for number in (1, 2, 3))
@@ -148,7 +148,7 @@ def test_an_address_is_forgotten_with_its_last_connection() -> None:
 
 
 @pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.IDLE, Cause.SLOW_READER}))
-def test_every_refusal_that_is_told_ends_the_connection_in_our_form(cause: Cause) -> None:
+def test_every_error_response_is_json_and_ends_the_connection(cause: Cause) -> None:
     head, _, body = bytes_of(cause).partition(b"\r\n\r\n")
     assert b"\r\nConnection: close" in head
     assert b"\r\nContent-Type: application/json\r\n" in head
@@ -156,7 +156,7 @@ def test_every_refusal_that_is_told_ends_the_connection_in_our_form(cause: Cause
     assert body.startswith(b'{"success":false,"error":"')
 
 
-def test_the_c_parser_is_loaded() -> None:
+def test_the_c_parser_is_installed() -> None:
     require_c_parser()
 
 
@@ -172,7 +172,7 @@ def test_too_few_open_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         require_open_files(1_000)
 
 
-def test_the_limit_of_open_files_is_raised_as_far_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_of_open_files_is_raised_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4_096))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: wanted.append(limits))

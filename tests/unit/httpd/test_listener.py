@@ -1,4 +1,4 @@
-"""Where the server listens: every address of the host on one port, and sentences that name what is wrong."""
+"""Listening: every address of the host on one port, and errors that name the cause."""
 
 import errno
 import socket
@@ -16,7 +16,7 @@ def connect(host: str, port: int) -> None:
 
 
 def resolve_as(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Have every name resolve to the addresses."""
+    """Make every name resolve to the addresses."""
 
     def answer(_host: object, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
         return [
@@ -41,8 +41,8 @@ async def test_all_addresses_of_a_host_share_one_free_port(monkeypatch: pytest.M
         assert url_of(sockets[0]) == f"http://127.0.0.1:{ports.pop()}"
 
 
-async def test_an_address_that_the_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ::1 of `localhost` in a container without IPv6."""
+async def test_an_address_that_is_not_local_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as ::1 of `localhost` in a container without IPv6."""
     resolve_as(monkeypatch, "192.0.2.1", "127.0.0.1")
     async with bound("localhost", 0) as sockets:
         assert [listening.getsockname()[0] for listening in sockets] == ["127.0.0.1"]
@@ -54,7 +54,7 @@ async def test_localhost_is_reached_by_its_name() -> None:
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-async def test_the_address_of_all_takes_ipv4_and_ipv6() -> None:
+async def test_the_wildcard_address_accepts_ipv4_and_ipv6() -> None:
     async with bound("::", 0) as sockets:
         port = sockets[0].getsockname()[1]
         connect("127.0.0.1", port)

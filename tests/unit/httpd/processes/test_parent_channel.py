@@ -1,4 +1,4 @@
-"""A child's end of the lifeline, held in this process; the test has the parent's."""
+"""The child's end of the parent channel, in this process; the test has the parent's end."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ URL = "http://127.0.0.1:8080"
 
 @dataclass
 class FakeDoor(Acceptor):
-    """Remembers whom it received; as many are inside as the test says."""
+    """Records the clients it received; the test sets the number of open connections."""
 
     received: list[str] = field(default_factory=list)
     inside: int = 0
@@ -35,7 +35,7 @@ class FakeDoor(Acceptor):
 
 
 class Parent:
-    """The other end, and where its clients come from."""
+    """The parent's end, and the socket that its clients connect to."""
 
     def __init__(self, end: socket.socket, stack: ExitStack) -> None:
         self.end = end
@@ -59,21 +59,24 @@ class Parent:
 
 @pytest.fixture
 def ends() -> Iterator[tuple[Parent, ParentChannel]]:
-    ours, theirs = socket.socketpair()
+    parent_end, child_end = socket.socketpair()
     with ExitStack() as stack:
-        yield Parent(stack.enter_context(ours), stack), ParentChannel(stack.enter_context(theirs), URL)
+        yield (
+            Parent(stack.enter_context(parent_end), stack),
+            ParentChannel(stack.enter_context(child_end), URL),
+        )
 
 
 @pytest.fixture
 async def terminated() -> AsyncIterator[asyncio.Event]:
-    """Set once this process is asked to stop."""
+    """Set once this process gets SIGTERM."""
     event, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, event.set)
     yield event
     loop.remove_signal_handler(signal.SIGTERM)
 
 
-async def test_clients_come_in_at_the_door_and_their_going_is_reported(
+async def test_clients_reach_the_acceptor_and_their_end_is_reported(
     ends: tuple[Parent, ParentChannel],
 ) -> None:
     (parent, parent_channel), acceptor = ends, FakeDoor()
@@ -88,7 +91,7 @@ async def test_clients_come_in_at_the_door_and_their_going_is_reported(
             assert await parent.next_report() == 2
 
 
-async def test_the_parent_learns_that_no_more_are_taken_before_the_process_ends(
+async def test_reports_end_before_the_process_does(
     ends: tuple[Parent, ParentChannel],
 ) -> None:
     parent, parent_channel = ends
@@ -100,7 +103,7 @@ async def test_the_parent_learns_that_no_more_are_taken_before_the_process_ends(
         assert await asyncio.to_thread(late.recv, 1) == b""
 
 
-async def test_the_process_is_asked_to_stop_when_the_parent_is_gone(
+async def test_the_process_gets_sigterm_when_the_parent_is_gone(
     ends: tuple[Parent, ParentChannel], terminated: asyncio.Event
 ) -> None:
     parent, parent_channel = ends

@@ -1,4 +1,4 @@
-"""Children that do what real ones may: none of them is ours, so that each lives a few milliseconds."""
+"""Supervision of children that run small scripts, so that each lasts a few milliseconds."""
 
 import asyncio
 import os
@@ -24,15 +24,15 @@ IGNORES = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + HANG
 PACE = Pace(start_seconds=scaled(20), silent_seconds=scaled(20), quick_deaths=3, first_wait_seconds=0.001)
 
 
-class Nursery:
-    """Starts children that run a program, and remembers all of them."""
+class Children:
+    """Starts children that run a program, and records all of them."""
 
     def __init__(self, program: str, *, stop_seconds: float = 20) -> None:
         self.command = (sys.executable, "-S", "-c", program)
         self.stop_seconds = stop_seconds
         self.started: list[Child] = []
         self.ended: list[Child] = []
-        self.welcomed: list[Child] = []
+        self.opened: list[Child] = []
 
     @asynccontextmanager
     async def start(self) -> AsyncIterator[Child]:
@@ -43,12 +43,12 @@ class Nursery:
             yield child
         self.ended.append(child)
 
-    def welcome(self, child: Child) -> AbstractContextManager[None]:
-        self.welcomed.append(child)
+    def open_to(self, child: Child) -> AbstractContextManager[None]:
+        self.opened.append(child)
         return nullcontext()
 
     async def keep(self, count: int, pace: Pace = PACE) -> None:
-        await Supervisor(self.start, self.welcome, pace).keep(count, lambda: None)
+        await Supervisor(self.start, self.open_to, pace).keep(count, lambda: None)
 
 
 async def end(keeping: asyncio.Task[None]) -> None:
@@ -62,73 +62,73 @@ def refusal(caught: pytest.ExceptionInfo[ExceptionGroup[Exception]]) -> str:
     return str(error)
 
 
-async def test_what_the_first_child_refuses_to_start_for_is_said_once() -> None:
-    nursery = Nursery(REFUSES)
+async def test_a_failing_start_is_reported_once() -> None:
+    children = Children(REFUSES)
     with pytest.raises(ExceptionGroup) as caught:
-        await nursery.keep(3)
+        await children.keep(3)
     assert "before it was ready (exit code 4)" in refusal(caught)
-    assert len(nursery.started) == 1
+    assert len(children.started) == 1
 
 
-async def test_that_all_listen_is_told_once() -> None:
-    nursery, told = Nursery(LIVES), asyncio.Queue[int]()
-    supervisor = Supervisor(nursery.start, nursery.welcome, PACE)
-    keeping = asyncio.create_task(supervisor.keep(3, lambda: told.put_nowait(len(nursery.welcomed))))
+async def test_on_listening_is_called_once() -> None:
+    children, calls = Children(LIVES), asyncio.Queue[int]()
+    supervisor = Supervisor(children.start, children.open_to, PACE)
+    keeping = asyncio.create_task(supervisor.keep(3, lambda: calls.put_nowait(len(children.opened))))
     async with within(20):
-        assert await told.get() == 3
-    os.kill(nursery.started[0].pid, signal.SIGKILL)
-    await wait_until(lambda: len(nursery.welcomed) == 4, deadline_seconds=20, message="it was replaced")
+        assert await calls.get() == 3
+    os.kill(children.started[0].pid, signal.SIGKILL)
+    await wait_until(lambda: len(children.opened) == 4, deadline_seconds=20, message="it was replaced")
     await end(keeping)
-    assert told.empty()
-    assert len(nursery.ended) == 1  # the others ended with the block
-    assert [await child.ended() for child in nursery.started] == ["SIGKILL"] + ["SIGTERM"] * 3
+    assert calls.empty()
+    assert len(children.ended) == 1  # the others ended with the block
+    assert [await child.ended() for child in children.started] == ["SIGKILL"] + ["SIGTERM"] * 3
 
 
-async def test_children_that_always_die_at_once_are_given_up() -> None:
-    nursery = Nursery(DIES)
+async def test_children_that_keep_dying_quickly_are_not_replaced() -> None:
+    children = Children(DIES)
     with pytest.raises(ExceptionGroup) as caught:
-        await nursery.keep(1)
+        await children.keep(1)
     assert refusal(caught).startswith(
         "3 API processes in a row exited within 10 s of their start (the last: exit code 3)"
     )
-    assert len(nursery.started) == len(nursery.welcomed) == 3
+    assert len(children.started) == len(children.opened) == 3
 
 
-async def test_children_that_die_in_the_end_are_always_replaced() -> None:
-    nursery = Nursery(DIES)
-    keeping = asyncio.create_task(nursery.keep(1, Pace(quick_seconds=0, first_wait_seconds=0.001)))
-    await wait_until(lambda: len(nursery.ended) > 6, deadline_seconds=20, message="it was replaced")
+async def test_children_that_die_later_are_always_replaced() -> None:
+    children = Children(DIES)
+    keeping = asyncio.create_task(children.keep(1, Pace(quick_seconds=0, first_wait_seconds=0.001)))
+    await wait_until(lambda: len(children.ended) > 6, deadline_seconds=20, message="it was replaced")
     await end(keeping)
 
 
 async def test_a_child_that_hangs_is_killed_and_replaced() -> None:
-    nursery = Nursery(HANGS)
+    children = Children(HANGS)
     pace = Pace(silent_seconds=0.1, quick_seconds=0, first_wait_seconds=0.001)
-    keeping = asyncio.create_task(nursery.keep(1, pace))
-    await wait_until(lambda: len(nursery.welcomed) > 1, deadline_seconds=20, message="it was replaced")
+    keeping = asyncio.create_task(children.keep(1, pace))
+    await wait_until(lambda: len(children.opened) > 1, deadline_seconds=20, message="it was replaced")
     await end(keeping)
-    assert await nursery.started[0].ended() == "SIGKILL"
+    assert await children.started[0].ended() == "SIGKILL"
 
 
-async def test_a_child_that_does_not_come_to_listen_is_given_up() -> None:
-    nursery = Nursery("import time; time.sleep(60)")
+async def test_a_child_that_never_listens_is_killed() -> None:
+    children = Children("import time; time.sleep(60)")
     with pytest.raises(ExceptionGroup) as caught:
-        await nursery.keep(2, Pace(start_seconds=0.1))
+        await children.keep(2, Pace(start_seconds=0.1))
     assert "before it was ready (SIGKILL)" in refusal(caught)
 
 
 async def test_a_child_that_does_not_end_in_time_is_killed() -> None:
-    nursery = Nursery(IGNORES, stop_seconds=0.1)
-    keeping = asyncio.create_task(nursery.keep(1))
-    await wait_until(lambda: nursery.welcomed, deadline_seconds=20, message="it listened")
+    children = Children(IGNORES, stop_seconds=0.1)
+    keeping = asyncio.create_task(children.keep(1))
+    await wait_until(lambda: children.opened, deadline_seconds=20, message="it listened")
     await end(keeping)
-    assert await nursery.started[0].ended() == "SIGKILL"
+    assert await children.started[0].ended() == "SIGKILL"
 
 
 async def test_a_suspended_child_ends_when_it_is_asked_to() -> None:
-    nursery = Nursery(LIVES)
-    keeping = asyncio.create_task(nursery.keep(1))
-    await wait_until(lambda: nursery.welcomed, deadline_seconds=20, message="it listened")
-    os.kill(nursery.started[0].pid, signal.SIGSTOP)
+    children = Children(LIVES)
+    keeping = asyncio.create_task(children.keep(1))
+    await wait_until(lambda: children.opened, deadline_seconds=20, message="it listened")
+    os.kill(children.started[0].pid, signal.SIGSTOP)
     await end(keeping)
-    assert await nursery.started[0].ended() == "SIGTERM"
+    assert await children.started[0].ended() == "SIGTERM"
