@@ -1,7 +1,7 @@
-"""Batches that Kafka accepts and aiokafka does not decode: they are decoded here, as Kafka's own client does.
+"""Decodes batches that Kafka accepts and aiokafka does not, in the way of Kafka's Java client.
 
-A broker looks at the lengths in a record, and neither at the bytes of a header's name, which may not be
-UTF-8, nor at the attributes of a record, which aiokafka takes for a number of one or more bytes.
+A broker validates the lengths in a record, but neither the bytes of a header name, which may not be UTF-8,
+nor the attributes of a record, which aiokafka reads as a varint although they are one byte.
 """
 
 import struct
@@ -10,24 +10,25 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record import default_records
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
 from ingest.kafka.header_names import decode_name
 
 UNDECODED: Final = (CorruptRecordException, IndexError, ValueError)
-"""What aiokafka raises for a record that it does not decode: `UnicodeDecodeError` is a `ValueError`."""
+"""Raised by aiokafka for a record that it can't decode; `UnicodeDecodeError` is a `ValueError`."""
 FIRST_MAGIC: Final = 2
-"""The first format of batches that has headers."""
+"""The first format of batches with headers."""
 _OVERHEAD: Final = struct.calcsize(">qi")
 _LENGTH_AT: Final = struct.calcsize(">q")
+_MAGIC_AT: Final = struct.calcsize(">qii")
 _WORD: Final = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
 class LenientRecord:
-    """A record in the shape of aiokafka's."""
+    """A record with the attributes of aiokafka's."""
 
     offset: int
     timestamp: int
@@ -39,7 +40,7 @@ class LenientRecord:
 
 
 class LenientRecords:
-    """What was fetched of a partition, batch after batch, in the shape of aiokafka's `MemoryRecords`."""
+    """Replaces aiokafka's `MemoryRecords`: the fetched bytes of a partition, read batch by batch."""
 
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)
@@ -58,13 +59,13 @@ class LenientRecords:
         batch = self._records.next_batch()
         (length,) = struct.unpack_from(">i", self._data, start + _LENGTH_AT)
         self._position = start + _OVERHEAD + length
-        if batch.magic < FIRST_MAGIC:
+        if self._data[start + _MAGIC_AT] < FIRST_MAGIC:  # aiokafka's older batches have no such attribute
             return batch
         return _Batch(batch, self._data[start : self._position])
 
 
 class _Batch:
-    """A batch as aiokafka has it, with the bytes that it was made of."""
+    """aiokafka's batch, with the bytes to decode it from if aiokafka can't."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:  # noqa: ANN401  aiokafka's own type
         self._batch = batch
@@ -80,12 +81,12 @@ class _Batch:
         try:
             yield from self._batch
         except UNDECODED:
-            yield from _decode(self._data)  # from the first: aiokafka passes over what it has had, by offset
+            yield from _decode(self._data)  # from the first record: aiokafka skips offsets it has passed
 
 
 def _decode(data: memoryview) -> Iterator[LenientRecord]:
     """Decode a batch; raises `CorruptRecordException`."""
-    batch = _DefaultRecordBatchPy(data)
+    batch = default_records._DefaultRecordBatchPy(data)  # noqa: SLF001
     iter(batch)  # decompresses
     position = batch._pos  # noqa: SLF001  the decompressed bytes have no public name
     for _ in range(batch._num_records):  # noqa: SLF001
@@ -99,7 +100,7 @@ def _read(batch: Any, position: int) -> tuple[LenientRecord, int]:  # noqa: ANN4
     try:
         length = fields.number()
         end = fields.position + length
-        fields.position += 1  # the attributes: no record has any yet
+        fields.position += 1  # the attributes, which are not in use
         delta = fields.number()
         offset = batch.base_offset + fields.number()
         key, value = fields.content(), fields.content()
@@ -114,7 +115,7 @@ def _read(batch: Any, position: int) -> tuple[LenientRecord, int]:  # noqa: ANN4
 
 
 class _Fields:
-    """The fields of a record, read one after another."""
+    """Reads the fields of a record in their order."""
 
     def __init__(self, buffer: bytearray, position: int) -> None:
         self.position = position
@@ -132,15 +133,15 @@ class _Fields:
 
     def content(self) -> bytes | None:
         length = self.number()
-        return None if length < 0 else self._take(length)
+        return None if length < 0 else self._read(length)
 
     def name(self) -> str:
         length = self.number()
         if length < 0:
             raise CorruptRecordException("A header has no name")
-        return decode_name(self._take(length))
+        return decode_name(self._read(length))
 
-    def _take(self, length: int) -> bytes:
+    def _read(self, length: int) -> bytes:
         start, self.position = self.position, self.position + length
         if self.position > len(self._buffer):
             raise CorruptRecordException("A record ends before its length")
@@ -148,5 +149,5 @@ class _Fields:
 
 
 def _word(number: int) -> int:
-    """Return what is left of a number in 64 bits, as Java adds them up."""
+    """Wrap a number to 64 bits with a sign, as Java's addition does."""
     return (number + _WORD // 2) % _WORD - _WORD // 2
