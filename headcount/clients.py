@@ -9,7 +9,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from headcount import tls
 from headcount.wiring import Config
-from ingest.kafka.metadata_requests import disallow_topic_creation
+from ingest.kafka.aiokafka_patches import install_patches
 from projector.redis.auto_pipelining import AutoPipeliningRedis
 
 WORKER_TIMEOUT_SECONDS: Final = 5.0
@@ -30,7 +30,7 @@ def kafka_options(config: Config) -> dict[str, Any]:
 
     Raises `OperatorError` for certificates that can't be used.
     """
-    disallow_topic_creation()  # by any of them: this is where each one's options come from
+    install_patches()  # before the first client: all clients take their options from here
     options: dict[str, Any] = {
         "bootstrap_servers": config.kafka.bootstrap_servers,
         "client_id": "headcount",

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from benchmarks.hashing import KEY
 from benchmarks.throughput.line_up import OurName
 from benchmarks.throughput.run import Run, Stopwatch
-from headcount.clients import kafka_options
 from headcount.gc_tuning import tune_gc
 from headcount.settings import Settings
 from headcount.telemetry.logging import configure_logging
@@ -68,7 +67,7 @@ async def _consume(config: Config, events: int, at_once: int) -> Run:
         group_id=config.kafka.group_id,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        **kafka_options(config),
+        bootstrap_servers=config.kafka.bootstrap_servers,  # not `kafka_options`, which patches aiokafka
     )
     await consumer.start()
     try:

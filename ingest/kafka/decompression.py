@@ -1,7 +1,7 @@
-"""Bounds on decompression: by itself, aiokafka gives a few KB of the log as much memory as they ask for."""
+"""Bounds the memory of decompression; aiokafka has no limit, and a few KB can expand to gigabytes."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,50 +11,51 @@ from threading import Lock
 from typing import Final
 
 import cramjam
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
-from aiokafka.record.legacy_records import LegacyRecordBatch
+from aiokafka.record import default_records, legacy_records
 
 MEGABYTE: Final = 1 << 20
 BATCH_BYTES: Final = 16 * MEGABYTE
-"""What a batch may hold: producers and brokers stop at 1 MB unless told otherwise, some at 10 MB."""
+"""The bound for one batch. Producers and brokers limit batches to 1 MB by default; some are set to 10 MB."""
 POLL_BYTES: Final = 2 * BATCH_BYTES
-"""What the batches of one poll may hold together: it can meet a thousand that each keep to their bound."""
+"""The bound for all batches of one poll, which can read a thousand batches within their own bound."""
 
 XERIAL: Final = b"\x82SNAPPY\x00"
-"""How snappy begins where Java wrote it: after 16 bytes, blocks follow, each after its length."""
+"""The magic bytes of Java's snappy format: a header of 16 bytes, then blocks preceded by their length."""
 XERIAL_HEADER_BYTES: Final = 16
 XERIAL_LENGTH_BYTES: Final = 4
 
-NO_ROOM: Final = ("failed to write whole buffer", "smaller than required")
-"""How cramjam says that the output did not fit: it has one class for all its errors."""
+BUFFER_FULL: Final = ("failed to write whole buffer", "smaller than required")
+"""Parts of cramjam's messages if the output does not fit: it has one class for all its errors."""
+LEGACY_CODECS: Final = ("gzip", "snappy", "lz4")
+"""The codecs of batches in the formats before Kafka 0.11."""
 
 Into = Callable[[bytes, memoryview], int]
-"""Decompresses into a buffer, and returns how much of it was taken."""
+"""Decompresses into a buffer and returns the number of bytes written."""
 
 
 class TooLargeError(Exception):
-    """A batch, or the batches of a poll, take more room decompressed than a worker has for them."""
+    """A batch, or the batches of one poll together, exceed their bound once decompressed."""
 
 
 @dataclass(slots=True)
-class RateLimitStatus:
-    """What may still be decompressed within a poll."""
+class PollAllowance:
+    """The number of bytes that may still be decompressed in a poll."""
 
     left: int
 
-    def take(self, size: int) -> None:
+    def spend(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
             raise TooLargeError(f"more than {POLL_BYTES // MEGABYTE} MB decompressed in one poll")
 
 
-_allowance: ContextVar[RateLimitStatus | None] = ContextVar("allowance", default=None)
+_allowance: ContextVar[PollAllowance | None] = ContextVar("allowance", default=None)
 
 
 @contextmanager
-def one_poll() -> Iterator[None]:
-    """Bound what this task's polls of a consumer decompress in here."""
-    token = _allowance.set(RateLimitStatus(POLL_BYTES))
+def one_poll(most: int = POLL_BYTES) -> Iterator[None]:
+    """Bound the bytes that this task's polls of a consumer decompress in the block."""
+    token = _allowance.set(PollAllowance(most))
     try:
         yield
     finally:
@@ -62,55 +63,69 @@ def one_poll() -> Iterator[None]:
 
 
 def is_poll_full() -> bool:
-    """Tell whether one more batch might be more than is left for this poll."""
-    rate_limit_status = _allowance.get()
-    return rate_limit_status is not None and rate_limit_status.left < BATCH_BYTES
+    """Return whether one more batch could exceed the poll's bound."""
+    allowance = _allowance.get()
+    return allowance is not None and allowance.left < BATCH_BYTES
 
 
 class Decoder:
-    """Decompresses into one buffer, of which the system gives memory only as far as it was ever filled."""
+    """Decompresses into one reused buffer; pages that were never written take no memory."""
 
     def __init__(self) -> None:
-        self._room = memoryview(mmap(-1, BATCH_BYTES))  # a bytearray would be filled with zeros at once
-        self._turn = Lock()  # while cramjam works, it lets other threads run
+        self._buffer = memoryview(mmap(-1, BATCH_BYTES))  # a bytearray would be filled with zeros at once
+        self._lock = Lock()  # cramjam releases the GIL
 
     def decode(self, codec: str, into: Into, payload: bytes) -> bytes:
-        """Return what a batch holds; raises `TooLargeError`, and cramjam's error where it is damaged."""
-        with self._turn:
+        """Return a batch's content; raises `TooLargeError`, and cramjam's error if the batch is damaged."""
+        with self._lock:
             try:
-                size = into(payload, self._room)
+                size = into(payload, self._buffer)
             except cramjam.DecompressionError as error:
-                if not any(sign in str(error) for sign in NO_ROOM):
+                if not any(sign in str(error) for sign in BUFFER_FULL):
                     raise
                 raise TooLargeError(
-                    f"a batch of {len(payload)} bytes is more than {BATCH_BYTES // MEGABYTE} MB"
-                    f" once {codec} is undone"
+                    f"a {codec} batch of {len(payload)} bytes exceeds {BATCH_BYTES // MEGABYTE} MB"
+                    " decompressed"
                 ) from error
-            decoded = bytes(self._room[:size])
-        if rate_limit_status := _allowance.get():
-            rate_limit_status.take(size)
+            decoded = bytes(self._buffer[:size])
+        if allowance := _allowance.get():
+            allowance.spend(size)
         return decoded
+
+
+def _decoders() -> Iterator[tuple[str, str]]:
+    """Yield module and codec of each function that decompresses batches for aiokafka.
+
+    The modules are compiled or not; the classes in use name theirs. The one in Python is used in either
+    case, for batches that the compiled one does not decode.
+    """
+    for batch in (default_records.DefaultRecordBatch, default_records._DefaultRecordBatchPy):  # noqa: SLF001
+        for codec in INTO:
+            yield batch.__module__, codec
+    for codec in LEGACY_CODECS:
+        yield legacy_records.LegacyRecordBatch.__module__, codec
+
+
+def decoder_names() -> Collection[str]:
+    """Return the names that `install_bounded_decompression` replaces, as `module:name`."""
+    return {f"{module}:{codec}_decode" for module, codec in _decoders()}
 
 
 @cache
 def install_bounded_decompression() -> None:
-    """Have every consumer of this program decompress within bounds, from now on.
+    """Have every consumer of this process decompress within bounds.
 
-    aiokafka has neither a setting nor a hook for it, but looks its decoders up by name, in the modules of its
-    batches, whenever it needs one. Those modules are compiled or not: the classes in use know. The one in
-    Python is used in any case, for batches that the compiled one does not decode.
+    aiokafka looks its decoders up by name in the modules of its batch classes at every use.
     """
     decoder = Decoder()
-    for batch in (DefaultRecordBatch, LegacyRecordBatch, _DefaultRecordBatchPy):
-        for codec, into in INTO.items():
-            decode = partial(decoder.decode, codec, into)
-            setattr(sys.modules[batch.__module__], f"{codec}_decode", decode)
+    for module, codec in _decoders():
+        setattr(sys.modules[module], f"{codec}_decode", partial(decoder.decode, codec, INTO[codec]))
 
 
-def _snappy_into(payload: bytes, room: memoryview) -> int:
+def _snappy_into(payload: bytes, buffer: memoryview) -> int:
     written = 0
     for block in _snappy_blocks(payload):
-        written += cramjam.snappy.decompress_raw_into(block, room[written:])
+        written += cramjam.snappy.decompress_raw_into(block, buffer[written:])
     return written
 
 
@@ -122,7 +137,7 @@ def _snappy_blocks(payload: bytes) -> Iterator[bytes]:
     while position < len(payload):
         start = position + XERIAL_LENGTH_BYTES
         position = start + int.from_bytes(payload[position:start], "big", signed=True)
-        yield payload[start:position]  # nothing where the length is below zero, which cramjam refuses
+        yield payload[start:position]  # empty if the length is negative; cramjam refuses an empty block
 
 
 INTO: Final[dict[str, Into]] = {

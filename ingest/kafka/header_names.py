@@ -1,13 +1,13 @@
-"""Header names that are not UTF-8: Kafka takes any bytes, while aiokafka reads and writes only text.
+"""Reads and writes header names that are not UTF-8: Kafka accepts any bytes, aiokafka only text.
 
-In a `Record` such a name is text in which a lone surrogate stands for each byte that is not UTF-8, as Python
-itself has file names (`surrogateescape`). Published again, it is the same bytes.
+In a `Record`, a lone surrogate stands for each byte of a name that is not UTF-8, as in Python's file names
+(`surrogateescape`). Published again, the name has the same bytes.
 """
 
 from typing import Any, Final
 
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.record import default_records
 
 from ingest.ports import Headers
 
@@ -16,12 +16,12 @@ _NO_PRODUCER: Final = -1
 
 
 def decode_name(name: bytes) -> str:
-    """Return the name as text, from which `encode_name` makes the same bytes."""
+    """Return the name as text that `encode_name` turns back into the same bytes."""
     return name.decode(errors=ERRORS)
 
 
 def encode_name(name: str) -> bytes:
-    """Return the bytes that a name has in Kafka."""
+    """Return a name's bytes in Kafka."""
     return name.encode(errors=ERRORS)
 
 
@@ -31,18 +31,18 @@ def are_text(headers: Headers) -> bool:
 
 
 class AnyNamesBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka ships no types
-    """A batch of one message whose header names may be any bytes, and which may lack both key and value.
+    """A batch of one message that may have any bytes as header names, and neither key nor value.
 
-    aiokafka's compiled builder of batches takes names only as text; the one in Python asks each name for its
-    bytes.
+    aiokafka's compiled builder accepts names only as text; the one in Python asks each name for its bytes.
+    `codec` is Kafka's number of a compression type, 0 for none.
     """
 
-    def __init__(self, *, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        no_limit, no_compression = 0, 0  # a first message is never too large for a batch
-        super().__init__(no_limit, no_compression)
-        self._builder: Any = _DefaultRecordBatchBuilderPy(
+    def __init__(self, *, key: bytes | None, value: bytes | None, headers: Headers, codec: int = 0) -> None:
+        no_limit = 0  # the first message of a batch is accepted at any size
+        super().__init__(no_limit, codec)
+        self._builder: Any = default_records._DefaultRecordBatchBuilderPy(  # noqa: SLF001
             2,
-            no_compression,
+            codec,
             is_transactional=0,
             producer_id=_NO_PRODUCER,
             producer_epoch=_NO_PRODUCER,
@@ -55,7 +55,7 @@ class AnyNamesBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka ships no ty
 
 
 class _Name(str):
-    """A header name that gives its own bytes to whatever asks for UTF-8."""
+    """A header name that encodes to its own bytes when asked for UTF-8."""
 
     __slots__ = ()
 

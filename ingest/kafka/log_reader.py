@@ -11,8 +11,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from ingest.batch import Offset, Partition
 from ingest.errors import OperatorError, UnavailableError, UnreadableError
-from ingest.kafka.aiokafka_patches import install_plain_records
-from ingest.kafka.decompression import install_bounded_decompression, one_poll
+from ingest.kafka.decompression import one_poll
 from ingest.kafka.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE, cause_of
 from ingest.ports import Extent, Record
 
@@ -35,8 +34,6 @@ class LogReader:
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, extents: Mapping[Partition, Extent]) -> None:
-        install_bounded_decompression()
-        install_plain_records()
         self.extents = extents
         self._consumer = consumer
 
