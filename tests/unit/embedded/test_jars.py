@@ -92,7 +92,7 @@ async def test_jars_are_fetched_once(repository: Repository, tmp_path: Path, ann
         paths = await store(tmp_path, repository.url, jars).fetch(announce=announced.append)
         assert [path.read_bytes() for path in paths] == [b"b" * 100_000, b"c"]
     assert repository.asked == {"broker-1.0.jar": 1, "codec-1.0.jar": 1}
-    assert announced == [f"Downloading Apache Kafka {KAFKA_VERSION}, once for this user: 2 files ..."]
+    assert announced == [f"Downloading Apache Kafka {KAFKA_VERSION} (once per user): 2 files ..."]
 
 
 async def test_only_what_is_missing_is_fetched(
@@ -125,7 +125,7 @@ async def test_no_registry_within_reach_is_refused_with_what_to_do(
     sentence = str(refusal.value)
     assert sentence.startswith("Kafka can't be downloaded: ")
     assert (
-        "did not come (ConnectionError). Is a Maven repository within reach? A mirror is named " in sentence
+        "could not be downloaded (ConnectionError). Check that a Maven repository is reachable, " in sentence
     )
 
 
@@ -187,9 +187,7 @@ async def test_a_home_that_can_not_be_written_to_is_refused_with_the_setting_for
     home.write_text("not a folder")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(home))
-    match = (
-        f"^{home}/.cache/headcount/.* must be a folder that this user can write to; XDG_CACHE_HOME chooses"
-    )
+    match = f"^{home}/.cache/headcount/.* must be a folder that this user can write to; set XDG_CACHE_HOME"
     with pytest.raises(OperatorError, match=match):
         await JarStore.of_user().fetch(announce=print)
 

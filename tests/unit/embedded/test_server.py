@@ -60,7 +60,7 @@ async def test_a_started_server_serves_on_its_port(server: Script) -> None:
 OWNER = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.unit.test_embedded_server import LISTEN, Script
+from tests.unit.embedded.test_server import LISTEN, Script
 
 server = Script(Path(sys.argv[1]), LISTEN)
 asyncio.run(server.start())

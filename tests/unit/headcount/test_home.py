@@ -51,7 +51,7 @@ def test_a_folder_that_can_not_be_had_is_refused_with_the_setting(inside: str, t
     file = tmp_path / "file"
     file.write_text("not a folder")
     home = file / inside
-    match = f"^{home}: .* must be a folder that this user can write to; set HEADCOUNT_HOME another"
+    match = f"^{home}: .* must be a folder that this user can write to; set HEADCOUNT_HOME to choose another"
     with pytest.raises(OperatorError, match=match), lock_home(home):
         pass
 
