@@ -186,6 +186,10 @@ class Projection(Protocol):
         """
         ...
 
+    async def record_rollback(self) -> None:
+        """Record for operators the instant at which the projection was found to have lost writes."""
+        ...
+
     def prepare(self, batch: Batch) -> Step:
         """Do all that can be done of a batch before the one in front of it is in; the step counts it.
 

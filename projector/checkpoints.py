@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
@@ -12,6 +12,9 @@ from projector.expiry import Expired, ExpiryCause, read_expired
 from projector.gaps import GapReport, decode
 from projector.redis import Redis
 from projector.redis.errors import RedisError, describe, translate_errors
+
+ROLLED_BACK_AT: Final = "rolled_back_at"
+"""Field of the deployment: the instant of the last rollback, in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,12 @@ class Progress:
     as_of: Mapping[Partition, datetime]
     gaps: Sequence[GapReport]
     deployment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rolled_back_at(self) -> datetime | None:
+        """When Redis was last found to have lost its newest state, None if it never was."""
+        found = self.deployment.get(ROLLED_BACK_AT)
+        return None if found is None else datetime.fromtimestamp(int(found) / 1000, UTC)
 
     @property
     def expired(self) -> Mapping[ExpiryCause, Expired]:

@@ -12,7 +12,7 @@ from ingest.errors import PartitionStoppedError, SupersededError, UnavailableErr
 from ingest.ports import Checkpoints, ErasureLog, Gap, LogState, Step
 from projector import keys
 from projector.calendar import Calendar
-from projector.checkpoints import read_progress
+from projector.checkpoints import ROLLED_BACK_AT, read_progress
 from projector.counted_users import CountedUsers, read_counted_users
 from projector.dedup_cache import DedupCache
 from projector.deployment import Deployment
@@ -116,6 +116,12 @@ class RedisProjection:
         move = Rewind(partition, expected, to, gap=None if gap is None else await self._report(gap))
         with translate_errors():
             await self._rewind(keys.ONLY, self._generation, move, fence=self._fence)
+
+    async def record_rollback(self) -> None:
+        instant = await self.now()
+        with translate_errors():
+            milliseconds = int(instant.timestamp() * 1000)
+            await self._redis.hset(keys.ONLY.deployment, ROLLED_BACK_AT, str(milliseconds))
 
     async def apply(self, batch: Batch) -> Offset | None:
         return await self.prepare(batch)()

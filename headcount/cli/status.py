@@ -33,7 +33,8 @@ def status(
     Below it stands whose activity counts.
 
     What to look at is named below: no worker, counters that don't hold the whole log yet or are older than 10
-    seconds, gaps that nobody has acknowledged, events of the last 24 hours that were too old to be counted.
+    seconds, gaps that nobody has acknowledged, and of the last 24 hours: writes that Redis lost, and events
+    that were too old to be counted.
 
     Exit code: 0 if the state could be told, 1 if not; with --check also 1 if there is anything to look at.
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from api.health import FRESH_FOR
 from headcount.clients import api_redis
@@ -16,6 +17,8 @@ from projector.checkpoints import Progress, read_progress
 from projector.counter_config import is_list_outdated
 from projector.expiry import ExpiryCause, harmful
 from projector.gaps import GapReport
+
+ROLLBACK_SHOWN_FOR: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,9 @@ class ExpiredStatus:
 class Status:
     """`as_of` is None while any partition is catching up; `workers` counts the consumer group's members.
 
-    `gaps` are those that no operator has acknowledged. Neither `expired` events nor those of the types that
-    are ignored are in any counter.
+    `gaps` are those that no operator has acknowledged. `rolled_back_at` is when Redis was last found to have
+    lost writes, None if it never was. Neither `expired` events nor those of the types that are ignored are in
+    any counter.
     `concerns` say what an operator should look at.
     """
 
@@ -55,6 +59,7 @@ class Status:
     as_of_age_seconds: float | None
     partitions: tuple[PartitionStatus, ...]
     gaps: tuple[GapReport, ...]
+    rolled_back_at: datetime | None
     expired: tuple[ExpiredStatus, ...]
     ignored_event_types: tuple[str, ...]
     ignored_user_types: tuple[str, ...]
@@ -94,6 +99,7 @@ def _sum_up(
         as_of_age_seconds=age,
         partitions=partitions,
         gaps=tuple(progress.gaps),
+        rolled_back_at=progress.rolled_back_at,
         expired=tuple(
             ExpiredStatus(cause=cause, events=found.events, last_at=found.last_at)
             for cause, found in progress.expired.items()
@@ -120,6 +126,12 @@ def _concerns(config: Config, workers: int, age: float | None, progress: Progres
         number = len(progress.gaps)
         places = f"in {number} place{'' if number == 1 else 's'} of the log"
         yield f"Records were never counted, {places}: see headcount gaps list"
+    rolled_back_at = progress.rolled_back_at
+    if rolled_back_at is not None and utc_now() - rolled_back_at <= ROLLBACK_SHOWN_FOR:
+        yield (
+            f"Redis was found to have lost writes at {rolled_back_at:%Y-%m-%dT%H:%M:%SZ}: "
+            "headcount doctor says what to do."
+        )
     if is_list_outdated(progress.deployment):
         yield (
             "People were forgotten or remembered since the log was counted: estimates may hold forgotten "

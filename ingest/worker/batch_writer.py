@@ -166,3 +166,5 @@ class BatchWriter:
             await retry.retry_until_stopped(
                 self._projection.rewind, batch.partition, expected=stored, to=stored, gap=None
             )
+        # After the rewind: until then the API answers as if nothing was lost.
+        await retry.retry_until_stopped(self._projection.record_rollback)

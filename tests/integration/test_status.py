@@ -71,6 +71,29 @@ async def test_events_that_are_too_old_are_shown_by_cause(deployment: Deployment
     ) in shown.text
 
 
+async def test_a_rollback_is_named_for_a_day(deployment: Deployment, redis_client: Redis) -> None:
+    await deployment.publish(event("anna"))
+    async with deployment.worker():
+        await wait_until(deployment.is_caught_up, deadline_seconds=20, message="everything was counted")
+        assert (await read_status(deployment.config)).rolled_back_at is None
+        await redis_client.flushdb()
+
+        async def is_recorded() -> bool:
+            return (await read_status(deployment.config)).rolled_back_at is not None
+
+        await wait_until(is_recorded, deadline_seconds=20, message="the loss was recorded")
+        await wait_until(deployment.is_caught_up, deadline_seconds=20, message="it was counted again")
+    named = [each for each in await concerns(deployment) if each.startswith("Redis was found to have lost")]
+    assert len(named) == 1
+    long_ago = str(int((utc_now() - timedelta(hours=25)).timestamp() * 1000))
+    await redis_client.hset(keys.ONLY.deployment, "rolled_back_at", long_ago)
+    assert not [each for each in await concerns(deployment) if "lost writes" in each]
+
+
+async def concerns(deployment: Deployment) -> list[str]:
+    return [*(await read_status(deployment.config)).concerns]
+
+
 async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowledged(
     deployment: Deployment, redis_client: Redis
 ) -> None:

@@ -39,6 +39,12 @@ class FakeRedis:
             "hmget", lambda: [store.hget(encode(key), encode(name)) for name in names]
         )
 
+    async def hset(self, key: str, name: str, value: str) -> None:
+        def write(store: Store) -> None:
+            store.hset(encode(key), encode(name), encode(value))
+
+        await self._way.request("hset", lambda: self._server.run_transaction([write]))
+
     async def pfcount(self, key: str) -> int:
         return await self._way.request("pfcount", lambda: self._server.store.pfcount(encode(key)))
 

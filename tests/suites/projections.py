@@ -44,6 +44,7 @@ class ObservedProjection(Protocol):
         ...
 
     async def count(self, key: str) -> int: ...
+    async def rolled_back_at(self) -> datetime | None: ...
 
 
 class ObservedFake:
@@ -65,6 +66,9 @@ class ObservedFake:
     async def count(self, key: str) -> int:
         return len(self._stored.counters[key])
 
+    async def rolled_back_at(self) -> datetime | None:
+        return self._stored.rolled_back_at
+
 
 class ObservedRedis:
     """The one in Redis."""
@@ -85,3 +89,6 @@ class ObservedRedis:
 
     async def count(self, key: str) -> int:
         return await count(self._redis, key)
+
+    async def rolled_back_at(self) -> datetime | None:
+        return (await read_progress(self._redis)).rolled_back_at

@@ -201,3 +201,13 @@ async def test_a_batch_of_the_topic_before_is_refused(
     assert await begun.checkpoint(FIRST) == 5
     assert await begun.gaps() == []
     assert await begun.count(TODAY) == 0
+
+
+async def test_a_rollback_is_recorded_with_its_instant(begun: ObservedProjection) -> None:
+    assert await begun.rolled_back_at() is None
+    before = await begun.projection.now()
+    await begun.projection.record_rollback()
+    recorded, after = await begun.rolled_back_at(), await begun.projection.now()
+    assert recorded is not None
+    assert before - timedelta(milliseconds=1) <= recorded <= after
+    assert await begun.projection.checkpoints() == Checkpoints("one", {FIRST: Offset(5), SECOND: Offset(0)})

@@ -32,6 +32,7 @@ class Projected:
     checkpoints: dict[Partition, Offset] = field(default_factory=dict)
     as_of: dict[Partition, datetime] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    rolled_back_at: datetime | None = None
     counters: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def snapshot(self) -> "Projected":
@@ -100,6 +101,10 @@ class FakeProjection:
             self._stored.as_of.pop(partition, None)
             self._stored.checkpoints[partition] = to
         await self._steps.take("rewind done")
+
+    async def record_rollback(self) -> None:
+        await self._steps.take("record rollback")
+        self._stored.rolled_back_at = self._clock()
 
     def prepare(self, batch: Batch) -> Step:
         return partial(self.apply, batch)

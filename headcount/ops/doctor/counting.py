@@ -26,6 +26,7 @@ class Letters:
 
 
 STOPPED_AFTER: Final = timedelta(seconds=60)
+ROLLBACK_REPORTED_FOR: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,23 @@ def check_gaps(gaps: Sequence[GapReport]) -> Judgement:
         f"{max(gap.last_day for gap in gaps)} may be too low.",
         "See headcount gaps list. Publish the missing events again if you have them, then run headcount "
         "gaps acknowledge.",
+    )
+
+
+def check_rollback(facts: tuple[Progress, datetime]) -> Judgement:
+    """Check whether Redis lost writes within the last week."""
+    progress, now = facts
+    at = progress.rolled_back_at
+    if at is None:
+        return ok("Redis was never found to have lost writes.")
+    found = f"Redis was last found to have lost writes at {at:%Y-%m-%dT%H:%M:%SZ}"
+    if now - at > ROLLBACK_REPORTED_FOR:
+        return ok(f"{found}.")
+    return warning(
+        f"{found}. Workers count again from the log what it lacked; tokens are in no log: one that was "
+        "created shortly before may be missing, and one that was revoked may be valid again.",
+        "Review headcount tokens list. Find out why Redis lost writes: a restart without appendonly yes, a "
+        "failover to a replica that was behind, or a restored backup.",
     )
 
 

@@ -13,6 +13,7 @@ from headcount.ops.doctor.counting import (
     check_expired,
     check_gaps,
     check_lag,
+    check_rollback,
     check_stopped,
     check_workers,
 )
@@ -177,6 +178,7 @@ def counting_findings(facts: Facts) -> Sequence[Finding]:
         judged("lag", counting, check_lag),
         judged("stopped partitions", counting, check_stopped),
         judged("gaps", part_of(progress, lambda known: known.gaps), check_gaps),
+        judged("rollbacks", together(progress, facts.now), check_rollback),
         judged("expired events", together(progress, facts.now), check_expired),
         judged("dead letters", facts.kafka.letters, check_dead_letters),
     ]

@@ -88,6 +88,7 @@ async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> No
         await wait_until(lambda: pipeline.stats.rollbacks > 0)
         await pipeline.until_caught_up()
     assert pipeline.users() == {"user-0", "user-1"}
+    assert pipeline.stored.rolled_back_at is not None
 
 
 async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
@@ -103,7 +104,7 @@ async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
     assert pipeline.stats.rollbacks == 1
 
 
-@pytest.mark.parametrize("step", ["rewind", "rewind done"])
+@pytest.mark.parametrize("step", ["rewind", "rewind done", "record rollback"])
 async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
     pipeline = Pipeline()
     (partition,) = pipeline.partitions
@@ -119,6 +120,7 @@ async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_red
             await pipeline.until_caught_up()
     assert pipeline.stats.rollbacks == 1
     assert [line["event"] for line in logs].count("Redis lost its newest state") == 1
+    assert pipeline.stored.rolled_back_at is not None
 
 
 @pytest.mark.parametrize("step", ["rewind", "rewind done"])

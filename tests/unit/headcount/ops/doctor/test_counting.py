@@ -12,6 +12,7 @@ from headcount.ops.doctor.counting import (
     check_expired,
     check_gaps,
     check_lag,
+    check_rollback,
     check_stopped,
     check_workers,
 )
@@ -157,3 +158,19 @@ def test_expired_events_are_a_warning_while_they_keep_coming() -> None:
     past = f"{none}; 1,500 were earlier, or expired in the log."
     assert found("epoch-zero", timedelta(hours=25)) == ("ok", past)
     assert found("aged-in-log", timedelta(0)) == ("ok", past)
+
+
+def test_a_rollback_is_a_warning_for_a_week_with_its_instant() -> None:
+    def judged(age: timedelta) -> tuple[str, str]:
+        recorded = {"rolled_back_at": str(int((NOW - age).timestamp() * 1000))}
+        judgement = check_rollback((replace(progress(1), deployment=recorded), NOW))
+        return judgement.verdict, judgement.found
+
+    assert check_rollback((progress(1), NOW)).verdict == "ok"
+    verdict, found = judged(timedelta(hours=23))
+    assert verdict == "warning"
+    assert found.startswith("Redis was last found to have lost writes at 2026-11-21T13:00:00Z. ")
+    assert judged(timedelta(days=8)) == (
+        "ok",
+        "Redis was last found to have lost writes at 2026-11-14T12:00:00Z.",
+    )
