@@ -18,7 +18,7 @@ from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.routing import body_limit_of
 from api.store.tokens import RedisTokenStore
 from headcount.clients import api_redis
-from headcount.preflight.redis import check_entry, check_rights
+from headcount.preflight.redis import check_redis_login, check_rights
 from headcount.signals import STOP_SECONDS
 from headcount.telemetry.sharing import CommonMetrics, common_port
 from headcount.wiring import Config, utc_now
@@ -65,7 +65,7 @@ async def serve_api(
     come in by the `entrance`.
     """
     async with api_redis(config) as redis:
-        await check_entry(redis, config)
+        await check_redis_login(redis, config)
         view = RedisView(redis, time_zone=config.counting.time_zone.key)
         tokens = RedisTokenStore(redis)
         await check_rights(view.as_of(), tokens.ping())

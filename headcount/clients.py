@@ -1,4 +1,4 @@
-"""How the settings become clients of Kafka and Redis."""
+"""Builds the clients of Kafka and Redis from the configuration."""
 
 from typing import Any, Final
 
@@ -13,20 +13,20 @@ from ingest.kafka.aiokafka_patches import install_patches
 from projector.redis.auto_pipelining import AutoPipeliningRedis
 
 WORKER_TIMEOUT_SECONDS: Final = 5.0
-"""Longer than any batch takes; a reply that comes later is found by sending the batch again."""
+"""Longer than any batch takes; after a timeout, the batch is sent again."""
 API_TIMEOUT_SECONDS: Final = 0.8
-"""Shorter than a request's deadline, so that the answer still says what was missing."""
+"""Shorter than a request's deadline, so that the response can name what was unavailable."""
 API_CONNECTIONS: Final = 32
-"""A few are enough where Redis is near; where it is far, so many pipelines are on their way at once."""
+"""A few suffice if Redis is near; if it is far, this is the number of pipelines in flight."""
 RETRY_MILLISECONDS: Final = 500
-"""Between tries, for as long as it takes: by aiokafka's default a worker that is not let in any more knocks
+"""The pause between attempts to connect. With aiokafka's default, a worker whose login is refused retries
 thirty times a second."""
 WITHOUT_NOTIFICATIONS: Final = MaintNotificationsConfig(enabled=False)
-"""With them, redis-py hands out pooled connections without a look whether Redis closed them meanwhile."""
+"""With notifications, redis-py hands out pooled connections without checking whether Redis closed them."""
 
 
 def kafka_options(config: Config) -> dict[str, Any]:
-    """Return aiokafka's options for the addresses and the security of every client of ours.
+    """Return aiokafka's client options: addresses and security.
 
     Raises `OperatorError` for certificates that can't be used.
     """
@@ -50,12 +50,12 @@ def kafka_options(config: Config) -> dict[str, Any]:
 
 
 def worker_redis(config: Config) -> Redis:
-    """Return the worker's client: it tries nothing again, since its caller does."""
+    """Return the worker's client, which does not retry, since its caller does."""
     return Redis.from_url(config.redis.url, **_redis_options(config, WORKER_TIMEOUT_SECONDS))
 
 
 def api_redis(config: Config) -> Redis:
-    """Return the API's client: for many questions at once, with short waits, so that load is shed early."""
+    """Return the API's client, for many concurrent commands, with short timeouts that shed load early."""
     pool = BlockingConnectionPool.from_url(
         config.redis.url,
         max_connections=API_CONNECTIONS,
@@ -72,7 +72,7 @@ def _redis_options(config: Config, timeout: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
         "maint_notifications_config": WITHOUT_NOTIFICATIONS,
-        "driver_info": None,  # to tell its name needs a right that Redis 7.0 does not know
+        "driver_info": None,  # sending it needs a right that Redis 7.0 does not have
         **({"password": password} if password else {}),
         **(tls.redis_options(config) if url.startswith("rediss:") else {}),
     }

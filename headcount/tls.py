@@ -1,4 +1,4 @@
-"""TLS: whom we trust, what we show of ourselves, and what stands against a certificate or a port."""
+"""TLS contexts of the clients of Kafka and Redis, and explanations of failed handshakes."""
 
 import asyncio
 import ssl
@@ -18,51 +18,52 @@ _WRONG_TIME: Final = frozenset({9, 10})
 
 
 def context(config: Config, kind: Kind) -> ssl.SSLContext:
-    """Build what a client needs; raises `OperatorError` for files that do not hold what they should."""
+    """Return the TLS context of a client; raises `OperatorError` for files that can't be used."""
     authorities = _location(config, kind, "ca")
     try:
         built = ssl.create_default_context(cafile=authorities)
     except OSError as error:
         raise OperatorError(
             f"{kind}_SSL_CA_LOCATION {authorities!r} can't be used: {_cause(error)}. "
-            "Wanted are certificates as PEM."
+            "It must contain certificates in PEM format."
         ) from error
     if certificate := _location(config, kind, "certificate"):
-        _show(built, config, kind, certificate)
+        _load_certificate(built, config, kind, certificate)
     return built
 
 
 def redis_options(config: Config) -> dict[str, Any]:
     """Return redis-py's options; raises as `context` does."""
-    context(config, "REDIS")  # redis-py builds its own at each connection, and would fail there
+    context(config, "REDIS")  # redis-py builds its own context at each connection, and would fail only there
     return {
         "ssl_ca_certs": _location(config, "REDIS", "ca"),
         "ssl_certfile": _location(config, "REDIS", "certificate"),
         "ssl_keyfile": _location(config, "REDIS", "key"),
-        "ssl_password": "",  # without one, OpenSSL asks at the terminal
+        "ssl_password": "",  # without it, OpenSSL prompts at the terminal
     }
 
 
 def certificate_refusal(error: BaseException, kind: Kind) -> str | None:
-    """Say what is wrong with the server's certificate, where that is what an error is about."""
+    """Return a sentence on the server's certificate if the error is about it, else None."""
     found = _cause_of(error, ssl.SSLCertVerificationError)
     if found is None:
         return None
     if found.verify_code in _WRONG_NAME:
         setting = "KAFKA_BOOTSTRAP_SERVERS" if kind == "KAFKA" else "REDIS_URL"
-        advice = f"Name it in {setting} as its certificate does, or have one made out to that name."
+        advice = f"Use a name from the certificate in {setting}, or issue a certificate for this name."
     elif found.verify_code in _WRONG_TIME:
-        advice = "Renew it, or set this machine's clock."
+        advice = "Renew it, or correct this machine's clock."
     else:
-        advice = f"Set {kind}_SSL_CA_LOCATION to the authority that issued it."
+        advice = f"Set {kind}_SSL_CA_LOCATION to the certificate of the authority that issued it."
     verdict = found.verify_message.rstrip(".")
-    return f"{kind.capitalize()} shows a certificate that is not accepted: {verdict}. {advice}"
+    return f"The certificate of {kind.capitalize()} is not accepted: {verdict}. {advice}"
 
 
 async def own_certificate_refusal(config: Config, kind: Kind, host: str, port: int) -> str | None:
-    """Try once more, and say it where the server goes away before it is asked anything.
+    """Connect, and return a sentence if the server closes the connection before the first request.
 
-    That it does so for a certificate's sake is lost where the client has asked something already.
+    With TLS 1.3 a server refuses the client's certificate after the handshake; the alert is lost if the
+    client has already sent a request.
     """
     try:
         async with asyncio.timeout(PROBE_SECONDS):
@@ -73,25 +74,25 @@ async def own_certificate_refusal(config: Config, kind: Kind, host: str, port: i
         async with asyncio.timeout(PROBE_SECONDS):
             await reader.read(1)
     except TimeoutError:
-        return None  # it waits for a question
+        return None  # it waits for a request
     except OSError:
         pass
     finally:
         await _close(writer)
     return (
-        f"{kind.capitalize()} does not accept our certificate, or wants one. "
-        f"Set {kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION to one that it trusts."
+        f"{kind.capitalize()} does not accept the client certificate, or requires one. "
+        f"Set {kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION to a certificate that it trusts."
     )
 
 
 async def speaks_tls(host: str, port: int) -> bool:
-    """Tell whether whoever listens there answers a TLS handshake; nothing is sent, nobody is trusted."""
-    anybody = ssl.create_default_context()
-    anybody.check_hostname = False
-    anybody.verify_mode = ssl.CERT_NONE
+    """Return whether the server answers a TLS handshake; nothing is sent, and no certificate is checked."""
+    unverified = ssl.create_default_context()
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            _reader, writer = await asyncio.open_connection(host, port, ssl=anybody)
+            _reader, writer = await asyncio.open_connection(host, port, ssl=unverified)
     except (OSError, TimeoutError):
         return False
     await _close(writer)
@@ -104,18 +105,18 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def _show(built: ssl.SSLContext, config: Config, kind: Kind, certificate: str) -> None:
+def _load_certificate(built: ssl.SSLContext, config: Config, kind: Kind, certificate: str) -> None:
     try:
-        # Never None: OpenSSL would ask for it at the terminal.
+        # Never None: OpenSSL would prompt for it at the terminal.
         secret = _files(config, kind).key_password or ""
         built.load_cert_chain(certificate, _location(config, kind, "key"), secret)
     except OSError as error:
         encrypted = (
-            ", and KAFKA_SSL_KEY_PASSWORD if that is encrypted" if kind == "KAFKA" else ", unencrypted"
+            ", and KAFKA_SSL_KEY_PASSWORD if the key is encrypted" if kind == "KAFKA" else ", unencrypted"
         )
         raise OperatorError(
             f"{kind}_SSL_CERTIFICATE_LOCATION and {kind}_SSL_KEY_LOCATION can't be used: {_cause(error)}. "
-            f"Wanted are a certificate and its own private key as PEM{encrypted}."
+            f"They must contain a certificate and its private key in PEM format{encrypted}."
         ) from error
 
 
@@ -130,7 +131,7 @@ def _files(config: Config, kind: Kind) -> TlsConfig:
 
 def _cause(error: OSError) -> str:
     reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-    return (reason or "no PEM").replace("_", " ").lower()
+    return (reason or "not in PEM format").replace("_", " ").lower()
 
 
 def _cause_of(error: BaseException | None, kind: type[E]) -> E | None:

@@ -10,7 +10,7 @@ import structlog
 from headcount.clients import kafka_options, worker_redis
 from headcount.ops.erasures import complete, erasure_log
 from headcount.preflight.connections import create_topics
-from headcount.preflight.redis import check_entry
+from headcount.preflight.redis import check_redis_login
 from headcount.wiring import Config, calendar, counted_users, deployment, utc_now
 from ingest.errors import UnavailableError
 from ingest.events.decoding import RecordDecoder
@@ -85,7 +85,7 @@ async def _start_worker(
         stats=counted,
     )
     projection.restore_from(erasures)
-    await check_entry(redis, config)
+    await check_redis_login(redis, config)
     await retry.retry_until_stopped(projection.claim)
     await retry.retry_until_stopped(create_topics, config)
     await retry.retry_until_stopped(erasures.start)

@@ -7,7 +7,7 @@ from functools import partial
 from aiokafka.admin import AIOKafkaAdminClient
 
 from headcount.clients import kafka_options
-from headcount.preflight.kafka import advertised_refusal, check_entry
+from headcount.preflight.kafka import advertised_refusal, check_kafka_login
 from headcount.wiring import Config
 from ingest.kafka import log_access, topics
 from ingest.kafka.log_reader import LogReader
@@ -17,7 +17,7 @@ def admin_client(config: Config) -> AbstractAsyncContextManager[AIOKafkaAdminCli
     """Open an admin client; raises as `ingest.kafka.topics.open_admin` does."""
     return topics.open_admin(
         kafka_options(config),
-        check_login=partial(check_entry, config),
+        check_login=partial(check_kafka_login, config),
         find_cause=partial(advertised_refusal, config),
     )
 

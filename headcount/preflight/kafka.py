@@ -1,4 +1,4 @@
-"""Whether Kafka lets us in: aiokafka only logs why it does not, and calls every cause a connection."""
+"""Explains why a connection to Kafka fails; aiokafka reports every cause as a connection error."""
 
 import asyncio
 import socket
@@ -22,58 +22,59 @@ from headcount.clients import kafka_options
 from headcount.wiring import Config
 from ingest.errors import OperatorError
 
-ENTRY_SECONDS: Final = 2.0
-_OF_CLIENTS: Final = frozenset({"bootstrap_servers", "retry_backoff_ms"})
-_WELCOMES: Final = frozenset({NoError, UnsupportedSaslMechanismError})
+LOGIN_SECONDS: Final = 2.0
+_CLIENT_ONLY_OPTIONS: Final = frozenset({"bootstrap_servers", "retry_backoff_ms"})
+_SASL_REPLIES: Final = frozenset({NoError, UnsupportedSaslMechanismError})
 
 Address = tuple[str, int]
 
 
 async def advertised_refusal(config: Config) -> str | None:
-    """Say which address Kafka names for itself that this machine cannot use; None if there is no such.
+    """Return a sentence on an advertised listener that this machine can't use; None if there is none.
 
-    A client is sent there as soon as a server in KAFKA_BOOTSTRAP_SERVERS has answered.
+    Clients connect to the advertised listeners once a server in KAFKA_BOOTSTRAP_SERVERS has answered.
     """
     for host, port, _family in collect_hosts(config.kafka.bootstrap_servers):
         try:
-            async with asyncio.timeout(ENTRY_SECONDS):
-                brokers = await _enter((host, port), _options(config))
+            async with asyncio.timeout(LOGIN_SECONDS):
+                brokers = await _log_in((host, port), _options(config))
         except (OSError, KafkaError):
             continue
         problems = await asyncio.gather(*map(_connection_problem, brokers))
         for (broker, number), problem in zip(brokers, problems, strict=True):
             if problem:
                 return (
-                    f"Kafka at {host}:{port} answers and sends clients to {broker}:{number}, its advertised "
-                    f"listener, which {problem}. Set advertised.listeners of that broker to an address "
-                    "that this machine can reach, or have the name resolved here."
+                    f"Kafka at {host}:{port} answers but redirects clients to its advertised listener "
+                    f"{broker}:{number}, which {problem}. Set advertised.listeners of that broker to an "
+                    "address that this machine can reach, or make the name resolvable here."
                 )
     return None
 
 
 async def _connection_problem(address: Address) -> str | None:
     try:
-        async with asyncio.timeout(ENTRY_SECONDS):
+        async with asyncio.timeout(LOGIN_SECONDS):
             _reader, writer = await asyncio.open_connection(*address)
             writer.close()
     except socket.gaierror as error:
         return f"can't be resolved ({error.strerror})"
     except (OSError, UnicodeError) as error:
-        return f"can't be reached ({str(error) or 'it took too long'})"
+        return f"can't be reached ({str(error) or 'request timed out'})"
     return None
 
 
-async def check_entry(config: Config) -> None:
-    """Try each server once, up to one that lets us in.
+async def check_kafka_login(config: Config) -> None:
+    """Try to log in to each server, until one succeeds.
 
-    Raises `OperatorError` where one is there and no waiting helps; returns where they are merely away.
+    Raises `OperatorError` if a server answers and refuses for a reason that does not pass by itself;
+    returns if the servers are only down.
     """
     for host, port, _family in collect_hosts(config.kafka.bootstrap_servers):
         try:
-            async with asyncio.timeout(ENTRY_SECONDS):
-                await _enter((host, port), _options(config))
+            async with asyncio.timeout(LOGIN_SECONDS):
+                await _log_in((host, port), _options(config))
         except TimeoutError:
-            continue  # it hangs, and would do so at every probe
+            continue  # it hangs, and would hang at every further probe
         except (OSError, KafkaError) as error:
             sentence = await _refusal(config, (host, port), error)
             if sentence:
@@ -83,16 +84,16 @@ async def check_entry(config: Config) -> None:
 
 
 def _options(config: Config) -> dict[str, Any]:
-    """Return what a single connection is made with, of what a client is."""
+    """Return the options of a single connection, which are a subset of a client's."""
     options = kafka_options(config)
-    return {name: value for name, value in options.items() if name not in _OF_CLIENTS}
+    return {name: value for name, value in options.items() if name not in _CLIENT_ONLY_OPTIONS}
 
 
-async def _enter(address: Address, options: Mapping[str, Any]) -> Sequence[Address]:
+async def _log_in(address: Address, options: Mapping[str, Any]) -> Sequence[Address]:
     """Connect, log in and return the addresses that the brokers advertise."""
     connection: AIOKafkaConnection = await create_conn(*address, **options)
     try:
-        # A server that wants a login, or a certificate, shows it no sooner than at the first question.
+        # A server that requires a login or a certificate refuses no sooner than at the first request.
         metadata = await connection.send(MetadataRequest([]))
         return [(host, port) for _node, host, port, *_ in metadata.brokers]
     finally:
@@ -113,32 +114,34 @@ def _login_refusal(config: Config, error: BaseException) -> str | None:
     if isinstance(error, SaslAuthenticationFailed):
         return (
             "Kafka does not accept KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD: correct them, "
-            f"or give Kafka such a user for {mechanism}."
+            f"or create that user in Kafka for {mechanism}."
         )
     if isinstance(error, UnsupportedSaslMechanismError):
-        return f"Kafka takes no login by {mechanism}: set KAFKA_SASL_MECHANISM to one that it takes."
+        return (
+            f"Kafka does not support {mechanism}: set KAFKA_SASL_MECHANISM to a mechanism that it supports."
+        )
     if isinstance(error, IllegalSaslStateError):
         return (
-            "Kafka takes no login at that port: "
-            f"set KAFKA_SECURITY_PROTOCOL to {protocol.removeprefix('SASL_')}, or name another port."
+            "Kafka supports no login at that port: "
+            f"set KAFKA_SECURITY_PROTOCOL to {protocol.removeprefix('SASL_')}, or use another port."
         )
     return None
 
 
 async def _protocol_refusal(config: Config, address: Address) -> str | None:
-    """Try the protocols beside the one that is set."""
+    """Try the security protocols other than the configured one."""
     protocol = config.kafka.security_protocol
     is_encrypted = protocol.endswith("SSL")
-    if is_encrypted and await _said_to_login(address, {}) is not None:
-        found, wanted = "speaks no TLS", protocol.removesuffix("SSL") + "PLAINTEXT"
+    if is_encrypted and await _sasl_reply(address, {}) is not None:
+        found, needed = "does not use TLS", protocol.removesuffix("SSL") + "PLAINTEXT"
     elif not is_encrypted and await tls.speaks_tls(*address):
-        found, wanted = "speaks TLS", protocol.removesuffix("PLAINTEXT") + "SSL"
-    elif not protocol.startswith("SASL_") and await _said_to_login(address, _options(config)) in _WELCOMES:
-        found, wanted = "wants a login", f"SASL_{protocol}"
+        found, needed = "uses TLS", protocol.removesuffix("PLAINTEXT") + "SSL"
+    elif not protocol.startswith("SASL_") and await _sasl_reply(address, _options(config)) in _SASL_REPLIES:
+        found, needed = "requires a login", f"SASL_{protocol}"
     else:
         return None
     server = f"{address[0]}:{address[1]}"
-    return f"Kafka at {server} {found}: set KAFKA_SECURITY_PROTOCOL to {wanted}, or name another port."
+    return f"Kafka at {server} {found}: set KAFKA_SECURITY_PROTOCOL to {needed}, or use another port."
 
 
 async def _certificate_refusal(config: Config, address: Address) -> str | None:
@@ -147,10 +150,10 @@ async def _certificate_refusal(config: Config, address: Address) -> str | None:
     return await tls.own_certificate_refusal(config, "KAFKA", *address)
 
 
-async def _said_to_login(address: Address, options: Mapping[str, Any]) -> type[KafkaError] | None:
-    """Return what Kafka says to the beginning of a login; None where it says nothing."""
+async def _sasl_reply(address: Address, options: Mapping[str, Any]) -> type[KafkaError] | None:
+    """Return Kafka's reply to the first request of a login; None if it does not reply."""
     try:
-        async with asyncio.timeout(ENTRY_SECONDS):
+        async with asyncio.timeout(LOGIN_SECONDS):
             connection = await create_conn(*address, **options)
             try:
                 answer = await connection.send(SaslHandShakeRequest("PLAIN"))
@@ -158,5 +161,5 @@ async def _said_to_login(address: Address, options: Mapping[str, Any]) -> type[K
                 await connection.close()
     except (OSError, KafkaError, TimeoutError):
         return None
-    said: type[KafkaError] = for_code(answer.error_code)
-    return said
+    reply: type[KafkaError] = for_code(answer.error_code)
+    return reply

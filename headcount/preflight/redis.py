@@ -1,4 +1,4 @@
-"""Whether Redis lets us in: what no waiting mends is told at the start, in a sentence."""
+"""Explains at the start why Redis refuses a connection for a reason that does not pass by itself."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -17,10 +17,11 @@ from projector.redis.errors import describe, lacks_right
 PORT: Final = 6379
 
 
-async def check_entry(redis: Redis, config: Config) -> None:
+async def check_redis_login(redis: Redis, config: Config) -> None:
     """Try once to connect and to log in.
 
-    Raises `OperatorError` where Redis is there and no waiting helps; returns where it is merely away.
+    Raises `OperatorError` if Redis answers and refuses for a reason that does not pass by itself; returns if
+    it is only down.
     """
     try:
         async with redis.client() as connection:
@@ -31,9 +32,9 @@ async def check_entry(redis: Redis, config: Config) -> None:
             raise OperatorError(sentence) from error
 
 
-async def check_rights(*questions: Awaitable[object]) -> None:
-    """Ask what will be asked later; raises `OperatorError` where the user may not, whatever else is wrong."""
-    for outcome in await asyncio.gather(*questions, return_exceptions=True):
+async def check_rights(*commands: Awaitable[object]) -> None:
+    """Run commands that the process needs later; raises `OperatorError` if the user lacks a right."""
+    for outcome in await asyncio.gather(*commands, return_exceptions=True):
         cause = outcome.__cause__ if isinstance(outcome, Exception) else None
         if isinstance(cause, RedisError) and lacks_right(cause):
             raise OperatorError(f"Redis denies the command: {describe(cause)}")
@@ -43,7 +44,7 @@ async def _refusal(config: Config, error: RedisError) -> str | None:
     if isinstance(error, AuthenticationError):
         return (
             "Redis does not accept the user and the password in REDIS_URL and REDIS_PASSWORD: correct them, "
-            "or give it such a user, as in deploy/redis/users.acl."
+            "or create that user in Redis, as in deploy/redis/users.acl."
         )
     return tls.certificate_refusal(error, "REDIS") or await _refusal_of_server(config)
 
@@ -53,20 +54,20 @@ async def _refusal_of_server(config: Config) -> str | None:
     connection = parse_url(url)
     host, port = connection.get("host"), connection.get("port", PORT)
     if not host:
-        return None  # a local socket
+        return None  # a Unix socket
     if url.startswith("rediss:"):
         if await _speaks_plainly(host, port):
-            return _wrong_scheme(f"{host}:{port} speaks no TLS", "redis")
+            return _wrong_scheme(f"{host}:{port} does not use TLS", "redis")
         return await tls.own_certificate_refusal(config, "REDIS", host, port)
-    return _wrong_scheme(f"{host}:{port} speaks TLS", "rediss") if await tls.speaks_tls(host, port) else None
+    return _wrong_scheme(f"{host}:{port} uses TLS", "rediss") if await tls.speaks_tls(host, port) else None
 
 
 def _wrong_scheme(found: str, scheme: str) -> str:
-    return f"Redis at {found}: begin REDIS_URL with {scheme}://, or name another port."
+    return f"Redis at {found}: use {scheme}:// in REDIS_URL, or another port."
 
 
 async def _speaks_plainly(host: str, port: int) -> bool:
-    """Tell whether a command is answered, be it with an error."""
+    """Return whether a command without TLS is answered, even with an error."""
     try:
         async with asyncio.timeout(tls.PROBE_SECONDS):
             reader, writer = await asyncio.open_connection(host, port)

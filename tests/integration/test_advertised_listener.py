@@ -15,7 +15,7 @@ from ingest.errors import UnavailableError
     ("advertised", "problem"),
     [("kafka.invalid:29092", "can't be resolved"), ("127.0.0.1:1", "can't be reached")],
 )
-async def test_an_advertised_listener_that_is_of_no_use_is_named(
+async def test_an_unusable_advertised_listener_is_named(
     tmp_path: Path, advertised: str, problem: str
 ) -> None:
     port = find_free_port()
@@ -29,6 +29,6 @@ async def test_an_advertised_listener_that_is_of_no_use_is_named(
     finally:
         kafka.kill()
     assert str(caught.value).startswith(
-        f"Kafka at {kafka.bootstrap_servers} answers and sends clients to {advertised}, its advertised "
-        f"listener, which {problem}"
+        f"Kafka at {kafka.bootstrap_servers} answers but redirects clients to its advertised listener "
+        f"{advertised}, which {problem}"
     )

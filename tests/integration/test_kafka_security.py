@@ -74,21 +74,21 @@ async def test_a_certificate_of_our_own_gets_in(kafka: SecuredKafka) -> None:
 @pytest.mark.parametrize(
     ("listener", "changed", "sentence"),
     [
-        ("MISNAMED", {}, "certificate that is not accepted: IP address mismatch"),
-        ("EXPIRED", {}, "certificate that is not accepted: certificate has expired. Renew it"),
+        ("MISNAMED", {}, "is not accepted: IP address mismatch"),
+        ("EXPIRED", {}, "is not accepted: certificate has expired. Renew it"),
         ("LOGIN", {"KAFKA_SSL_CA_LOCATION": ""}, "Set KAFKA_SSL_CA_LOCATION to the authority"),
         ("MUTUAL", {}, "Set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"),
         ("LOGIN", {"KAFKA_SASL_PASSWORD": "hunter2"}, "does not accept KAFKA_SASL_USERNAME"),
         ("LOGIN", {"KAFKA_SASL_USERNAME": "hunter2"}, "does not accept KAFKA_SASL_USERNAME"),
-        ("LOGIN", {"KAFKA_SASL_MECHANISM": "PLAIN"}, "takes no login by PLAIN: set KAFKA_SASL_MECHANISM"),
-        ("LOGIN", by("PLAINTEXT"), "speaks TLS: set KAFKA_SECURITY_PROTOCOL to SSL"),
-        ("LOGIN", by("SASL_PLAINTEXT"), "speaks TLS: set KAFKA_SECURITY_PROTOCOL to SASL_SSL"),
-        ("LOGIN", by("SSL"), "wants a login: set KAFKA_SECURITY_PROTOCOL to SASL_SSL"),
-        ("PLAIN_LOGIN", by("PLAINTEXT"), "wants a login: set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT"),
-        ("TLS", by("SASL_SSL"), "takes no login at that port: set KAFKA_SECURITY_PROTOCOL to SSL"),
-        ("TLS", by("PLAINTEXT"), "speaks TLS: set KAFKA_SECURITY_PROTOCOL to SSL"),
-        ("CLIENT", by("SSL"), "speaks no TLS: set KAFKA_SECURITY_PROTOCOL to PLAINTEXT"),
-        ("CLIENT", by("SASL_SSL"), "speaks no TLS: set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT"),
+        ("LOGIN", {"KAFKA_SASL_MECHANISM": "PLAIN"}, "does not support PLAIN: set KAFKA_SASL_MECHANISM"),
+        ("LOGIN", by("PLAINTEXT"), "uses TLS: set KAFKA_SECURITY_PROTOCOL to SSL"),
+        ("LOGIN", by("SASL_PLAINTEXT"), "uses TLS: set KAFKA_SECURITY_PROTOCOL to SASL_SSL"),
+        ("LOGIN", by("SSL"), "requires a login: set KAFKA_SECURITY_PROTOCOL to SASL_SSL"),
+        ("PLAIN_LOGIN", by("PLAINTEXT"), "requires a login: set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT"),
+        ("TLS", by("SASL_SSL"), "supports no login at that port: set KAFKA_SECURITY_PROTOCOL to SSL"),
+        ("TLS", by("PLAINTEXT"), "uses TLS: set KAFKA_SECURITY_PROTOCOL to SSL"),
+        ("CLIENT", by("SSL"), "does not use TLS: set KAFKA_SECURITY_PROTOCOL to PLAINTEXT"),
+        ("CLIENT", by("SASL_SSL"), "does not use TLS: set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT"),
     ],
 )
 async def test_what_is_set_wrong_is_told_with_what_to_do(
@@ -107,12 +107,12 @@ async def test_an_authority_that_did_not_make_it_out_is_told(kafka: SecuredKafka
 
 async def test_a_certificate_that_kafka_does_not_trust_is_told(kafka: SecuredKafka) -> None:
     told = await refusal(kafka.environment("MUTUAL", **own(kafka, "uninvited")))
-    assert "Kafka does not accept our certificate" in told
+    assert "Kafka does not accept the client certificate" in told
 
 
 async def test_a_key_of_another_certificate_is_told(kafka: SecuredKafka) -> None:
     told = await refusal(kafka.environment("TLS", **own(kafka, "client", key="good")))
-    assert "key values mismatch. Wanted are a certificate and its own private key as PEM" in told
+    assert "key values mismatch. They must contain a certificate and its private key in PEM format" in told
 
 
 @pytest.mark.parametrize("name", ["CA", "CERTIFICATE"])

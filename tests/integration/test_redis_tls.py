@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from embedded import EmbeddedValkey
 from headcount.clients import worker_redis
-from headcount.preflight.redis import check_entry
+from headcount.preflight.redis import check_redis_login
 from headcount.wiring import load_config
 from ingest.errors import OperatorError
 from tests.support.deployment import Deployment, deployed, event
@@ -61,7 +61,7 @@ async def enter(environ: dict[str, str]) -> int:
     """Enter as a worker does; return Redis' time in seconds."""
     config = load_config(environ)
     async with worker_redis(config) as redis:
-        await check_entry(redis, config)
+        await check_redis_login(redis, config)
         seconds, _microseconds = await redis.time()
         return int(seconds)
 
@@ -78,21 +78,19 @@ async def test_tls_gets_in(proxy: TlsProxy, certificates: Certificates) -> None:
     assert await enter(environment(proxy.port, certificates))
 
 
-async def test_a_certificate_of_our_own_gets_in(valkey: EmbeddedValkey, certificates: Certificates) -> None:
+async def test_a_client_certificate_is_accepted(valkey: EmbeddedValkey, certificates: Certificates) -> None:
     async with tls_before(valkey.port, certificates, "good", asks=True) as proxy:
         assert await enter(environment(proxy.port, certificates, **own(certificates, "client")))
         for files in ({}, own(certificates, "uninvited")):
             told = await refusal(environment(proxy.port, certificates, **files))
-            assert (
-                "Set REDIS_SSL_CERTIFICATE_LOCATION and REDIS_SSL_KEY_LOCATION to one that it trusts" in told
-            )
+            assert "and REDIS_SSL_KEY_LOCATION to a certificate that it trusts" in told
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("misnamed", "certificate that is not accepted: IP address mismatch"),
-        ("expired", "certificate that is not accepted: certificate has expired. Renew it"),
+        ("misnamed", "is not accepted: IP address mismatch"),
+        ("expired", "is not accepted: certificate has expired. Renew it"),
     ],
 )
 async def test_a_certificate_that_is_wrong_is_told(
@@ -105,7 +103,7 @@ async def test_a_certificate_that_is_wrong_is_told(
 async def test_an_unknown_authority_is_told(proxy: TlsProxy, certificates: Certificates) -> None:
     for authority in ("", str(certificates.stranger)):
         told = await refusal(environment(proxy.port, certificates, REDIS_SSL_CA_LOCATION=authority))
-        assert "Set REDIS_SSL_CA_LOCATION to the authority that issued it." in told
+        assert "Set REDIS_SSL_CA_LOCATION to the certificate of the authority that issued it." in told
 
 
 async def test_a_key_of_another_certificate_is_told(proxy: TlsProxy, certificates: Certificates) -> None:
@@ -117,16 +115,14 @@ async def test_a_key_of_another_certificate_is_told(proxy: TlsProxy, certificate
 
 async def test_plain_text_to_a_port_for_tls_is_told(proxy: TlsProxy, certificates: Certificates) -> None:
     told = await refusal(environment(proxy.port, certificates, scheme="redis"))
-    assert told == (
-        f"Redis at 127.0.0.1:{proxy.port} speaks TLS: begin REDIS_URL with rediss://, or name another port."
-    )
+    assert told == (f"Redis at 127.0.0.1:{proxy.port} uses TLS: use rediss:// in REDIS_URL, or another port.")
 
 
 async def test_tls_to_a_port_for_plain_text_is_told(
     valkey: EmbeddedValkey, certificates: Certificates
 ) -> None:
     told = await refusal(environment(valkey.port, certificates))
-    assert told.startswith(f"Redis at 127.0.0.1:{valkey.port} speaks no TLS: begin REDIS_URL with redis://,")
+    assert told.startswith(f"Redis at 127.0.0.1:{valkey.port} does not use TLS: use redis:// in REDIS_URL,")
 
 
 async def test_a_start_with_a_wrong_password_ends_after_one_try(

@@ -15,7 +15,7 @@ from headcount.ops.doctor.finding import Unknown
 from headcount.ops.doctor.probing import Prober
 from headcount.ops.doctor.rights import Rights, lacks_replay_rights, other_rights, own_rights
 from headcount.ops.doctor.server import Server, read_server
-from headcount.preflight.redis import check_entry
+from headcount.preflight.redis import check_redis_login
 from headcount.wiring import Config, deployment, utc_now
 from ingest.errors import OperatorError
 from projector.checkpoints import Progress, read_progress
@@ -94,7 +94,7 @@ async def probe_redis(config: Config, prober: Prober) -> RedisFacts:
 
 
 async def _reach(config: Config, redis: Redis) -> None:
-    await check_entry(redis, config)
+    await check_redis_login(redis, config)
     try:
         await redis.time()
     except NoPermissionError:
