@@ -1,8 +1,8 @@
-"""The strongest claim: any order, any repetition and any split into batches give the same counters.
+"""The main invariant: any order, any repetition and any split into batches give the same counters.
 
 The same members while a counter is exact, and the same registers from then on; in the same bytes
-too, but for what Redis keeps of a sketch beside its registers: the cached count, and the
-run lengths of its sparse encoding.
+too, except for what a HyperLogLog has apart from its registers: the cached count, and the run lengths
+of its sparse encoding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ ON_REDIS = settings(
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,  # each example empties the database itself
-        HealthCheck.too_slow,  # as a busy machine is
+        HealthCheck.too_slow,  # a busy machine is
     ],
 )
 EVENTS = st.lists(
@@ -59,14 +59,14 @@ EVENTS = st.lists(
 
 @dataclass
 class Reading:
-    """One way in which a log may come to be counted: by batches, each of a partition."""
+    """One way to read a log: a sequence of batches, each of one partition."""
 
     batches: Sequence[tuple[Partition, Sequence[Event]]]
 
 
 @st.composite
 def readings(draw: st.DrawFn, events: Sequence[Event]) -> Reading:
-    """Repeat some events, shuffle all, deal them to the partitions, and cut that anywhere."""
+    """Repeat some events, shuffle all, distribute them over the partitions, and split them into batches."""
     repeated = draw(st.lists(st.sampled_from(events), max_size=20))
     shuffled = draw(st.permutations([*events, *repeated]))
     cuts = sorted(draw(st.sets(st.integers(1, len(shuffled)), max_size=8)) | {0, len(shuffled)})
@@ -83,7 +83,7 @@ async def project(redis: Redis, reading: Reading) -> Mapping[bytes, bytes]:
 
 
 async def project_into(redis: Redis, reading: Reading) -> None:
-    """Count a reading, from its beginning on, into whatever counters there are."""
+    """Count a reading from its beginning into the existing counters."""
     await redis.delete(keys.FIRST.checkpoints, keys.FIRST.as_of)
     projection = RedisProjection(
         redis,
@@ -119,7 +119,7 @@ async def test_any_order_repetition_and_split_give_equal_counters(
 
 @ON_REDIS
 @given(events=EVENTS)
-async def test_the_counts_are_those_of_the_people(redis_client: Redis, events: Sequence[Event]) -> None:
+async def test_the_counts_are_the_distinct_users(redis_client: Redis, events: Sequence[Event]) -> None:
     await project(redis_client, Reading([(PARTITIONS[0], events)]))
     counted_users: dict[str, set[str]] = {}
     for event in events:
@@ -132,10 +132,10 @@ async def test_the_counts_are_those_of_the_people(redis_client: Redis, events: S
 
 @settings(ON_REDIS, max_examples=40)
 @given(counted_users=st.integers(EXACT - 30, EXACT + 30), random=st.randoms(use_true_random=False))
-async def test_a_counter_at_the_edge_depends_only_on_who_is_in_it(
+async def test_a_counter_at_the_limit_depends_only_on_its_users(
     redis_client: Redis, counted_users: int, random: Random
 ) -> None:
-    """The number of people decides whether it is exact, and who they are what it holds."""
+    """The number of users decides whether it is exact, the users decide its contents."""
     await project(
         redis_client, shuffled([active(f"user-{number}") for number in range(counted_users)], random)
     )
@@ -151,10 +151,10 @@ async def test_a_counter_at_the_edge_depends_only_on_who_is_in_it(
     reached=st.integers(0, EXACT + 5),
     random=st.randoms(use_true_random=False),
 )
-async def test_a_replay_into_what_was_counted_already_changes_nothing_at_the_edge(
+async def test_a_replay_into_existing_counters_changes_nothing_at_the_limit(
     redis_client: Redis, counted_users: int, reached: int, random: Random
 ) -> None:
-    """A checkpoint may be lost, or be older, at any moment: before the edge, and after it."""
+    """A checkpoint may be lost or set back at any moment: below the limit and above it."""
     events = [active(f"user-{number}") for number in range(counted_users)]
     plain = await project(redis_client, Reading([(PARTITIONS[0], events)]))
     await project(redis_client, Reading([(PARTITIONS[0], events[:reached])]))
@@ -165,10 +165,10 @@ async def test_a_replay_into_what_was_counted_already_changes_nothing_at_the_edg
 
 @settings(ON_REDIS, max_examples=20)
 @given(size=st.integers(1, 40), random=st.randoms(use_true_random=False))
-async def test_a_counter_is_exact_up_to_the_edge_and_of_the_same_people_beyond(
+async def test_a_counter_is_exact_up_to_the_limit_and_has_the_same_users_beyond(
     redis_client: Redis, size: int, random: Random
 ) -> None:
-    """Batch by batch over the edge, with known people among the new ones."""
+    """Batch by batch across the limit, with known users among the new ones."""
     events = [active(f"user-{number}") for number in range(EXACT + 2 * size)]
     present = events[: EXACT - size]
     await project(redis_client, Reading([(PARTITIONS[0], present)]))
@@ -184,7 +184,7 @@ async def test_a_counter_is_exact_up_to_the_edge_and_of_the_same_people_beyond(
         assert await content(redis_client, DAY) == await content(redis_client, "plain")
 
 
-async def test_people_who_are_known_do_not_end_exactness(redis_client: Redis) -> None:
+async def test_known_users_do_not_turn_a_counter_into_an_estimate(redis_client: Redis) -> None:
     events = [active(f"user-{number}") for number in range(EXACT)]
     before = await project(redis_client, Reading([(PARTITIONS[0], events)]))
     await project_into(redis_client, Reading([(PARTITIONS[1], events), (PARTITIONS[0], events)]))
@@ -206,7 +206,7 @@ async def test_large_counters_have_equal_registers(
 
 
 async def test_days_are_unions_of_their_buckets(redis_client: Redis) -> None:
-    """Every quarter of an hour of a day in a zone whose offset is no whole hour."""
+    """All 15-minute buckets of a day in a zone whose offset is no whole hour."""
     first = datetime(2024, 5, 16, 2, 30, tzinfo=UTC)  # midnight in St John's
     events = [active(f"user-{number}", first + timedelta(minutes=15) * number) for number in range(96)]
     found = await project(redis_client, Reading([(PARTITIONS[0], events)]))
@@ -219,7 +219,7 @@ async def test_days_are_unions_of_their_buckets(redis_client: Redis) -> None:
 
 
 def shuffled(events: Sequence[Event], random: Random) -> Reading:
-    """Repeat a third of the events, shuffle all, and deal them to the partitions in a few batches."""
+    """Repeat a third of the events, shuffle all, and distribute them over the partitions in a few batches."""
     all_events = random.sample([*events, *events[::3]], len(events) + len(events[::3]))
     cuts = sorted({0, len(all_events), *random.choices(range(len(all_events)), k=5)})
     return Reading([(random.choice(PARTITIONS), all_events[start:end]) for start, end in pairwise(cuts)])

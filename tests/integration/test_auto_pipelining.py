@@ -1,4 +1,4 @@
-"""What is asked at once reaches Redis together, and each who asked has the reply to their own question."""
+"""Concurrent commands reach Redis in one pipeline, and each caller receives the reply to its own command."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -23,56 +23,56 @@ MANY: Final = 3 * MAX_PIPELINE + 1
 SOON: Final = 0.1
 
 
-def gathering(url: str, *, connections: int = 1, seconds: float = 60) -> AutoPipeliningRedis:
+def pipelining(url: str, *, connections: int = 1, seconds: float = 60) -> AutoPipeliningRedis:
     pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), driver_info=None)
     return AutoPipeliningRedis(pool, connections=connections, seconds=seconds)
 
 
 @pytest.fixture
 async def redis(redis_url: str, redis_client: Redis) -> AsyncIterator[AutoPipeliningRedis]:
-    """A client that is connected, on an empty database."""
-    async with gathering(redis_url) as client:
+    """A connected client on an empty database."""
+    async with pipelining(redis_url) as client:
         await client.exists("a")
         yield client
 
 
-async def errors_of(*questions: Awaitable[object]) -> list[object]:
-    """Return the kinds of what is raised, or what is replied."""
-    ends = await asyncio.gather(*questions, return_exceptions=True)
+async def errors_of(*commands: Awaitable[object]) -> list[object]:
+    """Return the types of the errors, or the replies."""
+    ends = await asyncio.gather(*commands, return_exceptions=True)
     return [type(end) if isinstance(end, Exception) else end for end in ends]
 
 
-async def test_everyone_has_the_reply_to_their_own_question(redis: AutoPipeliningRedis) -> None:
+async def test_each_caller_receives_its_own_reply(redis: AutoPipeliningRedis) -> None:
     numbers = range(MANY)
     assert await asyncio.gather(*(redis.echo(str(number)) for number in numbers)) == [
         str(number).encode() for number in numbers
     ]
 
 
-async def test_what_is_asked_in_the_same_turn_travels_together(
+async def test_commands_of_one_loop_iteration_are_sent_together(
     redis: AutoPipeliningRedis, redis_client: Redis
 ) -> None:
     await redis_client.config_resetstat()
     await asyncio.gather(*(redis.echo("x") for _ in range(MAX_PIPELINE)))
     stats = await redis_client.info("stats")
-    assert stats["total_reads_processed"] <= 3  # theirs, and two of the other client
+    assert stats["total_reads_processed"] <= 3  # that of the pipeline, and two of the other client
 
 
-async def test_no_more_travel_together_than_that(redis: AutoPipeliningRedis, redis_client: Redis) -> None:
+async def test_a_pipeline_has_a_maximum_size(redis: AutoPipeliningRedis, redis_client: Redis) -> None:
     await redis_client.config_resetstat()
     await asyncio.gather(*(redis.echo("x") for _ in range(MANY)))
     stats = await redis_client.info("stats")
     assert stats["total_reads_processed"] >= MANY // MAX_PIPELINE + 1
 
 
-async def test_a_reply_is_what_redis_py_makes_of_it(redis: AutoPipeliningRedis, redis_client: Redis) -> None:
+async def test_a_reply_is_parsed_as_by_redis_py(redis: AutoPipeliningRedis, redis_client: Redis) -> None:
     await redis.hset("hash", mapping={"one": "1", "two": "2"})
     assert await redis.hgetall("hash") == await redis_client.hgetall("hash")
     versions = [(await client.info("server"))["redis_version"] for client in (redis, redis_client)]
     assert versions[0] == versions[1]
 
 
-async def test_an_error_is_that_of_who_asked_for_it(redis: AutoPipeliningRedis) -> None:
+async def test_an_error_reaches_only_its_caller(redis: AutoPipeliningRedis) -> None:
     await redis.set("a", "text")
     assert await errors_of(redis.get("a"), redis.scard("a"), redis.get("a")) == [
         b"text",
@@ -81,7 +81,7 @@ async def test_an_error_is_that_of_who_asked_for_it(redis: AutoPipeliningRedis) 
     ]
 
 
-async def test_what_redis_cannot_be_asked_disturbs_nobody(redis: AutoPipeliningRedis) -> None:
+async def test_an_invalid_command_does_not_affect_others(redis: AutoPipeliningRedis) -> None:
     odd: Any = object()
     assert await errors_of(redis.echo("x"), redis.get(odd), redis.echo("y")) == [b"x", DataError, b"y"]
 
@@ -94,14 +94,14 @@ async def test_a_script_that_redis_does_not_have_is_loaded(
     assert await asyncio.gather(*(script(args=[number]) for number in range(3))) == [b"0", b"1", b"2"]
 
 
-async def test_who_gives_up_gives_up_alone(redis: AutoPipeliningRedis) -> None:
+async def test_a_cancelled_command_does_not_affect_others(redis: AutoPipeliningRedis) -> None:
     first, second, third = (asyncio.create_task(add(redis, number)) for number in (1, 2, 3))
     await asyncio.sleep(0)
     first.cancel()
     assert (await second, await third) == (2, 3)
 
 
-async def test_who_gives_up_while_it_travels_gives_up_alone(
+async def test_a_command_cancelled_in_flight_does_not_affect_others(
     redis: AutoPipeliningRedis, redis_client: Redis
 ) -> None:
     async with unwritable(redis_client):
@@ -113,10 +113,8 @@ async def test_who_gives_up_while_it_travels_gives_up_alone(
     assert (await second, await third) == (2, 3)
 
 
-async def test_nobody_waits_for_others_while_a_connection_is_idle(
-    redis_url: str, redis_client: Redis
-) -> None:
-    async with gathering(redis_url, connections=2) as redis:
+async def test_no_command_waits_while_a_connection_is_idle(redis_url: str, redis_client: Redis) -> None:
+    async with pipelining(redis_url, connections=2) as redis:
         async with unwritable(redis_client):
             written = asyncio.create_task(add(redis, 1))
             await wait_until(lambda: is_holding(redis_client), message="the question was sent")
@@ -125,13 +123,13 @@ async def test_nobody_waits_for_others_while_a_connection_is_idle(
 
 
 async def add(redis: Redis, number: int) -> int:
-    """Write something, of which the reply is the number."""
+    """Run a write whose reply is the number."""
     return int(await redis.incrby(f"key-{number}", number))
 
 
 @asynccontextmanager
 async def unwritable(redis: Redis) -> AsyncIterator[None]:
-    """Have the server do no writes for now: whoever asks for one waits for it."""
+    """Pause writes on the server: clients that send one wait."""
     await redis.client_pause(60_000, all=False)
     try:
         yield
@@ -140,32 +138,32 @@ async def unwritable(redis: Redis) -> AsyncIterator[None]:
 
 
 async def is_holding(observer: Redis) -> bool:
-    """Tell whether the server has somebody waiting."""
+    """Return whether a client of the server is waiting."""
     return bool((await observer.info("clients"))["blocked_clients"])
 
 
-async def test_a_redis_that_hangs_is_given_up_by_all_in_time() -> None:
+async def test_a_hanging_redis_is_a_timeout_for_all() -> None:
     with mute_server() as server:
-        async with gathering(f"redis://{address_of(server)}", seconds=scaled(SOON)) as redis:
+        async with pipelining(f"redis://{address_of(server)}", seconds=scaled(SOON)) as redis:
             first = asyncio.create_task(add(redis, 0))
             await asyncio.sleep(0)
             many = (add(redis, number) for number in range(MANY))
             assert set(await errors_of(first, *many)) == {RedisTimeoutError}
 
 
-async def test_a_reply_that_comes_late_is_nobody_elses(redis_url: str, redis_client: Redis) -> None:
-    async with gathering(redis_url, seconds=scaled(SOON)) as redis:
+async def test_a_late_reply_is_never_that_of_another_command(redis_url: str, redis_client: Redis) -> None:
+    async with pipelining(redis_url, seconds=scaled(SOON)) as redis:
         await redis.exists("connected")
         async with unwritable(redis_client):
             assert await errors_of(add(redis, 1), add(redis, 2)) == [RedisTimeoutError] * 2
         assert await redis.echo("next") == b"next"
 
 
-async def test_a_redis_that_is_away_is_asked_again_once_it_is_back(
+async def test_the_client_reconnects_once_redis_is_back(
     embedded_valkey: Servers[EmbeddedValkey],
 ) -> None:
     valkey = await embedded_valkey.start()
-    async with gathering(valkey.url) as redis:
+    async with pipelining(valkey.url) as redis:
         assert await redis.echo("x") == b"x"
         await valkey.stop()
         assert await errors_of(redis.echo("a"), redis.echo("b")) == [RedisConnectionError] * 2
@@ -173,9 +171,9 @@ async def test_a_redis_that_is_away_is_asked_again_once_it_is_back(
         assert await redis.echo("x") == b"x"
 
 
-async def test_a_redis_that_dies_fails_all_who_wait(embedded_valkey: Servers[EmbeddedValkey]) -> None:
+async def test_a_killed_redis_fails_all_pending_commands(embedded_valkey: Servers[EmbeddedValkey]) -> None:
     valkey = await embedded_valkey.start()
-    async with gathering(valkey.url) as redis, gathering(valkey.url) as observer:
+    async with pipelining(valkey.url) as redis, pipelining(valkey.url) as observer:
         await redis.exists("connected")
         await observer.client_pause(60_000, all=False)
         asked = [asyncio.create_task(add(redis, number)) for number in range(3)]
@@ -184,8 +182,8 @@ async def test_a_redis_that_dies_fails_all_who_wait(embedded_valkey: Servers[Emb
         assert await errors_of(*asked) == [RedisConnectionError] * 3
 
 
-async def test_all_its_connections_are_closed_with_it(redis_url: str, redis_client: Redis) -> None:
-    async with gathering(redis_url, connections=2) as redis:
+async def test_closing_the_client_closes_all_its_connections(redis_url: str, redis_client: Redis) -> None:
+    async with pipelining(redis_url, connections=2) as redis:
         numbers = {await redis.client_id()}
         async with redis.client() as another:
             numbers.add(await another.client_id())

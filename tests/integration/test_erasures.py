@@ -1,4 +1,4 @@
-"""Who is forgotten stays so, whatever Redis loses: the erasure log on a real Kafka, and a real Redis."""
+"""Forgotten users stay forgotten after any loss in Redis, with the erasure log in a real Kafka."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ REMEMBER = ("remember", "--workspace", "acme", "--user", "user-1", "--yes")
 async def deployment(
     kafka_bootstrap_servers: str, topic: str, redis_url: str, redis_client: Redis
 ) -> AsyncIterator[Deployment]:
-    """A deployment that has counted three people of yesterday."""
+    """A deployment that has counted three users of yesterday."""
     async with deployed(kafka_bootstrap_servers, topic, redis_url) as deployment:
         await deployment.publish(*people(3))
         await deployment.count()
@@ -43,8 +43,8 @@ async def copy_of(redis: Redis) -> dict[bytes, Any]:
     return {key: await redis.dump(key) async for key in redis.scan_iter()}
 
 
-async def put_back(redis: Redis, copy: dict[bytes, Any]) -> None:
-    """Replace what Redis holds by an older copy, in one step."""
+async def restore_copy(redis: Redis, copy: dict[bytes, Any]) -> None:
+    """Restore Redis from an older copy, in one step."""
     async with redis.pipeline(transaction=True) as pipeline:
         pipeline.flushdb()
         for key, value in copy.items():
@@ -52,7 +52,7 @@ async def put_back(redis: Redis, copy: dict[bytes, Any]) -> None:
         await pipeline.execute()
 
 
-async def test_a_redis_that_loses_everything_gets_the_forgotten_back(
+async def test_a_redis_that_lost_everything_gets_the_list_back(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     assert await count(redis_client, DAY) == 3
@@ -65,9 +65,7 @@ async def test_a_redis_that_loses_everything_gets_the_forgotten_back(
     assert not await redis_client.sismember(DAY, PSEUDONYM)
 
 
-async def test_a_worker_that_runs_meanwhile_restores_it_too(
-    deployment: Deployment, redis_client: Redis
-) -> None:
+async def test_a_running_worker_restores_the_list_too(deployment: Deployment, redis_client: Redis) -> None:
     async with deployment.worker():
         await wait_until(deployment.is_caught_up, deadline_seconds=20)
         assert (await deployment.program(*FORGET)).exit_code == 0
@@ -77,22 +75,22 @@ async def test_a_worker_that_runs_meanwhile_restores_it_too(
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-async def test_an_older_copy_is_cleaned_before_it_is_said_to_be_whole(
+async def test_an_older_copy_is_erased_before_the_api_answers(
     deployment: Deployment, redis_client: Redis, *, is_running: bool
 ) -> None:
-    """Its checkpoints are those of now: nothing but the list tells that it is older."""
+    """Its checkpoints are current: only the list shows that it is older."""
     copy = await copy_of(redis_client)
     if is_running:
         async with deployment.worker():
             await wait_until(deployment.is_caught_up, deadline_seconds=20)
             assert (await deployment.program(*FORGET)).exit_code == 0
             await wait_until(deployment.is_caught_up, deadline_seconds=20)
-            await put_back(redis_client, copy)
+            await restore_copy(redis_client, copy)
             await wait_until(lambda: is_clean(redis_client), deadline_seconds=20)
             await wait_until(deployment.is_caught_up, deadline_seconds=20)
     else:
         assert (await deployment.headcount(*FORGET)).exit_code == 0
-        await put_back(redis_client, copy)
+        await restore_copy(redis_client, copy)
         with capture_logs() as lines:
             await count_until_clean(deployment, redis_client)
         (restored,) = [line for line in lines if line["event"].startswith("restored the list of forgotten")]
@@ -106,7 +104,7 @@ async def is_clean(redis: Redis) -> bool:
 
 
 async def count_until_clean(deployment: Deployment, redis: Redis) -> None:
-    """Have a worker count; right after a copy was put back, that says of itself that it is whole."""
+    """Run a worker; a restored copy has an as-of, and so looks complete at first."""
     async with deployment.worker():
         await wait_until(lambda: is_clean(redis), deadline_seconds=20, message="the user was erased")
         await wait_until(deployment.is_caught_up, deadline_seconds=20, message="everything was counted")
@@ -115,7 +113,7 @@ async def count_until_clean(deployment: Deployment, redis: Redis) -> None:
 async def test_a_forget_that_redis_lost_at_once_is_found_in_the_log(
     deployment: Deployment, redis_client: Redis
 ) -> None:
-    """As with a fail-over to a replica that was behind: the worker never saw another revision."""
+    """As after a failover to a replica that was behind: the worker never saw another revision."""
     async with deployment.worker():
         await wait_until(deployment.is_caught_up, deadline_seconds=20)
         async with open_erasure_log(deployment.config) as log:
@@ -125,7 +123,7 @@ async def test_a_forget_that_redis_lost_at_once_is_found_in_the_log(
     assert await count(redis_client, DAY) == 2
 
 
-async def test_who_was_forgotten_before_there_was_a_log_is_added_to_it(
+async def test_a_user_forgotten_before_the_log_existed_is_added_to_it(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     await redis_client.sadd(keys.ONLY.forgotten, f"acme:{PSEUDONYM}")
@@ -140,9 +138,7 @@ async def test_who_was_forgotten_before_there_was_a_log_is_added_to_it(
     assert await count(redis_client, DAY) == 2
 
 
-async def test_what_others_write_into_the_topic_is_passed_over(
-    deployment: Deployment, redis_client: Redis
-) -> None:
+async def test_foreign_records_in_the_topic_are_skipped(deployment: Deployment, redis_client: Redis) -> None:
     topic = deployment.config.kafka.topic + ".erasures"
     good = b'{"action": "forgotten", "at": "2026-01-01T00:00:00Z"}'
     for key in (b"\xff", b"acme", b"acme:", b"acme:x", b":1", b"a b:1", b"acme:" + b"9" * 99):
@@ -160,13 +156,13 @@ async def test_what_others_write_into_the_topic_is_passed_over(
 async def test_a_rebuild_restores_the_list_first(deployment: Deployment, redis_client: Redis) -> None:
     copy = await copy_of(redis_client)
     assert (await deployment.headcount(*FORGET)).exit_code == 0
-    await put_back(redis_client, copy)
+    await restore_copy(redis_client, copy)
     assert (await deployment.headcount("rebuild")).exit_code == 0
     live = keys.ONLY.generation((await read_progress(redis_client)).generation)
     assert await count(redis_client, live.day("acme", NOON.date())) == 2
 
 
-async def test_who_is_remembered_is_counted_again_and_stays_so(
+async def test_a_remembered_user_is_counted_again_and_stays_so(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     forgotten = await deployment.headcount(*FORGET)
@@ -178,7 +174,7 @@ async def test_who_is_remembered_is_counted_again_and_stays_so(
     assert ended.text.endswith("The new counters are live.\n")
     live = keys.ONLY.generation((await read_progress(redis_client)).generation)
     assert await count(redis_client, live.day("acme", NOON.date())) == 3
-    await put_back(redis_client, copy)  # in which the user is forgotten
+    await restore_copy(redis_client, copy)  # in which the user is forgotten
     await deployment.publish(event("user-1", NOON))
     await deployment.count()
     assert await count(redis_client, DAY) == 3
@@ -187,7 +183,7 @@ async def test_who_is_remembered_is_counted_again_and_stays_so(
     assert again.json == {"remembered": {"workspace_id": "acme", "known": False}, "rebuild": None}
 
 
-async def test_estimates_of_an_older_copy_are_warned_of_until_a_rebuild(
+async def test_a_warning_reports_estimates_of_an_older_copy_until_a_rebuild(
     deployment: Deployment, redis_client: Redis
 ) -> None:
     await deployment.publish(*people(LARGE))
@@ -197,7 +193,7 @@ async def test_estimates_of_an_older_copy_are_warned_of_until_a_rebuild(
     assert await rebuild_is_due(deployment)
     assert (await deployment.headcount("rebuild")).exit_code == 0
     assert not await rebuild_is_due(deployment)
-    await put_back(redis_client, copy)
+    await restore_copy(redis_client, copy)
     assert not await rebuild_is_due(deployment)
     with capture_logs() as lines:
         async with deployment.worker():
@@ -214,7 +210,7 @@ async def rebuild_is_due(deployment: Deployment) -> bool:
     return any(each.endswith("Run headcount rebuild.") for each in status.concerns)
 
 
-async def test_forget_asks_and_can_only_look(deployment: Deployment, redis_client: Redis) -> None:
+async def test_forget_asks_and_has_a_dry_run(deployment: Deployment, redis_client: Redis) -> None:
     before = await copy_of(redis_client)
     unanswered = await deployment.program(*FORGET[:-1])
     assert (unanswered.exit_code, unanswered.stdout) == (1, b"")

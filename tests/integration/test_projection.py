@@ -1,4 +1,4 @@
-"""The projection in Redis: what its counters hold, how long they are kept, and what stops it."""
+"""The projection in Redis: the contents of its counters, their expiry, and its errors."""
 
 import re
 from collections import Counter
@@ -61,7 +61,7 @@ async def counter_keys(redis: Redis) -> set[str]:
 
 
 @pytest.mark.parametrize("counted_users", [1, 2, 10, 300, 511, 512])
-async def test_a_day_of_few_people_is_exact(redis_client: Redis, counted_users: int) -> None:
+async def test_a_day_of_few_users_is_exact(redis_client: Redis, counted_users: int) -> None:
     projection = await begun(redis_client)
     await projection.apply(batch(0, *(event(f"user-{number}") for number in range(counted_users))))
     assert await count(redis_client, TODAY) == counted_users
@@ -70,7 +70,7 @@ async def test_a_day_of_few_people_is_exact(redis_client: Redis, counted_users: 
 
 
 @pytest.mark.parametrize("counted_users", [513, 600, 3_000])
-async def test_a_day_of_many_people_counts_what_plain_redis_counts(
+async def test_a_day_of_many_users_has_the_estimate_of_a_plain_hyperloglog(
     redis_client: Redis, counted_users: int
 ) -> None:
     user_ids = [f"user-{number}" for number in range(counted_users)]
@@ -84,14 +84,14 @@ async def test_a_day_of_many_people_counts_what_plain_redis_counts(
     assert await content(redis_client, TODAY) == await content(redis_client, "plain")
 
 
-async def test_one_counter_takes_more_ids_than_lua_takes_arguments(redis_client: Redis) -> None:
+async def test_one_counter_accepts_more_users_than_lua_accepts_arguments(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     events = [event(f"user-{number}") for number in range(20_000)]
     assert await projection.apply(batch(0, *events)) == 20_000
     assert abs(await count(redis_client, TODAY) - 20_000) < 20_000 * 0.033
 
 
-async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> None:
+async def test_one_batch_can_have_thousands_of_counters(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     events = [event("alice", workspace_id=f"w-{number}") for number in range(5_000)]
     assert await projection.apply(batch(0, *events)) == 5_000
@@ -101,7 +101,7 @@ async def test_one_batch_takes_thousands_of_counters(redis_client: Redis) -> Non
 @pytest.mark.parametrize("user_id", ["é", "😀" * 128, "\x00", "a\nb", "a b", "'; return 1 --", "%s", "{1}"])
 async def test_any_text_is_one_user(redis_client: Redis, user_id: str) -> None:
     projection = await begun(redis_client)
-    await projection.apply(batch(0, event(user_id), event(user_id), event("somebody else")))
+    await projection.apply(batch(0, event(user_id), event(user_id), event("another user")))
     assert await count(redis_client, TODAY) == 2
 
 
@@ -115,7 +115,7 @@ async def test_counters_expire_with_their_retention(redis_client: Redis) -> None
     assert timedelta(0) < expires_at - timedelta(days=45) - earlier <= timedelta(minutes=15)
 
 
-async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
+async def test_expired_events_are_in_no_counter(redis_client: Redis) -> None:
     stats = Stats()
     projection = await begun(redis_client, stats=stats)
     ages = [timedelta(days=days) for days in (0, 44, 46, 399, 402)]
@@ -126,10 +126,10 @@ async def test_what_is_too_old_is_in_no_counter(redis_client: Redis) -> None:
     assert stats == Stats(counted=4, anonymous=1, expired=1, causes=Counter({"older-than-retention": 1}))
 
 
-async def test_expired_events_are_recorded_once_however_often_their_batch_is_sent(
+async def test_expired_events_are_recorded_once_if_their_batch_is_sent_again(
     redis_client: Redis,
 ) -> None:
-    """A batch whose reply was lost is sent again: the checkpoint then refuses it, and the counts with it."""
+    """A batch whose reply was lost is sent again: the checkpoint rejects it together with its counts."""
     projection = await begun(redis_client)
     await projection.checkpoints()
     zero, seconds = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 20, 6, tzinfo=UTC)
@@ -145,14 +145,14 @@ async def test_expired_events_are_recorded_once_however_often_their_batch_is_sen
     assert all(now - timedelta(minutes=5) < found.last_at <= now for found in expired.values())
 
 
-async def test_what_is_kept_for_ever_has_no_expiry(redis_client: Redis) -> None:
+async def test_without_a_retention_counters_have_no_expiry(redis_client: Redis) -> None:
     projection = await begun(redis_client, calendar=FOR_EVER)
     await projection.apply(batch(0, event("alice", NOW - timedelta(days=9_000))))
     assert [await redis_client.ttl(key) for key in await counter_keys(redis_client)] == [-1, -1]
 
 
-async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redis) -> None:
-    """Whenever somebody is added to it."""
+async def test_a_counter_follows_a_changed_retention(redis_client: Redis) -> None:
+    """As soon as a user is added to it."""
     await (await begun(redis_client)).apply(batch(0, event("alice")))
     await projection_in(redis_client, calendar=FOR_EVER).apply(batch(1, event("bob")))
     assert await redis_client.ttl(TODAY) == -1
@@ -160,7 +160,7 @@ async def test_a_counter_follows_a_retention_that_was_changed(redis_client: Redi
     assert await redis_client.ttl(TODAY) > 0
 
 
-async def test_a_counter_made_anew_as_an_estimate_keeps_its_expiry(redis_client: Redis) -> None:
+async def test_a_counter_that_becomes_an_estimate_keeps_its_expiry(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     counted_users = [event(f"user-{number}") for number in range(600)]
     await projection.apply(batch(0, *counted_users[:300]))
@@ -170,8 +170,8 @@ async def test_a_counter_made_anew_as_an_estimate_keeps_its_expiry(redis_client:
     assert await redis_client.expiretime(TODAY) == exact > 0
 
 
-async def test_who_was_counted_is_counted_again_in_a_redis_that_lost_it(redis_client: Redis) -> None:
-    """Whom a batch need not bring depends on the checkpoint, which is lost with the counters."""
+async def test_cached_users_are_counted_again_after_redis_lost_its_data(redis_client: Redis) -> None:
+    """The deduplication cache depends on the checkpoint, which is lost with the counters."""
     projection = await begun(redis_client)
     await projection.apply(batch(0, event("alice")))
     await projection.apply(batch(1, event("alice"), event("bob")))
@@ -183,7 +183,7 @@ async def test_who_was_counted_is_counted_again_in_a_redis_that_lost_it(redis_cl
     assert await count(redis_client, TODAY) == 1
 
 
-async def test_many_batches_are_one_batch_of_all(redis_client: Redis) -> None:
+async def test_many_batches_equal_one_batch_of_all_events(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     counted_users = [event(f"user-{number % 700}") for number in range(2_000)]
     for start in range(0, 2_000, 100):
@@ -195,14 +195,14 @@ async def test_many_batches_are_one_batch_of_all(redis_client: Redis) -> None:
     assert await content(redis_client, TODAY) == parts
 
 
-async def test_what_keeps_the_place_never_expires(redis_client: Redis) -> None:
+async def test_checkpoints_never_expire(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await projection.apply(Batch(partition=PARTITION, start=Offset(0), end=Offset(1), as_of=NOW))
     for key in (keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment):
         assert await redis_client.ttl(key) == -1
 
 
-async def test_redis_may_forget_the_scripts(redis_client: Redis) -> None:
+async def test_redis_may_lose_its_script_cache(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await projection.apply(batch(0, event("alice")))
     await redis_client.script_flush()
@@ -211,7 +211,7 @@ async def test_redis_may_forget_the_scripts(redis_client: Redis) -> None:
 
 
 @pytest.mark.parametrize("value", [b"a plain string", b"HYLL" + b"\xff" * 20])
-async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
+async def test_a_key_that_is_no_counter_stops_the_partition_and_is_reported(
     redis_client: Redis, value: bytes
 ) -> None:
     projection = await begun(redis_client)
@@ -226,7 +226,7 @@ async def test_a_key_that_is_no_counter_stops_the_partition_and_is_named(
 
 
 @pytest.mark.parametrize("wrong", [keys.FIRST.checkpoints, keys.FIRST.as_of, keys.ONLY.deployment])
-async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is_written(
+async def test_a_key_that_has_no_checkpoints_stops_the_partition_before_any_write(
     redis_client: Redis, wrong: str
 ) -> None:
     projection = await begun(redis_client)
@@ -241,14 +241,14 @@ async def test_a_key_that_holds_no_places_stops_the_partition_before_anything_is
         assert await redis_client.hgetall(key) == places[key]
 
 
-async def test_a_place_that_can_not_be_read_is_waited_for_and_named(redis_client: Redis) -> None:
+async def test_a_checkpoint_that_cannot_be_read_is_retried_and_reported(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await redis_client.set(keys.FIRST.as_of, "a plain string")
     with pytest.raises(UnavailableError, match=re.escape(keys.FIRST.as_of)):
         await projection.checkpoints()
 
 
-async def test_a_partition_goes_on_once_the_key_is_mended(redis_client: Redis) -> None:
+async def test_a_partition_continues_once_the_key_is_fixed(redis_client: Redis) -> None:
     projection = await begun(redis_client)
     await redis_client.hset(TODAY, "not", "a counter")
     with pytest.raises(PartitionStoppedError):
@@ -258,7 +258,7 @@ async def test_a_partition_goes_on_once_the_key_is_mended(redis_client: Redis) -
     assert await count(redis_client, TODAY) == 1
 
 
-async def test_a_full_redis_leaves_the_checkpoint_and_is_waited_for(
+async def test_a_full_redis_leaves_the_checkpoint_and_is_retried(
     embedded_valkey: Servers[EmbeddedValkey],
 ) -> None:
     valkey = await embedded_valkey.start()
@@ -272,7 +272,7 @@ async def test_a_full_redis_leaves_the_checkpoint_and_is_waited_for(
         assert await projection.apply(batch(0, event("alice"))) == 1
 
 
-async def test_a_redis_that_is_away_is_waited_for(unused_tcp_port: int) -> None:
+async def test_an_unreachable_redis_is_retried(unused_tcp_port: int) -> None:
     async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as redis:
         projection = projection_in(redis)
         steps = [

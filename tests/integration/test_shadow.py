@@ -1,4 +1,4 @@
-"""The scratch projection and the repair on a real Redis: what they find, and what they leave behind."""
+"""The shadow projection and the repair on a real Redis: their findings, and their effects on its keys."""
 
 import random
 from collections.abc import Awaitable, Callable, Iterable
@@ -27,7 +27,7 @@ from tests.support.people import PEOPLE, PSEUDONYMS
 
 PARTITION = Partition("t", 0)
 NOW = datetime.now(UTC)
-"""Redis' own clock is the real one, and lets keys expire by it."""
+"""Redis uses the real time to expire keys."""
 DAY = keys.Counter("acme", NOW.date())
 BUCKET = keys.Counter("acme", bucket_of(NOW))
 DAY_KEY = keys.FIRST.day("acme", NOW.date())
@@ -45,7 +45,7 @@ def batch_of(users: Iterable[int], *, start: int = 0, end: int = 9) -> Batch:
 
 
 async def count(redis: Redis, batch: Batch, calendar: Calendar = FOR_EVER) -> None:
-    """Count a batch into the live counters of a Redis that holds nothing yet."""
+    """Count a batch into the live counters of an empty Redis."""
     deployment = Deployment(topic="t", time_zone="UTC", user_id_hash_key=PSEUDONYMS.fingerprint)
     projection = RedisProjection(redis, calendar, PEOPLE, deployment=deployment, clock=now)
     await projection.begin(LogState("id", {PARTITION: Extent(batch.start, batch.end)}))
@@ -65,10 +65,10 @@ async def found_by(shadow: ShadowProjection) -> set[Finding]:
 
 
 @pytest.mark.parametrize("users", [1, 300, 5_000])
-async def test_the_same_events_in_another_order_and_other_batches_are_whole(
+async def test_the_same_events_in_another_order_and_other_batches_do_not_differ(
     redis_client: Redis, users: int
 ) -> None:
-    """Also where one of the two became dense on another way."""
+    """Even if one of the two HyperLogLogs became dense in another way."""
     numbers = list(range(users))
     await count(redis_client, batch_of(numbers))
     random.Random(7).shuffle(numbers)
@@ -79,7 +79,7 @@ async def test_the_same_events_in_another_order_and_other_batches_are_whole(
 
 
 @pytest.mark.parametrize(("counted", "users"), [(1, 2), (200, 300), (300, 5_000), (4_900, 5_000)])
-async def test_who_is_missing_is_found_whatever_the_form_of_the_counter(
+async def test_missing_users_are_found_in_exact_counters_and_estimates(
     redis_client: Redis, counted: int, users: int
 ) -> None:
     await count(redis_client, batch_of(range(counted)))
@@ -89,14 +89,14 @@ async def test_who_is_missing_is_found_whatever_the_form_of_the_counter(
 
 
 @pytest.mark.parametrize(("counted", "users"), [(2, 1), (5_000, 200), (5_000, 4_900)])
-async def test_who_came_since_is_surplus(redis_client: Redis, counted: int, users: int) -> None:
+async def test_users_counted_since_are_surplus(redis_client: Redis, counted: int, users: int) -> None:
     await count(redis_client, batch_of(range(counted)))
     shadow = await begun(redis_client)
     await shadow.apply(batch_of(range(users)))
     assert await found_by(shadow) == {Finding(DAY, "surplus"), Finding(BUCKET, "surplus")}
 
 
-async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
+async def test_each_kind_of_damage_has_its_state(redis_client: Redis) -> None:
     await count(redis_client, batch_of(range(9)))
     await redis_client.delete(DAY_KEY)
     await redis_client.set(BUCKET_KEY, "no counter")
@@ -115,14 +115,14 @@ async def test_every_kind_of_damage_has_its_name(redis_client: Redis) -> None:
     }
 
 
-async def test_more_counters_than_a_page_are_all_looked_at(redis_client: Redis) -> None:
+async def test_more_counters_than_a_page_are_all_compared(redis_client: Redis) -> None:
     days = [date(2021, 1, 1) + timedelta(days=each) for each in range(500)]
     for day in days:
         await redis_client.pfadd(keys.FIRST.day("acme", day), "x")
     assert {finding.counter.period for finding in await found_by(await begun(redis_client))} == set(days)
 
 
-async def test_a_counter_whose_time_ran_out_meanwhile_is_not_missing(redis_client: Redis) -> None:
+async def test_a_counter_that_expired_meanwhile_is_not_missing(redis_client: Redis) -> None:
     clock = NOW
     calendar = Calendar(time_zone=ZoneInfo("UTC"), retention_days=1, bucket_retention_days=1)
     shadow = ShadowProjection(redis_client, calendar, PEOPLE, clock=lambda: clock)
@@ -133,7 +133,7 @@ async def test_a_counter_whose_time_ran_out_meanwhile_is_not_missing(redis_clien
     assert await found_by(shadow) == set()
 
 
-async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) -> None:
+async def test_a_shadow_projection_leaves_no_key_behind_and_would_expire(redis_client: Redis) -> None:
     await count(redis_client, batch_of(range(9)))
     before = set(await redis_client.keys())
     shadow = await begun(redis_client)
@@ -146,7 +146,7 @@ async def test_a_scratch_leaves_nothing_and_would_expire(redis_client: Redis) ->
     assert set(await redis_client.keys()) == before
 
 
-async def test_two_scratches_do_not_meet(redis_client: Redis) -> None:
+async def test_two_shadow_projections_are_independent(redis_client: Redis) -> None:
     await count(redis_client, batch_of(range(9)))
     one, other = await begun(redis_client), await begun(redis_client)
     await one.apply(batch_of(range(9)))
@@ -156,7 +156,7 @@ async def test_two_scratches_do_not_meet(redis_client: Redis) -> None:
     assert await found_by(other) == {Finding(DAY, "incomplete"), Finding(BUCKET, "incomplete")}
 
 
-async def test_a_redis_that_forgot_the_scratch_finds_nothing_whole(redis_client: Redis) -> None:
+async def test_a_redis_that_lost_the_shadow_projection_is_reported(redis_client: Redis) -> None:
     shadow = await begun(redis_client)
     await shadow.apply(batch_of(range(9)))
     await redis_client.flushdb()
@@ -166,7 +166,7 @@ async def test_a_redis_that_forgot_the_scratch_finds_nothing_whole(redis_client:
         await shadow.apply(batch_of(range(9), start=9, end=12))
 
 
-async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
+async def test_a_shadow_projection_stops_before_redis_is_full(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shadow = await begun(redis_client)
@@ -180,8 +180,8 @@ async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(
         await redis_client.config_set("maxmemory", limit)
 
 
-async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -> None:
-    """Byte for byte: nothing has asked for a count, so that none is cached."""
+async def test_a_repair_gives_the_counters_of_a_clean_run(redis_client: Redis) -> None:
+    """Byte for byte: no count was read, so that none is cached."""
     await count(redis_client, batch_of(range(5_000)))
     clean = {key: await redis_client.get(key) for key in (DAY_KEY, BUCKET_KEY)}
     checkpoint = await redis_client.dump(keys.FIRST.checkpoints)
@@ -196,7 +196,7 @@ async def test_a_repair_makes_the_counters_of_a_clean_run(redis_client: Redis) -
 
 
 class Interrupted(Redis):
-    """Has something happen in Redis right before the first script runs."""
+    """A client that runs a callback right before its first script."""
 
     @classmethod
     def of(cls, url: str) -> "Interrupted":
@@ -214,7 +214,7 @@ class Interrupted(Redis):
         return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
-async def test_a_repair_brings_nobody_back_who_is_forgotten_meanwhile(
+async def test_a_repair_does_not_add_a_user_who_is_forgotten_meanwhile(
     redis_client: Redis, redis_url: str
 ) -> None:
     await count(redis_client, batch_of(range(3)))
@@ -236,7 +236,7 @@ async def test_a_repair_brings_nobody_back_who_is_forgotten_meanwhile(
     assert await redis_client.smembers(DAY_KEY) == await redis_client.smembers(BUCKET_KEY) == expected
 
 
-async def test_a_repair_adds_to_the_generation_that_went_live_meanwhile(
+async def test_a_repair_adds_to_the_generation_that_became_live_meanwhile(
     redis_client: Redis, redis_url: str
 ) -> None:
     await count(redis_client, batch_of(range(3)))
@@ -249,7 +249,7 @@ async def test_a_repair_adds_to_the_generation_that_went_live_meanwhile(
     assert await redis_client.scard(keys.ONLY.generation(1).day("acme", NOW.date())) == 1
 
 
-async def test_a_repair_goes_around_what_is_no_counter(redis_client: Redis) -> None:
+async def test_a_repair_skips_a_key_that_is_no_counter(redis_client: Redis) -> None:
     await redis_client.rpush(DAY_KEY, "x")
     repair = Repair(redis_client, FOR_EVER, PEOPLE, clock=now)
     assert await repair.add(batch_of([1]).events) == [

@@ -1,4 +1,4 @@
-"""The union of counters: everybody once, exactly as long as each of the counters is."""
+"""The union of counters: each user once, exact if each of the counters is."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -38,7 +38,7 @@ async def project(redis: Redis, events: Sequence[Event]) -> None:
 
 
 async def plain_estimate(redis: Redis, numbers: set[int]) -> int:
-    """Return what one HyperLogLog says that has seen all of them."""
+    """Return the estimate of one HyperLogLog of all of them."""
     await redis.pfadd("plain", *PSEUDONYMS.of("acme", (f"user-{number}" for number in numbers)))
     estimate: int = await redis.pfcount("plain")
     await redis.delete("plain")
@@ -57,8 +57,8 @@ async def plain_estimate(redis: Redis, numbers: set[int]) -> int:
         max_size=7,
     )
 )
-async def test_a_union_counts_everybody_once(redis_client: Redis, days: list[tuple[int, int]]) -> None:
-    """Each day has so many people, of consecutive numbers from the first on."""
+async def test_a_union_counts_each_user_once(redis_client: Redis, days: list[tuple[int, int]]) -> None:
+    """Each day has a number of users with consecutive ids from a first one on."""
     present = [set(range(first, first + counted_users)) for first, counted_users in days]
     instants = [MONDAY + timedelta(days=number) for number in range(len(days))]
     await project(
@@ -69,23 +69,23 @@ async def test_a_union_counts_everybody_once(redis_client: Redis, days: list[tup
             for number in counted_users
         ],
     )
-    everybody = set().union(*present)
+    all_users = set().union(*present)
     found = await Unions(redis_client).count([Counter("acme", instant.date()) for instant in instants])
     if all(len(counted_users) <= EXACT for counted_users in present):
-        assert found == UnionCount(len(everybody), 0.0)
+        assert found == UnionCount(len(all_users), 0.0)
     else:
-        assert found == UnionCount(await plain_estimate(redis_client, everybody), ESTIMATE_STANDARD_ERROR)
+        assert found == UnionCount(await plain_estimate(redis_client, all_users), ESTIMATE_STANDARD_ERROR)
 
 
 async def test_a_union_of_exact_counters_is_exact_at_any_size(redis_client: Redis) -> None:
-    """Also beyond what a single counter holds exactly, and what Lua takes at once."""
+    """Also beyond the limits of a single exact counter and of Lua's stack."""
     events = [active(number, MONDAY + timedelta(days=number % 20)) for number in range(20 * EXACT)]
     await project(redis_client, events)
     week = [Counter("acme", (MONDAY + timedelta(days=number)).date()) for number in range(20)]
     assert await Unions(redis_client).count(week) == UnionCount(20 * EXACT, 0.0)
 
 
-async def test_large_sets_beside_an_estimate_are_all_in_it(redis_client: Redis) -> None:
+async def test_large_sets_and_an_estimate_are_merged_completely(redis_client: Redis) -> None:
     events = [active(number, MONDAY + timedelta(days=number % 20)) for number in range(20 * EXACT)]
     extra = [active(number, MONDAY + timedelta(days=30)) for number in range(EXACT + 1)]
     await project(redis_client, [*events, *extra])
@@ -105,7 +105,7 @@ async def test_another_zones_day_is_the_union_of_its_buckets(redis_client: Redis
     assert await Unions(redis_client).count(day) == UnionCount(2, 0.0)
 
 
-async def test_a_union_leaves_nothing_behind(redis_client: Redis) -> None:
+async def test_a_union_leaves_no_key_behind(redis_client: Redis) -> None:
     events = [active(number, MONDAY) for number in range(EXACT + 1)] + [active(1, MONDAY + timedelta(days=1))]
     await project(redis_client, events)
     before = {key async for key in redis_client.scan_iter()}
@@ -114,7 +114,7 @@ async def test_a_union_leaves_nothing_behind(redis_client: Redis) -> None:
     assert {key async for key in redis_client.scan_iter()} == before
 
 
-async def test_a_union_is_of_the_counters_that_are_live(redis_client: Redis) -> None:
+async def test_a_union_reads_the_live_generation(redis_client: Redis) -> None:
     await project(redis_client, [active(1, MONDAY)])
     await redis_client.sadd(keys.ONLY.generation(1).day("acme", MONDAY.date()), "7", "8", "9")
     await redis_client.hset(keys.ONLY.deployment, "generation", "1")

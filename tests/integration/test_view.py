@@ -1,4 +1,4 @@
-"""The view: what is known of a window, as of when, and when nothing is known."""
+"""The daily view: counts, as-of, and the conditions under which it gives no answer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ WINDOW = [NOW.date() - timedelta(days=age) for age in range(8)]
 
 @pytest.fixture
 async def projection(redis_client: Redis) -> RedisProjection:
-    """Count two people today, one of them yesterday as well, and nobody before."""
+    """Count two users today, one of them also yesterday, and none before."""
     return await projection_of_two(redis_client)
 
 
@@ -57,7 +57,7 @@ async def catch_up_with_all(projection: RedisProjection) -> None:
         await catch_up(projection, partition, NOW)
 
 
-async def test_a_window_has_a_count_for_each_day_and_0_for_a_day_without_anybody(
+async def test_a_window_has_a_count_for_each_day_and_0_for_a_day_without_users(
     projection: RedisProjection, view: RedisView
 ) -> None:
     await catch_up_with_all(projection)
@@ -65,10 +65,10 @@ async def test_a_window_has_a_count_for_each_day_and_0_for_a_day_without_anybody
     assert (await view.daily_counts("acme", WINDOW[::-1])).users == [0, 0, 0, 0, 0, 0, 1, 2]
 
 
-async def test_no_answer_is_as_of_an_earlier_instant_than_one_before(
+async def test_as_of_never_decreases(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
-    """A Redis that was put back to an older copy may hold people who were forgotten since."""
+    """A Redis restored from an older copy may contain users who were forgotten since."""
     await catch_up_with_all(projection)
     older = await redis_client.dump(keys.FIRST.as_of)
     assert older is not None
@@ -84,7 +84,7 @@ async def test_no_answer_is_as_of_an_earlier_instant_than_one_before(
     assert (await view.daily_counts("acme", WINDOW)).users[0] == 2
 
 
-async def test_an_as_of_ahead_of_the_clock_is_no_measure(
+async def test_an_as_of_ahead_of_the_clock_is_ignored_for_that(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     for partition in PARTITIONS:
@@ -95,7 +95,7 @@ async def test_an_as_of_ahead_of_the_clock_is_no_measure(
     assert await view.as_of() == NOW
 
 
-async def test_a_workspace_sees_nobody_elses(projection: RedisProjection, view: RedisView) -> None:
+async def test_a_workspace_sees_only_its_own_users(projection: RedisProjection, view: RedisView) -> None:
     await catch_up_with_all(projection)
     assert set((await view.daily_counts("other", WINDOW)).users) == {0}
 
@@ -110,12 +110,12 @@ async def test_as_of_is_that_of_the_partition_furthest_behind(
     assert await view.as_of() == behind
 
 
-async def test_nothing_is_known_of_an_empty_redis(view: RedisView, redis_client: Redis) -> None:
+async def test_an_empty_redis_is_catching_up(view: RedisView, redis_client: Redis) -> None:
     assert await redis_client.dbsize() == 0
     await assert_catching_up(view)
 
 
-async def test_nothing_is_known_until_every_partition_has_caught_up(
+async def test_the_view_is_catching_up_until_every_partition_has_caught_up(
     projection: RedisProjection, view: RedisView
 ) -> None:
     await assert_catching_up(view)
@@ -125,13 +125,13 @@ async def test_nothing_is_known_until_every_partition_has_caught_up(
     await view.daily_counts("acme", WINDOW)
 
 
-async def test_nothing_is_known_after_a_rewind(projection: RedisProjection, view: RedisView) -> None:
+async def test_the_view_is_catching_up_after_a_rewind(projection: RedisProjection, view: RedisView) -> None:
     await catch_up_with_all(projection)
     await projection.rewind(PARTITIONS[0], expected=Offset(3), to=Offset(3), gap=None)
     await assert_catching_up(view)
 
 
-async def test_nothing_is_known_once_a_partition_was_added(
+async def test_the_view_is_catching_up_after_a_partition_was_added(
     projection: RedisProjection, view: RedisView
 ) -> None:
     await catch_up_with_all(projection)
@@ -140,7 +140,7 @@ async def test_nothing_is_known_once_a_partition_was_added(
     await assert_catching_up(view)
 
 
-async def test_the_cached_count_is_never_an_old_one(projection: RedisProjection, view: RedisView) -> None:
+async def test_a_cached_count_is_never_stale(projection: RedisProjection, view: RedisView) -> None:
     await catch_up_with_all(projection)
     for number in range(5):
         start = Offset(3 + number)
@@ -151,7 +151,7 @@ async def test_the_cached_count_is_never_an_old_one(projection: RedisProjection,
         assert (await view.daily_counts("acme", WINDOW[:1])).users == [3 + number]
 
 
-async def test_a_question_is_one_round_trip_whatever_the_window(
+async def test_a_read_is_one_round_trip_for_any_window(
     projection: RedisProjection, view: RedisView, redis_client: Redis, redis_url: str
 ) -> None:
     await catch_up_with_all(projection)
@@ -163,7 +163,7 @@ async def test_a_question_is_one_round_trip_whatever_the_window(
     assert [words.split()[0] for words in sent] == ["EVALSHA"]
 
 
-async def test_what_is_asked_at_the_same_time_is_one_round_trip(
+async def test_concurrent_reads_are_one_round_trip(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     await catch_up_with_all(projection)
@@ -179,10 +179,10 @@ async def test_what_is_asked_at_the_same_time_is_one_round_trip(
     ]
     assert told[4] == NOW
     stats = await redis_client.info("stats")
-    assert stats["total_reads_processed"] <= 3  # theirs, and our own two
+    assert stats["total_reads_processed"] <= 3  # that of the reads, and two of the test
 
 
-async def test_what_is_wrong_with_one_question_is_no_other_ones(
+async def test_an_error_of_one_read_does_not_affect_others(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     await catch_up_with_all(projection)
@@ -195,7 +195,7 @@ async def test_what_is_wrong_with_one_question_is_no_other_ones(
     assert whole.users[0] == 2
 
 
-async def test_who_gives_up_takes_nobody_along(projection: RedisProjection, view: RedisView) -> None:
+async def test_a_cancelled_read_does_not_affect_others(projection: RedisProjection, view: RedisView) -> None:
     await catch_up_with_all(projection)
     first, second = (asyncio.create_task(view.daily_counts("acme", WINDOW[:1])) for _ in range(2))
     await asyncio.sleep(0)
@@ -204,7 +204,7 @@ async def test_who_gives_up_takes_nobody_along(projection: RedisProjection, view
 
 
 async def until_echo(commands: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
-    """Yield what clients sent; what scripts call is told as well, but is no round trip."""
+    """Yield the commands of clients; MONITOR also reports those of scripts, which are no round trips."""
     async for command in commands:
         if command["command"].startswith("ECHO"):
             return
@@ -212,7 +212,7 @@ async def until_echo(commands: AsyncIterator[dict[str, Any]]) -> AsyncIterator[s
             yield command["command"]
 
 
-async def test_redis_may_forget_the_script(
+async def test_redis_may_lose_its_script_cache(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     await catch_up_with_all(projection)
@@ -229,7 +229,7 @@ async def test_a_full_redis_still_answers(embedded_valkey: Servers[EmbeddedValke
         assert (await RedisView(redis).daily_counts("acme", WINDOW[:2])).users == [2, 1]
 
 
-async def test_a_key_that_is_no_counter_is_no_number(
+async def test_a_key_that_is_no_counter_gives_no_count(
     projection: RedisProjection, view: RedisView, redis_client: Redis
 ) -> None:
     await catch_up_with_all(projection)
@@ -240,12 +240,12 @@ async def test_a_key_that_is_no_counter_is_no_number(
 
 @pytest.fixture
 async def away(unused_tcp_port: int) -> AsyncIterator[RedisView]:
-    """A view on a Redis that is not there."""
+    """A view on an unreachable Redis."""
     async with Redis(port=unused_tcp_port, retry=Retry(NoBackoff(), 0)) as redis:
         yield RedisView(redis)
 
 
-async def test_a_redis_that_is_away_is_said_to_be(away: RedisView) -> None:
+async def test_an_unreachable_redis_is_reported(away: RedisView) -> None:
     with pytest.raises(ViewUnavailableError):
         await away.daily_counts("acme", [date(2024, 5, 17)])
     with pytest.raises(ViewUnavailableError):

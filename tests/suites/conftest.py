@@ -21,7 +21,7 @@ Make = Callable[[], ObservedProjection]
 
 @pytest.fixture(params=["fake", "redis"])
 def make_projection(request: pytest.FixtureRequest) -> Make:
-    """Make projections that share what they store, as several workers' do."""
+    """Make projections that share their stored state, like those of several workers."""
     if request.param == "fake":
         stored = Projected()
         return lambda: ObservedFake(stored)
@@ -37,7 +37,7 @@ def observed(make_projection: Make) -> ObservedProjection:
 
 @pytest.fixture
 def another(make_projection: Make) -> ObservedProjection:
-    """Another worker's projection, beside `observed`."""
+    """The projection of another worker than `observed`."""
     return make_projection()
 
 

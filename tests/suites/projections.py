@@ -1,4 +1,4 @@
-"""A projection that can be looked into from outside, be it the fake or the one in Redis."""
+"""Projections with access to their stored state: the fake, and the one in Redis."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -28,12 +28,12 @@ def an_event(user_id: str | None, occurred_at: datetime = NOW, workspace_id: str
 def redis_projection(
     redis: Redis, *, calendar: Calendar = FOR_EVER, stats: Stats | None = None
 ) -> RedisProjection:
-    """Return a projection whose clock stands at `NOW`."""
+    """Return a projection whose clock is fixed at `NOW`."""
     return RedisProjection(redis, calendar, PEOPLE, deployment=DEPLOYMENT, clock=lambda: NOW, stats=stats)
 
 
 class ObservedProjection(Protocol):
-    """The projection, and what it has stored."""
+    """A projection, and its stored state."""
 
     @property
     def projection(self) -> Projection: ...

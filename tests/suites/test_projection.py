@@ -1,4 +1,4 @@
-"""What every projection promises, on the fake and on Redis: each reply of its script, and what is kept."""
+"""The contract of every projection, for the fake and for Redis: replies and stored state."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ CAUSE: GapCause = "truncated"
 
 
 def log(topic_id: str = "one", **beginnings: int) -> LogState:
-    """Return a log of these partitions, named by their words, of two if none is named."""
+    """Return a log of these partitions, named in words; of two if none is named."""
     partitions = {"first": FIRST, "second": SECOND, "third": THIRD}
     named = beginnings or {"first": 5, "second": 0}
     extents = {partitions[name]: Extent(Offset(offset), Offset(100)) for name, offset in named.items()}
@@ -48,16 +48,16 @@ async def test_workers_share_one_clock(observed: ObservedProjection, another: Ob
     assert all(instant.tzinfo is not None for instant in instants)
 
 
-async def test_nothing_is_known_at_first(observed: ObservedProjection) -> None:
+async def test_there_are_no_checkpoints_at_first(observed: ObservedProjection) -> None:
     assert await observed.projection.checkpoints() == Checkpoints(None, {})
 
 
-async def test_the_beginning_is_where_the_log_begins(begun: ObservedProjection) -> None:
+async def test_checkpoints_start_at_the_beginning_of_the_log(begun: ObservedProjection) -> None:
     assert await begun.projection.checkpoints() == Checkpoints("one", {FIRST: Offset(5), SECOND: Offset(0)})
     assert await begun.as_of() == {}
 
 
-async def test_a_second_beginning_keeps_what_is_there(begun: ObservedProjection) -> None:
+async def test_a_second_begin_keeps_existing_checkpoints(begun: ObservedProjection) -> None:
     await begun.projection.apply(batch(5, 7, "alice", as_of=NOW))
     await begun.projection.begin(log(first=6, second=3, third=2))
     assert await begun.projection.checkpoints() == Checkpoints(
@@ -67,20 +67,20 @@ async def test_a_second_beginning_keeps_what_is_there(begun: ObservedProjection)
     assert await begun.count(TODAY) == 1
 
 
-async def test_a_batch_counts_and_steps(begun: ObservedProjection) -> None:
+async def test_a_batch_is_counted_and_moves_the_checkpoint(begun: ObservedProjection) -> None:
     assert await begun.projection.apply(batch(5, 8, "alice", "bob", "alice", None)) == 8
     assert await begun.count(TODAY) == 2
     assert await begun.checkpoint(FIRST) == 8
 
 
-async def test_partitions_step_by_themselves(begun: ObservedProjection) -> None:
+async def test_partitions_have_independent_checkpoints(begun: ObservedProjection) -> None:
     await begun.projection.apply(batch(5, 8, "alice"))
     assert await begun.projection.apply(batch(0, 4, "bob", "alice", partition=SECOND)) == 4
     assert (await begun.checkpoint(FIRST), await begun.checkpoint(SECOND)) == (8, 4)
     assert await begun.count(TODAY) == 2
 
 
-async def test_a_batch_whose_reply_was_lost_is_done_when_it_is_sent_again(begun: ObservedProjection) -> None:
+async def test_a_batch_that_is_sent_again_is_not_applied_twice(begun: ObservedProjection) -> None:
     first = await begun.projection.apply(batch(5, 8, "alice"))
     again = await begun.projection.apply(batch(5, 8, "alice"))
     assert first == again == 8
@@ -88,40 +88,42 @@ async def test_a_batch_whose_reply_was_lost_is_done_when_it_is_sent_again(begun:
 
 
 @pytest.mark.parametrize("start", [4, 6, 50])
-async def test_a_batch_that_does_not_follow_on_is_refused_with_what_is_stored(
+async def test_a_batch_that_does_not_follow_is_rejected_with_the_stored_checkpoint(
     begun: ObservedProjection, start: int
 ) -> None:
-    """Behind, as a zombie's is; ahead, as after a rollback."""
+    """Behind, as that of a zombie; ahead, as after a rollback."""
     assert await begun.projection.apply(batch(start, start + 1, "alice", as_of=NOW)) == 5
     assert await begun.count(TODAY) == 0
     assert await begun.as_of() == {}
 
 
-async def test_a_batch_without_a_checkpoint_is_refused(begun: ObservedProjection) -> None:
+async def test_a_batch_without_a_checkpoint_is_rejected(begun: ObservedProjection) -> None:
     assert await begun.projection.apply(batch(0, 1, "alice", as_of=NOW, partition=THIRD)) is None
     assert await begun.count(TODAY) == 0
     assert await begun.as_of() == {}
 
 
-async def test_an_empty_batch_tells_how_fresh_the_partition_is(begun: ObservedProjection) -> None:
+async def test_an_empty_batch_updates_as_of(begun: ObservedProjection) -> None:
     assert await begun.projection.apply(batch(5, 5, as_of=NOW)) == 5
     assert await begun.as_of() == {FIRST: NOW}
 
 
-async def test_an_empty_batch_steps_over_what_holds_no_event(begun: ObservedProjection) -> None:
+async def test_an_empty_batch_skips_records_without_events(
+    begun: ObservedProjection,
+) -> None:
     assert await begun.projection.apply(batch(5, 9)) == 9
     assert await begun.checkpoint(FIRST) == 9
 
 
-async def test_as_of_never_goes_back(begun: ObservedProjection) -> None:
+async def test_as_of_never_decreases(begun: ObservedProjection) -> None:
     minute = timedelta(minutes=1)
     for as_of in (NOW, NOW - minute, None, NOW + minute, NOW):
         await begun.projection.apply(batch(5, 5, as_of=as_of))
     assert await begun.as_of() == {FIRST: NOW + minute}
 
 
-async def test_as_of_compares_instants_and_not_their_text(begun: ObservedProjection) -> None:
-    """In milliseconds, September 2001 has a digit more than August."""
+async def test_as_of_compares_instants_not_text(begun: ObservedProjection) -> None:
+    """In milliseconds, September 2001 has one more digit than August."""
     august = datetime(2001, 9, 9, 1, 46, 39, tzinfo=UTC)
     for as_of in (august, august + timedelta(days=2), august):
         await begun.projection.apply(batch(5, 5, as_of=as_of))
@@ -133,7 +135,7 @@ async def test_anonymous_users_are_in_no_counter(begun: ObservedProjection) -> N
     assert await begun.count(TODAY) == 0
 
 
-async def test_a_rewind_moves_the_checkpoint_and_takes_as_of_back(begun: ObservedProjection) -> None:
+async def test_a_rewind_moves_the_checkpoint_and_removes_as_of(begun: ObservedProjection) -> None:
     await begun.projection.apply(batch(5, 8, "alice", as_of=NOW))
     await begun.projection.apply(batch(0, 0, as_of=NOW, partition=SECOND))
     await begun.projection.rewind(FIRST, expected=Offset(8), to=Offset(2), gap=gap())
@@ -143,7 +145,7 @@ async def test_a_rewind_moves_the_checkpoint_and_takes_as_of_back(begun: Observe
     assert await begun.count(TODAY) == 1
 
 
-async def test_a_rewind_to_where_it_stands_takes_as_of_back_and_is_no_gap(begun: ObservedProjection) -> None:
+async def test_a_rewind_to_the_same_offset_removes_as_of_and_is_no_gap(begun: ObservedProjection) -> None:
     await begun.projection.apply(batch(5, 8, "alice", as_of=NOW))
     await begun.projection.rewind(FIRST, expected=Offset(8), to=Offset(8), gap=None)
     assert await begun.checkpoint(FIRST) == 8
@@ -152,7 +154,7 @@ async def test_a_rewind_to_where_it_stands_takes_as_of_back_and_is_no_gap(begun:
 
 
 @pytest.mark.parametrize("partition", [FIRST, THIRD])
-async def test_a_rewind_of_what_moved_meanwhile_does_nothing(
+async def test_a_rewind_of_a_checkpoint_that_moved_does_nothing(
     begun: ObservedProjection, partition: Partition
 ) -> None:
     await begun.projection.apply(batch(5, 8, "alice", as_of=NOW))
@@ -163,14 +165,14 @@ async def test_a_rewind_of_what_moved_meanwhile_does_nothing(
     assert await begun.gaps() == []
 
 
-async def test_what_was_rewound_counts_again_to_the_same(begun: ObservedProjection) -> None:
+async def test_a_replay_after_a_rewind_gives_the_same_counts(begun: ObservedProjection) -> None:
     await begun.projection.apply(batch(5, 8, "alice", "bob"))
     await begun.projection.rewind(FIRST, expected=Offset(8), to=Offset(5), gap=None)
     assert await begun.projection.apply(batch(5, 6, "bob")) == 6
     assert await begun.count(TODAY) == 2
 
 
-async def test_a_recreated_topic_starts_over(begun: ObservedProjection) -> None:
+async def test_a_recreated_topic_is_read_from_the_beginning(begun: ObservedProjection) -> None:
     await begun.projection.apply(batch(5, 8, "alice", as_of=NOW))
     await begun.projection.restart(log("two", first=0, third=1), [gap(FIRST), gap(SECOND)])
     assert await begun.projection.checkpoints() == Checkpoints("two", {FIRST: Offset(0), THIRD: Offset(1)})
@@ -179,7 +181,7 @@ async def test_a_recreated_topic_starts_over(begun: ObservedProjection) -> None:
     assert await begun.count(TODAY) == 1
 
 
-async def test_whoever_finds_a_recreated_topic_second_changes_nothing(begun: ObservedProjection) -> None:
+async def test_a_second_restart_for_a_recreated_topic_changes_nothing(begun: ObservedProjection) -> None:
     await begun.projection.restart(log("two"), [gap()])
     await begun.projection.checkpoints()
     await begun.projection.apply(batch(5, 8, "alice", as_of=NOW))
@@ -189,10 +191,10 @@ async def test_whoever_finds_a_recreated_topic_second_changes_nothing(begun: Obs
     assert await begun.gaps() == [(FIRST.number, CAUSE)]
 
 
-async def test_a_batch_of_the_topic_before_is_refused(
+async def test_a_batch_of_the_former_topic_is_rejected(
     begun: ObservedProjection, another: ObservedProjection
 ) -> None:
-    """Its offsets may be those of the new topic: only the topic's id tells them apart."""
+    """Its offsets may occur in the new topic as well: only the topic's id distinguishes them."""
     await another.projection.checkpoints()
     await begun.projection.restart(log("two"), [])
     assert await begun.projection.apply(batch(5, 8, "alice", as_of=NOW)) is None
