@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from api.auth.admission import Admission, Bounds
+from api.auth.admission import Admission, ClientLimits
 from api.auth.auth_cache import AuthCache
 from api.auth.authentication import TokenStore
 from api.cache.ttl_cache import Timer
@@ -30,9 +30,9 @@ def create_app(
     time_zone: ZoneInfo,
     clock: Callable[[], datetime],
     timer: Timer = time.monotonic,
-    bounds: Bounds = Bounds(),  # noqa: B008 - frozen, as `timedelta` is
+    limits: ClientLimits = ClientLimits(),  # noqa: B008 - frozen, as `timedelta` is
 ) -> web.Application:
-    """Build the application. It opens and closes nothing: `view`, `tokens` and `bounds` belong to the caller.
+    """Build the application. It opens and closes nothing: `view`, `tokens` and `limits` belong to the caller.
 
     `time_zone` is the deployment's; it decides the day of a `start`, as it decided the day of an event.
     `clock` returns the time of day, for the expiry of tokens and the minutes of rate limits. `timer` is
@@ -40,13 +40,13 @@ def create_app(
     """
     app = web.Application(middlewares=[add_rate_limit_headers, answer_errors, keep_deadline])
     logins = AuthCache(timer)
-    app[ADMISSION] = Admission(tokens, logins, bounds=bounds, clock=clock)
-    endpoints = cached_endpoints(view, time_zone, timer, bounds.deadline)
+    app[ADMISSION] = Admission(tokens, logins, limits=limits, clock=clock)
+    endpoints = cached_endpoints(view, time_zone, timer, limits.deadline)
     app[FAST_PATH] = CachedResponder(logins, app[ADMISSION], endpoints, clock=clock)
     app[VIEW] = view
     app[TOKENS] = tokens
     app[CLOCK] = clock
-    add_routes(app, routes(endpoints, bounds.deadline))
+    add_routes(app, routes(endpoints, limits.deadline))
     return app
 
 

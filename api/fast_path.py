@@ -17,18 +17,18 @@ from api.endpoints.cached_endpoint import CachedEndpoint
 from api.errors import ApiError
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Note = Callable[[str, int, float], None]
+Record = Callable[[str, int, float], None]
 """Records a response: its route, its status and its duration in seconds."""
 
 _METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 
-def note_nothing(_route: str, _status: int, _seconds: float) -> None:
+def record_nothing(_route: str, _status: int, _seconds: float) -> None:
     """Record nothing."""
 
 
 class CachedResponder:
-    """Answers requests for cached endpoints that need no waiting; `note` records each response."""
+    """Answers requests for cached endpoints that need no waiting; `record` records each response."""
 
     def __init__(
         self,
@@ -38,40 +38,40 @@ class CachedResponder:
         *,
         clock: Callable[[], datetime],
     ) -> None:
-        self.note: Note = note_nothing
+        self.record: Record = record_nothing
         self._logins = logins
         self._admission = admission
         self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
         self._clock = clock
 
-    def before(self, handle: Handle) -> Handle:
+    def wrap(self, handle: Handle) -> Handle:
         """Wrap a server's handler, which gets every request that cannot be answered at once."""
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            return self.find(request) or await handle(request)
+            return self.respond(request) or await handle(request)
 
         return answer
 
-    def find(self, request: web.BaseRequest) -> web.StreamResponse | None:
+    def respond(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Answer a request; None, without counting it, if it must take the ordinary path."""
         endpoint = self._endpoints.get(request.rel_url.raw_path)
         if endpoint is None or request.method not in _METHODS:
             return None
         started = time.perf_counter()
         try:
-            response = self._find(endpoint, request)
+            response = self._respond(endpoint, request)
         except ApiError:
             return None
         if response is not None:
-            self.note(endpoint.path, response.status, time.perf_counter() - started)
+            self.record(endpoint.path, response.status, time.perf_counter() - started)
         return response
 
-    def _find(self, endpoint: CachedEndpoint[Any], request: web.BaseRequest) -> web.StreamResponse | None:
+    def _respond(self, endpoint: CachedEndpoint[Any], request: web.BaseRequest) -> web.StreamResponse | None:
         now = self._clock()
-        token = self._logins.recall(request.headers, now)
+        token = self._logins.get(request.headers, now)
         if token is None:
             return None
-        answer = endpoint.recall(token, request)
+        answer = endpoint.get_cached(token, request)
         if answer is None or hdrs.EXPECT in request.headers:
             return None
         # Last, since it counts the request: one that took the ordinary path afterwards would count twice.

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from api.app import create_app
-from api.auth.admission import Bounds
+from api.auth.admission import ClientLimits
 from api.fast_path import FAST_PATH
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.routing import body_limit_of
@@ -25,7 +25,7 @@ from headcount.wiring import Config, utc_now
 from httpd.listener import bound, url_of
 from httpd.processes.balancer import Balancer
 from httpd.processes.child import Child, running_child
-from httpd.processes.supervisor import Pace, Supervisor
+from httpd.processes.supervisor import RestartPolicy, Supervisor
 from httpd.server import Entrance, listening, own_port
 from httpd.stats import ConnectionStats
 from projector.redis import Redis
@@ -74,7 +74,7 @@ async def serve_api(
             tokens=tokens,
             time_zone=config.counting.time_zone,
             clock=utc_now,
-            bounds=bounds(config, redis),
+            limits=client_limits(config, redis),
         )
         connections = ConnectionStats()
         async with (
@@ -84,7 +84,7 @@ async def serve_api(
                 config.http,
                 connections,
                 entrance=entrance,
-                wrap=app[FAST_PATH].before,
+                wrap=app[FAST_PATH].wrap,
                 body_limit_of=partial(body_limit_of, app),
             ) as url,
         ):
@@ -92,10 +92,10 @@ async def serve_api(
             await stopping.wait()
 
 
-def bounds(config: Config, redis: Redis) -> Bounds:
+def client_limits(config: Config, redis: Redis) -> ClientLimits:
     """Return what the API's clients are held to; their requests are counted on the client given."""
     limit = config.http.requests_per_minute
-    return Bounds(
+    return ClientLimits(
         requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
         deadline=REQUEST_DEADLINE,
         failed_logins_per_minute=config.http.failed_logins_per_minute,
@@ -127,9 +127,11 @@ async def serve_api_processes(
             # Closed before the children end: who comes then is refused at once, and not left in a queue.
             with closing(Balancer(sockets)) as balancer:
                 url = url_of(sockets[0])
-                supervisor = Supervisor(partial(_measured_child, url, metrics), balancer.open_to, Pace())
+                supervisor = Supervisor(
+                    partial(_measured_child, url, metrics), balancer.open_to, RestartPolicy()
+                )
                 tell = partial(log.info, "listening", url=url, processes=processes)
-                keeping = group.create_task(supervisor.keep(processes, tell))
+                keeping = group.create_task(supervisor.run(processes, tell))
                 await stopping.wait()
         keeping.cancel()
 

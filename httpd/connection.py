@@ -37,7 +37,7 @@ class Connection(web.RequestHandler):
         "_read_due",
         "_stats",
         "_time",
-        "_waiting",
+        "_unanswered",
         "_wire",
         "_write_due",
     )
@@ -56,7 +56,7 @@ class Connection(web.RequestHandler):
         self._stats = stats
         self._on_lost = on_lost
         self._framing = RequestFraming()
-        self._waiting = 0  # requests that were received and are not answered yet
+        self._unanswered = 0  # requests that were received and are not answered yet
         self._read_due = self._write_due = inf
         self._cause = Cause.HEAD_TIMEOUT
         self._ended = False
@@ -93,8 +93,8 @@ class Connection(web.RequestHandler):
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
-        self._waiting -= 1
-        if not self._waiting:
+        self._unanswered -= 1
+        if not self._unanswered:
             self._is_after_upgrade = False
             if not self._framing.open_bytes:
                 self._expect(Cause.IDLE, self._limits.keep_alive_seconds)
@@ -145,7 +145,7 @@ class Connection(web.RequestHandler):
         response; it drops what follows a request for any other protocol in that buffer.
         """
         is_after_upgrade, self._is_after_upgrade = self._is_after_upgrade, True
-        return is_after_upgrade and self._waiting > 1
+        return is_after_upgrade and self._unanswered > 1
 
     def overdue(self, now: float) -> Cause | None:
         """Return the timeout that the client has exceeded, if any; `now` is the event loop's time."""
@@ -158,7 +158,7 @@ class Connection(web.RequestHandler):
         self._stats.refused[cause] += 1
         if cause is Cause.SLOW_READER and self._wire is not None:
             self._wire.abort()  # closing would wait until the client has read everything
-        elif cause is not Cause.IDLE and self._waiting == 0 and self.transport is not None:
+        elif cause is not Cause.IDLE and self._unanswered == 0 and self.transport is not None:
             self.transport.write(bytes_of(cause))
         self._close_soon()
 
@@ -167,7 +167,7 @@ class Connection(web.RequestHandler):
         self._read_due = inf
         # Closing waits for the current response and until the client has read it: both with a timeout.
         self._write_due = min(self._write_due, self._time() + self._limits.write_seconds)
-        if self._waiting:
+        if self._unanswered:
             self.close()
         else:
             self.force_close()
@@ -179,10 +179,10 @@ class Connection(web.RequestHandler):
         heads = self._framing.feed(data)
         if self._is_too_large(heads):
             self.end(Cause.HEAD_TOO_LARGE)
-        elif self._waiting + heads > self._limits.pipelined_requests:
+        elif self._unanswered + heads > self._limits.pipelined_requests:
             self.end(Cause.PIPELINING)
         else:
-            self._set_timeout(heads)
+            self._add_heads(heads)
         return not self._ended
 
     def _pass_on(self, data: bytes) -> None:
@@ -198,11 +198,11 @@ class Connection(web.RequestHandler):
     def _is_too_large(self, heads: int) -> bool:
         # While a request is being answered, what looks like the next head can be that request's body: aiohttp
         # knows which, and has limits of its own.
-        open_bytes = 0 if self._waiting + heads else self._framing.open_bytes
+        open_bytes = 0 if self._unanswered + heads else self._framing.open_bytes
         return self._framing.longest > self._limits.head_bytes or open_bytes > self._limits.head_bytes
 
-    def _set_timeout(self, heads: int) -> None:
-        self._waiting += heads
+    def _add_heads(self, heads: int) -> None:
+        self._unanswered += heads
         if self._is_last:
             return
         if not self._framing.open_bytes:
@@ -232,7 +232,7 @@ def _options(limits: Limits) -> dict[str, Any]:
         "max_headers": limits.headers,
         "read_bufsize": limits.head_bytes,
         "auto_decompress": False,  # bodies are dropped
-        "lingering_time": 0,  # `limit_bodies` has read the body already
+        "lingering_time": 0,  # the rest of a refused body is not awaited
         # aiohttp also closes idle connections, uncounted: a fallback behind this class's own timeout.
         "keepalive_timeout": _KEEP_ALIVE_FACTOR * limits.keep_alive_seconds,
     }

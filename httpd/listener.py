@@ -23,7 +23,7 @@ Receive = Callable[[socket.socket, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class PortSettings:
     """The names of the settings of a port, for the error if it cannot be bound."""
 
     host: str = "HTTP_HOST"
@@ -32,11 +32,11 @@ class Names:
     """What else the operator can do, added to the error if the port is taken."""
 
 
-API: Final = Names()
+API: Final = PortSettings()
 
 
 @asynccontextmanager
-async def bound(host: str, port: int, names: Names = API) -> AsyncIterator[Sequence[socket.socket]]:
+async def bound(host: str, port: int, settings: PortSettings = API) -> AsyncIterator[Sequence[socket.socket]]:
     """Listen for the duration of the block; clients queue until they are accepted.
 
     A host with several addresses, such as `localhost`, gets one socket for each address that is local to this
@@ -46,7 +46,7 @@ async def bound(host: str, port: int, names: Names = API) -> AsyncIterator[Seque
         try:
             sockets = await _bind(host, port, stack)
         except (OSError, UnicodeError) as error:
-            raise OperatorError(_refusal(error, host, port, names)) from error
+            raise OperatorError(_refusal(error, host, port, settings)) from error
         yield sockets
 
 
@@ -124,16 +124,16 @@ def url_of(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _refusal(error: OSError | UnicodeError, host: str, port: int, names: Names) -> str:
-    remedy = f"Set {names.host} to an address of this machine, such as 127.0.0.1; 0.0.0.0 and :: mean all."
+def _refusal(error: OSError | UnicodeError, host: str, port: int, settings: PortSettings) -> str:
+    remedy = f"Set {settings.host} to an address of this machine, such as 127.0.0.1; 0.0.0.0 and :: mean all."
     if isinstance(error, socket.gaierror | UnicodeError):
-        return f"{names.host} {host} cannot be resolved: {_cause(error)}. {remedy}"
+        return f"{settings.host} {host} cannot be resolved: {_cause(error)}. {remedy}"
     if error.errno in _NOT_LOCAL:
-        return f"{names.host} {host} is not an address of this machine: {_cause(error)}. {remedy}"
-    problem = f"{names.port} {port} on {host} is not available: {_cause(error)}."
+        return f"{settings.host} {host} is not an address of this machine: {_cause(error)}. {remedy}"
+    problem = f"{settings.port} {port} on {host} is not available: {_cause(error)}."
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{problem} Ports below 1024 require privileges: set {names.port} to 1024 or above."
-    return f"{problem} Free the port, or set {names.port} to another one{names.alternative}."
+        return f"{problem} Ports below 1024 require privileges: set {settings.port} to 1024 or above."
+    return f"{problem} Free the port, or set {settings.port} to another one{settings.alternative}."
 
 
 def _cause(error: OSError | UnicodeError) -> str:

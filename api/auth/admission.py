@@ -23,7 +23,7 @@ RATE_LIMIT_STATUS: Final[web.RequestKey[RateLimitStatus]] = web.RequestKey("rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class ClientLimits:
     """The limits for the API's clients; by default only the deadline, after which a request is answered 503.
 
     `requests` limits the requests of a token. `failed_logins_per_minute` limits one client address; 0 is no
@@ -40,16 +40,16 @@ class Admission:
     """Admits requests to the routes that are not public; `rejections` counts the refused ones."""
 
     def __init__(
-        self, tokens: TokenStore, cache: AuthCache, *, bounds: Bounds, clock: Callable[[], datetime]
+        self, tokens: TokenStore, cache: AuthCache, *, limits: ClientLimits, clock: Callable[[], datetime]
     ) -> None:
         self.rejections: Final = Rejections()
-        self._bounds = bounds
+        self._limits = limits
         self._clock = clock
         self._logins = LoginThrottle(
             tokens,
             cache=cache,
             clock=clock,
-            per_minute=bounds.failed_logins_per_minute,
+            per_minute=limits.failed_logins_per_minute,
             rejections=self.rejections,
         )
 
@@ -70,16 +70,16 @@ class Admission:
 
         None: the request was not counted and must be admitted by `admit`.
         """
-        if not self._bounds.requests or BYPASS_RATE_LIMIT in token.permissions:
+        if not self._limits.requests or BYPASS_RATE_LIMIT in token.permissions:
             return ""
-        status = self._bounds.requests.spend(token.id, now)
+        status = self._limits.requests.spend(token.id, now)
         return None if status is None else status.lines
 
     async def _admit(self, request: web.Request) -> Token:
         now = self._clock()
         token = await self._logins.authenticate(request.headers, partial(self._origin, request), now)
-        if self._bounds.requests and _is_limited(request, token):
-            status = await self._bounds.requests.count(token.id, now)
+        if self._limits.requests and _is_limited(request, token):
+            status = await self._limits.requests.count(token.id, now)
             request[RATE_LIMIT_STATUS] = status
             if status.is_exceeded:
                 raise TooManyRequestsError("token", status)
@@ -87,7 +87,7 @@ class Admission:
 
     def _origin(self, request: web.Request) -> Origin | None:
         forwarded_for = request.headers.getall("X-Forwarded-For", [])
-        address = client_address(request.remote, forwarded_for, self._bounds.trusted_proxies)
+        address = client_address(request.remote, forwarded_for, self._limits.trusted_proxies)
         return None if address is None else origin_of(address)
 
 

@@ -23,7 +23,7 @@ class AuthCache:
     def __init__(self, timer: Timer) -> None:
         self._cache = TTLCache[bytes, Token](seconds=FRESH_SECONDS, max_entries=MAX_LOGINS, timer=timer)
 
-    def recall(self, headers: MultiMapping[str], now: datetime) -> Token | None:
+    def get(self, headers: MultiMapping[str], now: datetime) -> Token | None:
         """Return the cached token of exactly these credentials, unless the token has expired.
 
         None does not mean that the credentials are invalid: they must be checked.
@@ -34,11 +34,11 @@ class AuthCache:
             return None
         return None if token is None or token.is_expired(now) else token
 
-    async def remember(self, headers: MultiMapping[str], login: Awaitable[Token]) -> Token:
+    async def load(self, headers: MultiMapping[str], login: Awaitable[Token]) -> Token:
         """Await a login that has not started yet, cache its token and return it."""
         read_at = self._cache.timer()
         token = await login
-        self._cache.keep(_digest(headers), token, read_at=read_at)
+        self._cache.put(_digest(headers), token, read_at=read_at)
         return token
 
 

@@ -84,8 +84,8 @@ class LoginThrottle:
         Raises `NotLoggedInError`, or `TooManyRequestsError` instead once the address has failed too often.
         """
         # The cache never rejects: a request that fails is always checked by the store, and takes as long.
-        cached = self._cache.recall(headers, now)
-        return cached or await self._cache.remember(headers, self._check(headers, find_origin(), now))
+        cached = self._cache.get(headers, now)
+        return cached or await self._cache.load(headers, self._check(headers, find_origin(), now))
 
     async def _check(self, headers: MultiMapping[str], origin: Origin | None, now: datetime) -> Token:
         try:

@@ -33,13 +33,13 @@ class AnswerCache(Generic[Q]):
         self._cache = TTLCache[tuple[str, Q], tuple[CachedResponse, float]](
             seconds=FRESH_SECONDS, max_entries=MAX_ANSWERS, timer=timer
         )
-        self._single_flight = SingleFlight(self._load, seconds=timeout_seconds, timer=timer)
+        self._single_flight = SingleFlight(self._read_answer, seconds=timeout_seconds, timer=timer)
 
-    async def find(self, workspace_id: str, query: Q) -> CachedResponse:
+    async def load(self, workspace_id: str, query: Q) -> CachedResponse:
         """Return the answer; raises what the read raises, and `TimeoutError`."""
-        return self.recall(workspace_id, query) or await self._single_flight.join((workspace_id, query))
+        return self.get(workspace_id, query) or await self._single_flight.join((workspace_id, query))
 
-    def recall(self, workspace_id: str, query: Q) -> CachedResponse | None:
+    def get(self, workspace_id: str, query: Q) -> CachedResponse | None:
         """Return the answer if it is fresh, without waiting."""
         key = (workspace_id, query)
         answer, renewed_at = self._cache.get(key) or _NONE
@@ -47,8 +47,8 @@ class AnswerCache(Generic[Q]):
             self._single_flight.begin(key)
         return answer
 
-    async def _load(self, key: tuple[str, Q]) -> CachedResponse:
+    async def _read_answer(self, key: tuple[str, Q]) -> CachedResponse:
         read_at = self._timer()
         answer = await self._read(*key)
-        self._cache.keep(key, (answer, read_at + RENEWED_AFTER_SECONDS), read_at=read_at)
+        self._cache.put(key, (answer, read_at + RENEWED_AFTER_SECONDS), read_at=read_at)
         return answer

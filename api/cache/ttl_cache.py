@@ -33,7 +33,7 @@ class TTLCache(Generic[Key, Value]):
             return None
         return found[1]
 
-    def keep(self, key: Key, value: Value, *, read_at: float) -> None:
+    def put(self, key: Key, value: Value, *, read_at: float) -> None:
         """Keep a value. Its age counts from before the read: the source may have changed right after that."""
         self._entries.pop(key, None)
         self._entries[key] = (read_at + self._seconds, value)

@@ -28,12 +28,12 @@ class CachedEndpoint(Generic[Q]):
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request; the counters are read if no fresh answer is cached."""
         token = await request.app[ADMISSION].admit(request)
-        answer = await self.answers.find(token.workspace_id, self._check(token, request))
+        answer = await self.answers.load(token.workspace_id, self._check(token, request))
         return answer.response_to(request)
 
-    def recall(self, token: Token, request: web.BaseRequest) -> CachedResponse | None:
+    def get_cached(self, token: Token, request: web.BaseRequest) -> CachedResponse | None:
         """Return the cached answer to an admitted request; None if the counters must be read."""
-        return self.answers.recall(token.workspace_id, self._check(token, request))
+        return self.answers.get(token.workspace_id, self._check(token, request))
 
     def _check(self, token: Token, request: web.BaseRequest) -> Q:
         # The contract's order: 403 is answered before 400.

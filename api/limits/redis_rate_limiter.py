@@ -19,7 +19,7 @@ from projector.redis.errors import describe, refuses_writes
 MAX_TOKENS: Final = 100_000
 """How many tokens can have a lease, and are counted separately while this process counts alone."""
 SHARE: Final = 20
-"""At most this fraction (1/20) of the remaining requests is leased in advance."""
+"""At most one in this many of the remaining requests is leased in advance."""
 _KEPT_SECONDS: Final = 2 * MINUTE_SECONDS
 """Longer than a minute, since the clocks of the processes differ a little."""
 _TIMEOUT_SECONDS: Final = 1.0

@@ -135,7 +135,7 @@ UNKNOWN_ROUTE: Final = "unknown"
 
 def measure(app: web.Application, metrics: ApiMetrics) -> None:
     """Observe every response of an app that is not started yet."""
-    app[FAST_PATH].note = metrics.note_request
+    app[FAST_PATH].record = metrics.note_request
     # The outermost one, because the other middlewares turn errors into responses.
     app.middlewares.insert(0, measuring(metrics))
 

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from headcount.wiring import Config
-from httpd.listener import Names, bound, url_of
+from httpd.listener import PortSettings, bound, url_of
 from httpd.server_log import server_logger
 
 SHUTDOWN_SECONDS: Final = 1
@@ -52,8 +52,8 @@ async def open_port(port: Port, app: web.Application) -> AsyncIterator[str]:
     Raises `OperatorError` if the port is taken.
     """
     runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=SHUTDOWN_SECONDS)
-    names = Names(host="METRICS_HOST", port=port.setting, alternative=", or to off")
-    async with bound(port.host, port.number, names) as sockets:
+    settings = PortSettings(host="METRICS_HOST", port=port.setting, alternative=", or to off")
+    async with bound(port.host, port.number, settings) as sockets:
         await runner.setup()
         try:
             for listening in sockets:

@@ -19,7 +19,7 @@ Start = Callable[[], AbstractAsyncContextManager[Child]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class RestartPolicy:
     """The timeouts of a child, and how soon and how often it is replaced.
 
     The end of a child that ran for less than `quick_seconds` is a quick death. After `quick_deaths` of them
@@ -40,12 +40,12 @@ class Pace:
 class Supervisor:
     """Keeps a number of children running until it is cancelled, which ends them."""
 
-    def __init__(self, start: Start, open_to: OpenTo, pace: Pace) -> None:
+    def __init__(self, start: Start, open_to: OpenTo, policy: RestartPolicy) -> None:
         self._start = start
         self._open_to = open_to
-        self._pace = pace
+        self._policy = policy
 
-    async def keep(self, count: int, on_listening: Callable[[], None]) -> None:
+    async def run(self, count: int, on_listening: Callable[[], None]) -> None:
         """Run the children, calling `on_listening` once when all listen for the first time.
 
         Raises `OperatorError`, after ending the others, if a child does not listen at the start, or if it and
@@ -55,7 +55,7 @@ class Supervisor:
 
             def begin() -> asyncio.Event:
                 listening = asyncio.Event()
-                group.create_task(self._keep_one(listening))
+                group.create_task(self._run_child(listening))
                 return listening
 
             # The first one alone: if its configuration is refused, the others would each repeat the error.
@@ -64,19 +64,19 @@ class Supervisor:
                 await listening.wait()
             on_listening()
 
-    async def _keep_one(self, listening: asyncio.Event) -> None:
+    async def _run_child(self, listening: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
         quick_deaths = 0
         while True:
             began = clock()
-            pid, ending = await self._run_one(listening)
-            quick_deaths = quick_deaths + 1 if clock() - began < self._pace.quick_seconds else 0
+            pid, ending = await self._run_once(listening)
+            quick_deaths = quick_deaths + 1 if clock() - began < self._policy.quick_seconds else 0
             self._check(ending, quick_deaths, has_listened=listening.is_set())
-            wait = self._pace.wait_seconds(quick_deaths)
+            wait = self._policy.wait_seconds(quick_deaths)
             log.warning("process ended", pid=pid, ending=ending, replaced_in_seconds=wait)
             await asyncio.sleep(wait)
 
-    async def _run_one(self, listening: asyncio.Event) -> tuple[int, str]:
+    async def _run_once(self, listening: asyncio.Event) -> tuple[int, str]:
         async with self._start() as child:
             try:
                 await self._follow(child, listening)
@@ -86,13 +86,13 @@ class Supervisor:
             return child.pid, await child.ended()
 
     async def _follow(self, child: Child, listening: asyncio.Event) -> None:
-        if await child.reports(within_seconds=self._pace.start_seconds):
+        if await child.reports(within_seconds=self._policy.start_seconds):
             log.info("process listens", pid=child.pid)
             listening.set()
             with self._open_to(child):
-                while await child.reports(within_seconds=self._pace.silent_seconds):
+                while await child.reports(within_seconds=self._policy.silent_seconds):
                     pass
-        async with asyncio.timeout(self._pace.silent_seconds):
+        async with asyncio.timeout(self._policy.silent_seconds):
             await child.ended()
 
     def _check(self, ending: str, quick_deaths: int, *, has_listened: bool) -> None:
@@ -100,8 +100,8 @@ class Supervisor:
             raise OperatorError(
                 f"An API process exited before it was ready ({ending}); see its log output above."
             )
-        if quick_deaths >= self._pace.quick_deaths:
+        if quick_deaths >= self._policy.quick_deaths:
             raise OperatorError(
-                f"{quick_deaths} API processes in a row exited within {self._pace.quick_seconds:g} s of "
+                f"{quick_deaths} API processes in a row exited within {self._policy.quick_seconds:g} s of "
                 f"their start (the last: {ending}); no other is started. See their log output above."
             )

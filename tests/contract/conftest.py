@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from api.app import create_app
-from api.auth.admission import Bounds
+from api.auth.admission import ClientLimits
 from api.fast_path import FAST_PATH
 from httpd.server_log import server_logger
 from tests.support.fakes_api import (
@@ -55,7 +55,7 @@ async def serve() -> AsyncIterator[Serve]:
         async def start(app: web.Application) -> Client:
             server = TestServer(app)
             await server.start_server(access_log=None, logger=server_logger())
-            server.handler.request_handler = app[FAST_PATH].before(server.handler.request_handler)
+            server.handler.request_handler = app[FAST_PATH].wrap(server.handler.request_handler)
             return await stack.enter_async_context(TestClient(server))
 
         yield start
@@ -103,7 +103,7 @@ async def limited_client(
         time_zone=ZoneInfo("UTC"),
         clock=clock,
         timer=timer,
-        bounds=Bounds(
+        limits=ClientLimits(
             requests=limiter, failed_logins_per_minute=2, trusted_proxies=(ip_network("127.0.0.0/8"),)
         ),
     )
@@ -123,5 +123,5 @@ def _app(view: FakeView, tokens: FakeTokens, timer: FakeTimer, deadline: timedel
         time_zone=ZoneInfo("UTC"),
         clock=lambda: NOW,
         timer=timer,
-        bounds=Bounds(deadline=deadline),
+        limits=ClientLimits(deadline=deadline),
     )

@@ -44,10 +44,10 @@ def count_one(view: FakeView) -> None:
 
 
 @pytest.fixture
-def prompt(client: Client) -> list[tuple[str, int]]:
+def fast_path(client: Client) -> list[tuple[str, int]]:
     """Collect the responses of the fast path."""
     answered: list[tuple[str, int]] = []
-    client.app[FAST_PATH].note = lambda route, status, _: answered.append((route, status))
+    client.app[FAST_PATH].record = lambda route, status, _: answered.append((route, status))
     return answered
 
 
@@ -70,7 +70,7 @@ async def test_an_answer_is_renewed_before_it_expires_without_waiting(
     view: FakeView,
     timer: FakeTimer,
     headers: dict[str, str],
-    prompt: list[tuple[str, int]],
+    fast_path: list[tuple[str, int]],
 ) -> None:
     await ask(client, headers)
     count_one(view)
@@ -84,7 +84,7 @@ async def test_an_answer_is_renewed_before_it_expires_without_waiting(
     assert (await ask(client, headers))[1] == ONE
     timer.seconds += 0.125
     assert (await ask(client, headers))[1] == ONE
-    assert len(prompt) == 5
+    assert len(fast_path) == 5
 
 
 async def test_an_error_of_a_renewal_is_reported_only_after_the_answer_expires(
@@ -158,11 +158,11 @@ async def test_cached_numbers_expire_and_errors_are_not_cached(
 
 
 async def test_most_polls_are_answered_at_once(
-    client: Client, headers: dict[str, str], prompt: list[tuple[str, int]]
+    client: Client, headers: dict[str, str], fast_path: list[tuple[str, int]]
 ) -> None:
     for _ in range(3):
         await ask(client, headers)
-    assert prompt == [(PATH, 200)] * 2
+    assert fast_path == [(PATH, 200)] * 2
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_most_polls_are_answered_at_once(
 async def test_all_other_requests_take_the_ordinary_path(
     client: Client,
     headers: dict[str, str],
-    prompt: list[tuple[str, int]],
+    fast_path: list[tuple[str, int]],
     *,
     method: str,
     path: str,
@@ -189,7 +189,7 @@ async def test_all_other_requests_take_the_ordinary_path(
 ) -> None:
     await ask(client, headers)
     await ask(client, headers | changed, path, method=method)
-    assert prompt == []
+    assert fast_path == []
 
 
 async def test_a_revoked_token_stops_working_within_five_seconds(

@@ -35,7 +35,7 @@ class Server:
     stats: ConnectionStats
     head: str
     metrics_url: str
-    prompt: CachedResponder
+    fast_path: CachedResponder
 
     def request(self, *lines: str) -> bytes:
         return "\r\n".join([self.head, *lines, "", ""]).encode()
@@ -55,7 +55,7 @@ async def server() -> AsyncIterator[Server]:
     )
     async with AsyncExitStack() as stack:
         metrics_url = await stack.enter_async_context(api_port(config, app, stats))
-        url = await stack.enter_async_context(listening(app, config.http, stats, wrap=app[FAST_PATH].before))
+        url = await stack.enter_async_context(listening(app, config.http, stats, wrap=app[FAST_PATH].wrap))
         wire = await Wire.to(int(url.rpartition(":")[2]))
         stack.callback(wire.close)
         head = f"GET {WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z HTTP/1.1\r\nHost: x\r\n"
@@ -81,7 +81,7 @@ async def test_consecutive_polls_are_answered_and_measured(server: Server) -> No
 
 async def test_polls_are_answered_without_the_application(server: Server) -> None:
     noted: list[int] = []
-    server.prompt.note = lambda _route, status, _seconds: noted.append(status)
+    server.fast_path.record = lambda _route, status, _seconds: noted.append(status)
     for _ in range(4):
         await poll(server)
     assert noted == [200] * 3

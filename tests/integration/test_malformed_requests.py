@@ -52,7 +52,7 @@ async def api() -> AsyncIterator[Api]:
         timer=FakeTimer(),
     )
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(listening(app, config.http, stats, wrap=app[FAST_PATH].before))
+        url = await stack.enter_async_context(listening(app, config.http, stats, wrap=app[FAST_PATH].wrap))
 
         async def connect() -> Wire:
             wire = await Wire.to(int(url.rpartition(":")[2]))
@@ -60,7 +60,7 @@ async def api() -> AsyncIterator[Api]:
             return wire
 
         fast: list[int] = []
-        app[FAST_PATH].note = lambda _route, status, _seconds: fast.append(status)
+        app[FAST_PATH].record = lambda _route, status, _seconds: fast.append(status)
         api = Api(f"X-User-Id: alice\r\nX-Auth-Token: {secret}", stats, fast, connect)
         wire = await connect()
         for _ in range(2):

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from api.app import create_app
-from api.auth.admission import Bounds
+from api.auth.admission import ClientLimits
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from api.fast_path import FAST_PATH
 from headcount.settings import Settings
@@ -97,7 +97,7 @@ async def site(nginx: str, tmp_path: Path, unused_tcp_port: int) -> AsyncIterato
         time_zone=ZoneInfo("UTC"),
         clock=lambda: NOW,
         timer=FakeTimer(),
-        bounds=Bounds(
+        limits=ClientLimits(
             deadline=timedelta(seconds=30),
             failed_logins_per_minute=2,
             trusted_proxies=(ip_network("127.0.0.1/32"),),
@@ -108,7 +108,7 @@ async def site(nginx: str, tmp_path: Path, unused_tcp_port: int) -> AsyncIterato
     site = Site(unused_tcp_port, f"X-User-Id: alice\r\nX-Auth-Token: {secret}", stats, [])
     async with AsyncExitStack() as stack:
         site.stack = stack
-        url = await stack.enter_async_context(listening(app, config, stats, wrap=app[FAST_PATH].before))
+        url = await stack.enter_async_context(listening(app, config, stats, wrap=app[FAST_PATH].wrap))
         chat = await _rocket_chat(site, stack)
         ports = {"headcount": int(url.rpartition(":")[2]), "rocketchat": chat, "listen": site.port}
         (tmp_path / "nginx.conf").write_text(config_for(ports, tmp_path))

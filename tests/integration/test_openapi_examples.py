@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.app import create_app
-from api.auth.admission import Bounds
+from api.auth.admission import ClientLimits
 from api.auth.authentication import VIEW_ENGAGEMENT_DASHBOARD
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH, parse_window
 from api.limits.redis_rate_limiter import RedisRateLimiter
@@ -77,7 +77,7 @@ class Stage:
             tokens=RedisTokenStore(self.tokens),
             time_zone=ZoneInfo("UTC"),
             clock=lambda: NOW,
-            bounds=Bounds(
+            limits=ClientLimits(
                 requests=RedisRateLimiter(self.limits, per_minute=REQUESTS_PER_MINUTE), deadline=self.deadline
             ),
         )

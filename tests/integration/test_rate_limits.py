@@ -21,7 +21,7 @@ from api.limits.rate_limit_status import minute_of
 from api.limits.redis_rate_limiter import RedisRateLimiter
 from api.store.tokens import RedisTokenStore
 from embedded import EmbeddedValkey
-from headcount.api import bounds
+from headcount.api import client_limits
 from headcount.wiring import load_config
 from projector import keys
 from tests.support.fakes_api import NOW, FakeTimer, FakeView, login, make_token
@@ -58,7 +58,7 @@ async def start_api(redis_as: RedisAs, timer: FakeTimer) -> AsyncIterator[Callab
                 time_zone=CONFIG_.counting.time_zone,
                 clock=lambda: NOW,
                 timer=timer,
-                bounds=bounds(CONFIG_, redis),
+                limits=client_limits(CONFIG_, redis),
             )
             return await clients.enter_async_context(TestClient(TestServer(app)))
 
@@ -126,7 +126,7 @@ async def test_a_valid_token_is_accepted_during_a_flood_until_it_is_revoked(
 
 
 async def test_a_limit_of_0_is_no_limit_and_sends_nothing_to_redis(redis_client: Redis) -> None:
-    assert bounds(load_config({"HTTP_REQUESTS_PER_MINUTE": "0"}), redis_client).requests is None
+    assert client_limits(load_config({"HTTP_REQUESTS_PER_MINUTE": "0"}), redis_client).requests is None
 
 
 async def test_a_count_has_the_tokens_public_id_and_expires(redis_as: RedisAs, redis_client: Redis) -> None:

@@ -25,18 +25,18 @@ async def give(token: Token) -> Token:
     return token
 
 
-async def remember(logins: AuthCache, token: Token, secret: str, user_id: str = "alice") -> None:
-    await logins.remember(CIMultiDict(login(user_id, secret)), give(token))
+async def load(logins: AuthCache, token: Token, secret: str, user_id: str = "alice") -> None:
+    await logins.load(CIMultiDict(login(user_id, secret)), give(token))
 
 
-def recall(logins: AuthCache, user_id: str, secret: str) -> Token | None:
-    return logins.recall(CIMultiDict(login(user_id, secret)), NOW)
+def get(logins: AuthCache, user_id: str, secret: str) -> Token | None:
+    return logins.get(CIMultiDict(login(user_id, secret)), NOW)
 
 
 async def test_the_same_credentials_return_the_cached_token(logins: AuthCache) -> None:
     token, secret = make_token()
-    await remember(logins, token, secret)
-    assert recall(logins, "alice", secret) == token
+    await load(logins, token, secret)
+    assert get(logins, "alice", secret) == token
 
 
 def test_a_revoked_token_expires_from_the_cache_within_five_seconds() -> None:
@@ -46,9 +46,9 @@ def test_a_revoked_token_expires_from_the_cache_within_five_seconds() -> None:
 
 async def test_a_cached_login_expires(logins: AuthCache, timer: FakeTimer) -> None:
     token, secret = make_token()
-    await remember(logins, token, secret)
+    await load(logins, token, secret)
     timer.seconds += FRESH_SECONDS
-    assert recall(logins, "alice", secret) is None
+    assert get(logins, "alice", secret) is None
 
 
 async def test_the_age_of_a_login_counts_from_before_the_read(logins: AuthCache, timer: FakeTimer) -> None:
@@ -58,35 +58,35 @@ async def test_the_age_of_a_login_counts_from_before_the_read(logins: AuthCache,
         timer.seconds += 3
         return token
 
-    await logins.remember(CIMultiDict(login("alice", secret)), look_up())
+    await logins.load(CIMultiDict(login("alice", secret)), look_up())
     timer.seconds += FRESH_SECONDS - 3
-    assert recall(logins, "alice", secret) is None
+    assert get(logins, "alice", secret) is None
 
 
 async def test_a_cached_token_expires_at_its_own_instant(logins: AuthCache) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(seconds=1))
-    await remember(logins, token, secret)
+    await load(logins, token, secret)
     headers = CIMultiDict(login("alice", secret))
-    assert logins.recall(headers, NOW + timedelta(seconds=0.9)) == token
-    assert logins.recall(headers, NOW + timedelta(seconds=1)) is None
+    assert logins.get(headers, NOW + timedelta(seconds=0.9)) == token
+    assert logins.get(headers, NOW + timedelta(seconds=1)) is None
 
 
 async def test_other_credentials_are_not_cached(logins: AuthCache) -> None:
     token, secret = make_token()
-    await remember(logins, token, secret)
-    assert recall(logins, "bob", secret) is None
-    assert recall(logins, "alice", make_token()[1]) is None
-    assert recall(logins, "alic", f"e{secret}") is None
-    assert recall(logins, "", secret) is None
+    await load(logins, token, secret)
+    assert get(logins, "bob", secret) is None
+    assert get(logins, "alice", make_token()[1]) is None
+    assert get(logins, "alic", f"e{secret}") is None
+    assert get(logins, "", secret) is None
 
 
 async def test_a_repeated_header_is_not_cached(logins: AuthCache) -> None:
     token, secret = make_token()
-    await remember(logins, token, secret)
+    await load(logins, token, secret)
     for name, value in login("alice", secret).items():
         twice = CIMultiDict(login("alice", secret))
         twice.add(name, value)
-        assert logins.recall(twice, NOW) is None
+        assert logins.get(twice, NOW) is None
 
 
 @pytest.mark.parametrize("error", [NotLoggedInError("unknown"), TokensUnavailableError()])
@@ -96,11 +96,11 @@ async def test_a_failed_login_is_not_cached(logins: AuthCache, error: Exception)
 
     headers = CIMultiDict(login("alice", "guess"))
     with pytest.raises(type(error)):
-        await logins.remember(headers, fail())
-    assert logins.recall(headers, NOW) is None
+        await logins.load(headers, fail())
+    assert logins.get(headers, NOW) is None
 
 
 async def test_no_secret_is_cached(logins: AuthCache) -> None:
     token, secret = make_token()
-    await remember(logins, token, secret)
+    await load(logins, token, secret)
     assert secret not in repr(vars(logins._cache))

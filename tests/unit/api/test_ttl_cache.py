@@ -11,7 +11,7 @@ def ttl_cache(timer: FakeTimer) -> TTLCache[str, int]:
 def test_a_value_expires_exactly_after_its_time() -> None:
     timer = FakeTimer()
     cache = ttl_cache(timer)
-    cache.keep("a", 1, read_at=timer())
+    cache.put("a", 1, read_at=timer())
     timer.seconds += 0.999
     assert cache.get("a") == 1
     timer.seconds += 0.001
@@ -24,7 +24,7 @@ def test_the_age_of_a_value_counts_from_before_the_read() -> None:
     cache = ttl_cache(timer)
     read_at = timer()
     timer.seconds += 0.9
-    cache.keep("a", 1, read_at=read_at)
+    cache.put("a", 1, read_at=read_at)
     assert cache.get("a") == 1
     timer.seconds += 0.1
     assert cache.get("a") is None
@@ -33,7 +33,7 @@ def test_the_age_of_a_value_counts_from_before_the_read() -> None:
 def test_a_value_that_has_already_expired_is_not_kept() -> None:
     timer = FakeTimer()
     cache = ttl_cache(timer)
-    cache.keep("a", 1, read_at=timer() - 1)
+    cache.put("a", 1, read_at=timer() - 1)
     assert cache.get("a") is None
     assert len(cache) == 0
 
@@ -41,9 +41,9 @@ def test_a_value_that_has_already_expired_is_not_kept() -> None:
 def test_a_newer_value_replaces_the_old_one() -> None:
     timer = FakeTimer()
     cache = ttl_cache(timer)
-    cache.keep("a", 1, read_at=timer())
+    cache.put("a", 1, read_at=timer())
     timer.seconds += 0.6
-    cache.keep("a", 2, read_at=timer())
+    cache.put("a", 2, read_at=timer())
     timer.seconds += 0.6
     assert cache.get("a") == 2
 
@@ -52,14 +52,14 @@ def test_at_most_max_entries_are_kept() -> None:
     timer = FakeTimer()
     cache = ttl_cache(timer)
     for number, name in enumerate("abcd"):
-        cache.keep(name, number, read_at=timer())
+        cache.put(name, number, read_at=timer())
     assert [cache.get(name) for name in "abcd"] == [None, 1, 2, 3]
 
 
 def test_expired_entries_are_removed() -> None:
     timer = FakeTimer()
     cache = ttl_cache(timer)
-    cache.keep("a", 1, read_at=timer())
+    cache.put("a", 1, read_at=timer())
     timer.seconds += 1
-    cache.keep("b", 2, read_at=timer())
+    cache.put("b", 2, read_at=timer())
     assert len(cache) == 1

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from api.app import create_app
-from api.auth.admission import Bounds
+from api.auth.admission import ClientLimits
 from api.endpoints.weekly_data.contract import WEEKLY_DATA_PATH
 from api.errors import TokensUnavailableError
 from headcount.telemetry import api_port as api_port_module
@@ -52,7 +52,7 @@ async def measured_api(tokens: FakeTokens) -> AsyncIterator[MeasuredApi]:
         tokens=tokens,
         time_zone=ZoneInfo("UTC"),
         clock=lambda: NOW,
-        bounds=Bounds(deadline=timedelta(minutes=1)),
+        limits=ClientLimits(deadline=timedelta(minutes=1)),
     )
     async with api_port(CONFIG_, app, connections) as url, TestClient(TestServer(app)) as client:
         assert url

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 import pytest
 
 from httpd.processes.child import Child, running_child
-from httpd.processes.supervisor import Pace, Supervisor
+from httpd.processes.supervisor import RestartPolicy, Supervisor
 from ingest.errors import OperatorError
 from tests.support.waiting import scaled, wait_until, within
 
@@ -21,7 +21,9 @@ REFUSES = "import sys; sys.exit(4)"
 HANGS = f"{LISTENS} time.sleep(60)"
 IGNORES = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + HANGS
 
-PACE = Pace(start_seconds=scaled(20), silent_seconds=scaled(20), quick_deaths=3, first_wait_seconds=0.001)
+POLICY = RestartPolicy(
+    start_seconds=scaled(20), silent_seconds=scaled(20), quick_deaths=3, first_wait_seconds=0.001
+)
 
 
 class Children:
@@ -47,8 +49,8 @@ class Children:
         self.opened.append(child)
         return nullcontext()
 
-    async def keep(self, count: int, pace: Pace = PACE) -> None:
-        await Supervisor(self.start, self.open_to, pace).keep(count, lambda: None)
+    async def keep(self, count: int, policy: RestartPolicy = POLICY) -> None:
+        await Supervisor(self.start, self.open_to, policy).run(count, lambda: None)
 
 
 async def end(keeping: asyncio.Task[None]) -> None:
@@ -72,8 +74,8 @@ async def test_a_failing_start_is_reported_once() -> None:
 
 async def test_on_listening_is_called_once() -> None:
     children, calls = Children(LIVES), asyncio.Queue[int]()
-    supervisor = Supervisor(children.start, children.open_to, PACE)
-    keeping = asyncio.create_task(supervisor.keep(3, lambda: calls.put_nowait(len(children.opened))))
+    supervisor = Supervisor(children.start, children.open_to, POLICY)
+    keeping = asyncio.create_task(supervisor.run(3, lambda: calls.put_nowait(len(children.opened))))
     async with within(20):
         assert await calls.get() == 3
     os.kill(children.started[0].pid, signal.SIGKILL)
@@ -96,15 +98,15 @@ async def test_children_that_keep_dying_quickly_are_not_replaced() -> None:
 
 async def test_children_that_die_later_are_always_replaced() -> None:
     children = Children(DIES)
-    keeping = asyncio.create_task(children.keep(1, Pace(quick_seconds=0, first_wait_seconds=0.001)))
+    keeping = asyncio.create_task(children.keep(1, RestartPolicy(quick_seconds=0, first_wait_seconds=0.001)))
     await wait_until(lambda: len(children.ended) > 6, deadline_seconds=20, message="it was replaced")
     await end(keeping)
 
 
 async def test_a_child_that_hangs_is_killed_and_replaced() -> None:
     children = Children(HANGS)
-    pace = Pace(silent_seconds=0.1, quick_seconds=0, first_wait_seconds=0.001)
-    keeping = asyncio.create_task(children.keep(1, pace))
+    policy = RestartPolicy(silent_seconds=0.1, quick_seconds=0, first_wait_seconds=0.001)
+    keeping = asyncio.create_task(children.keep(1, policy))
     await wait_until(lambda: len(children.opened) > 1, deadline_seconds=20, message="it was replaced")
     await end(keeping)
     assert await children.started[0].ended() == "SIGKILL"
@@ -113,7 +115,7 @@ async def test_a_child_that_hangs_is_killed_and_replaced() -> None:
 async def test_a_child_that_never_listens_is_killed() -> None:
     children = Children("import time; time.sleep(60)")
     with pytest.raises(ExceptionGroup) as caught:
-        await children.keep(2, Pace(start_seconds=0.1))
+        await children.keep(2, RestartPolicy(start_seconds=0.1))
     assert "before it was ready (SIGKILL)" in refusal(caught)
 
 
