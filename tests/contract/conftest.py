@@ -44,7 +44,7 @@ def tokens() -> FakeTokens:
 def headers(tokens: FakeTokens) -> dict[str, str]:
     """Return the login of alice in the workspace acme, who may view the dashboard."""
     token, secret = make_token()
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     return login(token.user_id, secret)
 
 

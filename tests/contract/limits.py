@@ -44,5 +44,5 @@ async def exchange(client: Client, headers: Mapping[str, str], path: str = TARGE
 def add_login(tokens: FakeTokens, *permissions: str, user_id: str = "alice") -> dict[str, str]:
     """Add a token, and return its login headers."""
     token, secret = make_token(user_id=user_id, permissions=permissions)
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     return login(user_id, secret)

@@ -71,7 +71,7 @@ async def test_a_flood_of_guesses_costs_the_store_one_read(
     limited_client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     await fail(limited_client, 50)
-    assert (len(tokens.asked), tokens.lists) == (2, 1)
+    assert (len(tokens.lookups), tokens.lists) == (2, 1)
 
 
 async def test_a_valid_token_is_accepted_from_a_throttled_address(
@@ -103,7 +103,7 @@ async def test_a_revoked_token_is_rejected_from_every_address_after_five_seconds
     await fail(limited_client, 9)
     known = headers | come_from("203.0.113.7")
     assert (await exchange(limited_client, known))[0] == 200
-    tokens.kept = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.kept.items()}
+    tokens.by_digest = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.by_digest.items()}
     timer.seconds += 5
     assert (await exchange(limited_client, known))[0] == 429
     assert (await exchange(limited_client, headers | come_from("203.0.113.8")))[0] == 401
@@ -121,7 +121,7 @@ async def test_an_empty_store_is_never_answered_401(
     limited_client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     await fail(limited_client, 2)
-    tokens.kept.clear()
+    tokens.by_digest.clear()
     assert await fail(limited_client, 1) == [503]
 
 
@@ -130,7 +130,7 @@ async def test_failed_logins_are_counted_by_cause_without_revealing_it(
 ) -> None:
     expired, expired_secret = make_token(expires_at=NOW)
     revoked, revoked_secret = make_token()
-    tokens.kept |= {expired.digest: expired, revoked.digest: replace(revoked, revoked_at=NOW)}
+    tokens.by_digest |= {expired.digest: expired, revoked.digest: replace(revoked, revoked_at=NOW)}
     attempts = [
         {},
         login("alice", "unknown"),

@@ -84,14 +84,14 @@ async def test_no_request_is_authenticated_while_tokens_are_unavailable(
 ) -> None:
     tokens.error = error
     assert await exchange(client, "GET", TARGET, headers) == (503, {"Retry-After": "1"}, TOKENS_UNAVAILABLE)
-    assert view.asked == []
+    assert view.queries == []
 
 
 async def test_without_credentials_the_token_store_is_not_read(client: Client, tokens: FakeTokens) -> None:
     tokens.error = TokensUnavailableError()
     status, _, _ = await exchange(client, "GET", TARGET, {})
     assert status == 401
-    assert tokens.asked == []
+    assert tokens.lookups == []
 
 
 @pytest.mark.parametrize("what", ["view", "tokens"])

@@ -56,13 +56,13 @@ async def test_the_same_query_is_read_once_per_quarter_of_a_second(
 ) -> None:
     for _ in range(3):
         assert (await ask(client, headers))[:2] == (200, EMPTY)
-    assert len(view.asked) == 1
+    assert len(view.queries) == 1
     count_one(view)
     timer.seconds += 0.1875
     assert (await ask(client, headers))[1] == EMPTY
     timer.seconds += 0.0625
     assert (await ask(client, headers))[1] == ONE
-    assert len(view.asked) == 2
+    assert len(view.queries) == 2
 
 
 async def test_an_answer_is_renewed_before_it_expires_without_waiting(
@@ -78,8 +78,8 @@ async def test_an_answer_is_renewed_before_it_expires_without_waiting(
     timer.seconds += 0.1875
     for _ in range(3):
         assert (await ask(client, headers))[1] == EMPTY
-    assert len(view.asked) == 2
-    view.go_on()
+    assert len(view.queries) == 2
+    view.release()
     await wait_until(lambda: view.answered == 2)
     assert (await ask(client, headers))[1] == ONE
     timer.seconds += 0.125
@@ -106,10 +106,10 @@ async def test_concurrent_requests_share_one_read(client: Client, view: FakeView
     ]
     view.hangs = True
     asking = [asyncio.create_task(ask(client, counted_users[number % 2])) for number in range(6)]
-    await wait_until(lambda: view.asked)
-    view.go_on()
+    await wait_until(lambda: view.queries)
+    view.release()
     assert [answer[:2] for answer in await asyncio.gather(*asking)] == [(200, EMPTY)] * 6
-    assert len(view.asked) == 1
+    assert len(view.queries) == 1
 
 
 async def test_a_client_that_disconnects_does_not_affect_the_others(
@@ -117,9 +117,9 @@ async def test_a_client_that_disconnects_does_not_affect_the_others(
 ) -> None:
     view.hangs = True
     first, second = (asyncio.create_task(ask(client, headers)) for _ in range(2))
-    await wait_until(lambda: view.asked)
+    await wait_until(lambda: view.queries)
     first.cancel()
-    view.go_on()
+    view.release()
     assert (await second)[:2] == (200, EMPTY)
 
 
@@ -127,12 +127,12 @@ async def test_other_workspaces_and_other_weeks_are_read_separately(
     client: Client, view: FakeView, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     other, secret = make_token(workspace_id="other")
-    tokens.kept[other.digest] = other
+    tokens.by_digest[other.digest] = other
     count_one(view)
     assert (await ask(client, headers))[1] == ONE
     assert (await ask(client, login("alice", secret)))[1] == EMPTY
     assert (await ask(client, headers, f"{PATH}?start=2023-05-18T00:00:00.000Z"))[1] == EMPTY
-    assert len(view.asked) == 3
+    assert len(view.queries) == 3
 
 
 async def test_as_of_belongs_to_the_cached_numbers(
@@ -196,7 +196,7 @@ async def test_a_revoked_token_stops_working_within_five_seconds(
     client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     assert (await ask(client, headers))[0] == 200
-    tokens.kept = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.kept.items()}
+    tokens.by_digest = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.by_digest.items()}
     timer.seconds += 5
     assert (await ask(client, headers))[:2] == (401, NOT_LOGGED_IN)
 
@@ -205,7 +205,7 @@ async def test_polls_do_not_extend_a_cached_login(
     client: Client, tokens: FakeTokens, timer: FakeTimer, headers: dict[str, str]
 ) -> None:
     assert (await ask(client, headers))[0] == 200
-    tokens.kept = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.kept.items()}
+    tokens.by_digest = {digest: replace(token, revoked_at=NOW) for digest, token in tokens.by_digest.items()}
     statuses = []
     for _ in range(10):
         timer.seconds += 0.5
@@ -217,7 +217,7 @@ async def test_a_token_expires_between_two_polls(
     limited_client: Client, tokens: FakeTokens, clock: FakeClock
 ) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(milliseconds=1))
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     headers = login("alice", secret)
     assert (await ask(limited_client, headers))[0] == 200
     clock.now += timedelta(milliseconds=1)
@@ -230,9 +230,9 @@ async def test_a_token_of_another_user_reads_the_store_like_an_unknown_one(
     """Otherwise its response would be faster, and reveal that the token is valid."""
     await ask(client, headers)
     for wrong in (headers | {"X-User-Id": "bob"}, headers | {"X-Auth-Token": "guess"}):
-        tokens.asked.clear()
+        tokens.lookups.clear()
         assert (await ask(client, wrong))[:2] == (401, NOT_LOGGED_IN)
-        assert len(tokens.asked) == 1
+        assert len(tokens.lookups) == 1
 
 
 async def test_without_the_store_cached_logins_last_until_they_expire(

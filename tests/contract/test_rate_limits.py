@@ -88,7 +88,7 @@ async def test_a_refused_request_does_not_reach_the_counters(
     for _ in range(9):
         timer.seconds += 1
         await exchange(limited_client, headers)
-    assert len(view.asked) == 3
+    assert len(view.queries) == 3
 
 
 async def test_each_token_of_a_user_has_its_own_limit(limited_client: Client, tokens: FakeTokens) -> None:
@@ -125,7 +125,7 @@ async def test_a_request_that_cannot_be_counted_is_not_answered(
 ) -> None:
     limiter.error = RateLimitUnavailableError("redis://:password@10.0.0.1")
     assert await exchange(limited_client, headers) == (503, {"Retry-After": "1"}, UNCOUNTED)
-    assert view.asked == []
+    assert view.queries == []
 
 
 async def test_a_limiter_that_hangs_does_not_block_requests(

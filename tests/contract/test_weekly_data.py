@@ -72,7 +72,7 @@ async def test_one_read_for_eight_days_of_the_tokens_workspace(
 ) -> None:
     """The query cannot name a workspace; a key that tries to is ignored."""
     await answer(client, headers, f"{at(START)}&workspace_id=other")
-    assert view.asked == [("acme", tuple(date(2023, 5, day) for day in range(19, 11, -1)))]
+    assert view.queries == [("acme", tuple(date(2023, 5, day) for day in range(19, 11, -1)))]
 
 
 async def test_all_headers_of_an_answer(client: Client, headers: dict[str, str]) -> None:
@@ -147,7 +147,7 @@ async def test_a_user_of_many_workspaces_gets_the_one_of_the_token(
 ) -> None:
     view.counts = {("acme", date(2023, 5, 19)): 1, ("umbrella", date(2023, 5, 19)): 2}
     token, secret = make_token(workspace_id="umbrella")
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     assert await answer(client, login("alice", secret)) == (200, body(row(2, 19, 5, 2023)))
 
 
@@ -173,7 +173,7 @@ async def test_every_failed_login_gets_the_same_body(
 ) -> None:
     changed = {name: value for name, value in (headers | change).items() if value is not None}
     assert await answer(client, changed) == (401, NOT_LOGGED_IN)
-    assert view.asked == []
+    assert view.queries == []
 
 
 @pytest.mark.parametrize("expires_at", [NOW, NOW - timedelta(microseconds=1), NOW - timedelta(days=900)])
@@ -181,13 +181,13 @@ async def test_an_expired_token_is_answered_like_a_missing_one(
     client: Client, tokens: FakeTokens, expires_at: datetime
 ) -> None:
     token, secret = make_token(expires_at=expires_at)
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     assert await answer(client, login("alice", secret)) == (401, NOT_LOGGED_IN)
 
 
 async def test_a_token_is_valid_until_the_instant_it_expires(client: Client, tokens: FakeTokens) -> None:
     token, secret = make_token(expires_at=NOW + timedelta(microseconds=1))
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     assert await answer(client, login("alice", secret)) == (200, body())
 
 
@@ -195,7 +195,7 @@ async def test_every_failed_login_gets_the_same_headers(
     client: Client, tokens: FakeTokens, headers: dict[str, str]
 ) -> None:
     expired, expired_secret = make_token(expires_at=NOW)
-    tokens.kept[expired.digest] = expired
+    tokens.by_digest[expired.digest] = expired
     answers = set()
     for sent in (
         {},
@@ -226,9 +226,9 @@ async def test_a_user_without_the_permission(
     client: Client, tokens: FakeTokens, view: FakeView, permissions: tuple[str, ...]
 ) -> None:
     token, secret = make_token(permissions=permissions)
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     assert await answer(client, login("alice", secret)) == (403, NOT_PERMITTED)
-    assert view.asked == []
+    assert view.queries == []
 
 
 @pytest.mark.parametrize("query", ["", "?", "?end=2023-05-19T00:00:00.000Z", "?Start=x", "?start%20=x"])
@@ -264,7 +264,7 @@ async def test_start_not_in_the_accepted_form(
     client: Client, view: FakeView, headers: dict[str, str], query: str
 ) -> None:
     assert await answer(client, headers, f"{PATH}?{query}") == (400, START_MALFORMED)
-    assert view.asked == []
+    assert view.queries == []
 
 
 @pytest.mark.parametrize(
@@ -289,11 +289,11 @@ async def test_authentication_comes_before_permission_and_permission_before_the_
 ) -> None:
     """Three errors, then two, then one: each check applies only after the earlier ones pass."""
     token, secret = make_token(permissions=())
-    tokens.kept[token.digest] = token
+    tokens.by_digest[token.digest] = token
     assert await answer(client, {}, PATH) == (401, NOT_LOGGED_IN)
     assert await answer(client, login("alice", secret), PATH) == (403, NOT_PERMITTED)
     allowed, allowed_secret = make_token()
-    tokens.kept[allowed.digest] = allowed
+    tokens.by_digest[allowed.digest] = allowed
     assert await answer(client, login("alice", allowed_secret), PATH) == (400, START_MISSING)
 
 
@@ -336,7 +336,7 @@ async def test_windows_beyond_the_years_1_and_9999_are_clipped(  # noqa: PLR0913
     app = create_app(view=view, tokens=tokens, time_zone=ZoneInfo(zone), clock=lambda: NOW)
     status, _ = await answer(await serve(app), headers, at(start))
     assert status == 200
-    assert view.asked == [("acme", tuple(days))]
+    assert view.queries == [("acme", tuple(days))]
 
 
 async def test_start_is_read_in_the_deployments_zone(

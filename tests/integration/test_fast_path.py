@@ -73,7 +73,7 @@ async def poll(server: Server) -> None:
 async def test_consecutive_polls_are_answered_and_measured(server: Server) -> None:
     for _ in range(4):
         await poll(server)
-    assert len(server.view.asked) == 1
+    assert len(server.view.queries) == 1
     shown = await scrape(server.metrics_url)
     count = "headcount_http_request_seconds_count"
     assert shown.value(count, route=WEEKLY_DATA_PATH, status="200") == 4

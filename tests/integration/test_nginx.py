@@ -52,7 +52,7 @@ class Site:
     login: str
     stats: ConnectionStats
     opened: list[int]
-    asked: list[str] = field(default_factory=list)
+    forwarded: list[str] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def connect(self, source: str = "127.0.0.1") -> Wire:
@@ -130,7 +130,7 @@ async def _listens(port: int) -> bool:
 
 async def _rocket_chat(site: Site, stack: AsyncExitStack) -> int:
     async def answer(request: web.Request) -> web.Response:
-        site.asked.append(f"{request.method} {request.path_qs}")
+        site.forwarded.append(f"{request.method} {request.path_qs}")
         forwarded = request.headers.get("X-Forwarded-For", "")
         return web.Response(text="Rocket.Chat", headers={"X-Seen-From": forwarded})
 
@@ -150,7 +150,7 @@ async def test_weekly_data_is_answered_by_headcount(site: Site) -> None:
     answer = await wire.answer()
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, COUNTS, "application/json")
     assert "x-headcount-as-of" in answer.headers
-    assert not site.asked
+    assert not site.forwarded
 
 
 @pytest.mark.parametrize("query", ["end=x&start=2023-05-19T00%3A00%3A00.000Z", START, "start=a%20b", ""])
@@ -158,7 +158,7 @@ async def test_the_query_arrives_as_it_was_sent(site: Site, query: str) -> None:
     wire = await site.connect()
     await wire.send(site.request(f"{WEEKLY_DATA_PATH}?{query}"))
     assert (await wire.answer()).status == (200 if "2023" in query else 400)
-    assert not site.asked
+    assert not site.forwarded
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ async def test_all_other_paths_go_to_rocket_chat(site: Site, target: str) -> Non
     wire = await site.connect()
     await wire.send(site.request(target))
     assert (await wire.answer()).body == b"Rocket.Chat"
-    assert site.asked == [f"GET {target}"]
+    assert site.forwarded == [f"GET {target}"]
 
 
 async def test_a_body_on_a_get_is_dropped_and_keeps_the_connection(site: Site) -> None:

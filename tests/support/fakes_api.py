@@ -1,4 +1,4 @@
-"""Fakes of what the API is given: view, token store and rate limiter, in memory, able to fail or hang."""
+"""Fakes of the API's dependencies: view, token store and rate limiter, in memory, able to fail or hang."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ NOW = datetime(2023, 5, 19, 18, 30, tzinfo=UTC)
 
 @dataclass
 class FakeClock:
-    """A clock that stands still until it is set."""
+    """A clock that shows the instant it was set to."""
 
     now: datetime = NOW
 
@@ -27,7 +27,7 @@ class FakeClock:
 
 @dataclass
 class FakeTimer:
-    """Seconds that do not pass until they are set."""
+    """A timer that shows the seconds it was set to."""
 
     seconds: float = 1_000.0
 
@@ -37,24 +37,24 @@ class FakeTimer:
 
 @dataclass
 class FakeView:
-    """Counters as a plain dict; `asked` keeps every question."""
+    """Counters in a dict; `queries` records every query."""
 
     counts: dict[tuple[str, date], int] = field(default_factory=dict)
     instant: datetime = NOW
     standard_error: float = 0.0
     error: BaseException | None = None
     hangs: bool = False
-    asked: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
+    queries: list[tuple[str, tuple[date, ...]]] = field(default_factory=list)
     answered: int = 0
-    going_on: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def go_on(self) -> None:
-        """Answer those whose questions hang, and whoever asks from now on."""
+    def release(self) -> None:
+        """Answer the queries that hang, and all later ones."""
         self.hangs = False
-        self.going_on.set()
+        self.released.set()
 
     async def daily_counts(self, workspace_id: str, days: Sequence[date]) -> DailyCounts:
-        self.asked.append((workspace_id, tuple(days)))
+        self.queries.append((workspace_id, tuple(days)))
         as_of = await self.as_of()
         self.answered += 1
         return DailyCounts(
@@ -65,44 +65,44 @@ class FakeView:
 
     async def as_of(self) -> datetime:
         if self.hangs:
-            await self.going_on.wait()
-        await _trouble(self.error, hangs=False)
+            await self.released.wait()
+        await _fail_or_hang(self.error, hangs=False)
         return self.instant
 
 
 @dataclass
 class FakeTokens:
-    """Tokens in a dict, by digest; `asked` keeps every digest looked up, `lists` how often all were read."""
+    """Tokens in a dict; `lookups` records every digest looked up, `lists` counts the reads of all tokens."""
 
-    kept: dict[str, Token] = field(default_factory=dict)
+    by_digest: dict[str, Token] = field(default_factory=dict)
     error: BaseException | None = None
     hangs: bool = False
-    asked: list[str] = field(default_factory=list)
+    lookups: list[str] = field(default_factory=list)
     lists: int = 0
 
     async def find(self, digest: str) -> Token | None:
-        self.asked.append(digest)
+        self.lookups.append(digest)
         await self.ping()
-        return self.kept.get(digest)
+        return self.by_digest.get(digest)
 
     async def ping(self) -> None:
-        await _trouble(self.error, hangs=self.hangs)
-        if not self.kept:
+        await _fail_or_hang(self.error, hangs=self.hangs)
+        if not self.by_digest:
             raise NoTokensError
 
     async def list(self) -> list[Token]:
         self.lists += 1
-        await asyncio.sleep(0)  # as over a network: others get their turn meanwhile
-        await _trouble(self.error, hangs=self.hangs)
-        return [*self.kept.values()]
+        await asyncio.sleep(0)  # like a network call, lets other tasks run
+        await _fail_or_hang(self.error, hangs=self.hangs)
+        return [*self.by_digest.values()]
 
     async def add(self, token: Token) -> None:
-        self.kept[token.digest] = token
+        self.by_digest[token.digest] = token
 
 
 @dataclass
 class FakeLimiter:
-    """Counts of requests by token id and minute; `per_minute` may be asked."""
+    """Counts requests by token id and minute; each token may make `per_minute`."""
 
     per_minute: int = 3
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -117,12 +117,12 @@ class FakeLimiter:
         return RateLimitStatus(self.per_minute, used, now)
 
     async def count(self, token_id: str, now: datetime) -> RateLimitStatus:
-        await _trouble(self.error, hangs=self.hangs)
+        await _fail_or_hang(self.error, hangs=self.hangs)
         self.counts[token_id, minute_of(now)] += 1
         return RateLimitStatus(self.per_minute, self.counts[token_id, minute_of(now)], now)
 
 
-async def _trouble(error: BaseException | None, *, hangs: bool) -> None:
+async def _fail_or_hang(error: BaseException | None, *, hangs: bool) -> None:
     if hangs:
         await asyncio.Event().wait()
     if error is not None:

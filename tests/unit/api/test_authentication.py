@@ -35,7 +35,7 @@ async def test_only_the_digest_is_looked_up() -> None:
     token, secret = make_token()
     tokens = FakeTokens({token.digest: token})
     await enter(tokens, login("alice", secret))
-    assert tokens.asked == [token.digest]
+    assert tokens.lookups == [token.digest]
 
 
 async def test_a_token_of_another_digest_does_not_authenticate() -> None:
@@ -93,7 +93,7 @@ async def test_every_failure_takes_the_same_steps(monkeypatch: pytest.MonkeyPatc
     assert taken.keys() == {"unknown", "expired", "revoked", "wrong-user"}
     hashed_and_compared: list[Step] = [("hash", 43), ("compare", 64, 64), ("compare", 512, 512)]
     assert [*taken.values()] == [hashed_and_compared] * 4
-    assert len(tokens.asked) == 4
+    assert len(tokens.lookups) == 4
 
 
 def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[Step]:
@@ -149,4 +149,4 @@ async def test_headers_of_invalid_length_cost_no_lookup(user_id: str, secret: st
     tokens = FakeTokens()
     with pytest.raises(NotLoggedInError):
         await enter(tokens, login(user_id, secret))
-    assert tokens.asked == []
+    assert tokens.lookups == []

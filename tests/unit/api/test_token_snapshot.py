@@ -30,10 +30,10 @@ def known(tokens: FakeTokens, clock: FakeClock) -> TokenSnapshot:
 
 
 async def test_concurrent_lookups_share_one_read(known: TokenSnapshot, tokens: FakeTokens) -> None:
-    digests = [UNKNOWN, *tokens.kept] * 50
+    digests = [UNKNOWN, *tokens.by_digest] * 50
     found = await asyncio.gather(*map(known.find, digests))
     assert [*map(bool, found)] == [False, True] * 50
-    assert (tokens.lists, tokens.asked) == (1, [])
+    assert (tokens.lists, tokens.lookups) == (1, [])
 
 
 @pytest.mark.parametrize("moved", [STALE_AFTER, -STALE_AFTER, timedelta(days=-1)])
@@ -53,7 +53,7 @@ async def test_a_missing_token_is_read_again_once_the_snapshot_is_stale(
 async def test_a_found_token_needs_no_second_read(
     known: TokenSnapshot, tokens: FakeTokens, clock: FakeClock
 ) -> None:
-    [token] = tokens.kept.values()
+    [token] = tokens.by_digest.values()
     for _ in range(3):
         assert await known.find(token.digest) == token
         clock.now += STALE_AFTER
@@ -78,6 +78,6 @@ async def test_a_cancelled_read_does_not_block_the_others(known: TokenSnapshot, 
 
 
 async def test_an_empty_store_reports_no_token_as_unknown(known: TokenSnapshot, tokens: FakeTokens) -> None:
-    tokens.kept.clear()
+    tokens.by_digest.clear()
     with pytest.raises(NoTokensError):
         await known.find(UNKNOWN)

@@ -210,7 +210,7 @@ async def test_answers_are_those_of_checkpoints_that_did_not_move() -> None:
     answers = await read_answers(view, projection.progress, "acme", DAYS)
     assert answers.progress == progress(3)
     assert [answer.users for answer in answers.days.values()] == [0, 0, 7]
-    assert len(view.asked) == 2 * len(DAYS)
+    assert len(view.queries) == 2 * len(DAYS)
 
 
 async def test_counting_without_a_pause_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
