@@ -56,7 +56,7 @@ def certificate_refusal(error: BaseException, kind: Kind) -> str | None:
     else:
         advice = f"Set {kind}_SSL_CA_LOCATION to the certificate of the authority that issued it."
     verdict = found.verify_message.rstrip(".")
-    return f"The certificate of {kind.capitalize()} is not accepted: {verdict}. {advice}"
+    return f"{kind.capitalize()} presents a certificate that is not accepted: {verdict}. {advice}"
 
 
 async def own_certificate_refusal(config: Config, kind: Kind, host: str, port: int) -> str | None:
@@ -131,7 +131,7 @@ def _files(config: Config, kind: Kind) -> TlsConfig:
 
 def _cause(error: OSError) -> str:
     reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-    return (reason or "not in PEM format").replace("_", " ").lower()
+    return reason.replace("_", " ").lower() if reason else "not in PEM format"
 
 
 def _cause_of(error: BaseException | None, kind: type[E]) -> E | None:

@@ -11,10 +11,9 @@ import typer
 from headcount.cli.execution import INTERRUPTED, ask
 from headcount.cli.output import AsJson, counted, print_json
 from headcount.cli.progress import shown
-from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
 from headcount.ops.replay.publisher import open_publisher
 from headcount.ops.replay.recording import LINE_FORM, Activity, Survey, read, shifted, survey
-from headcount.ops.replay.replay import End, Replay
+from headcount.ops.replay.replay import End, FullSpeed, Pace, RecordedPace, Replay
 from headcount.preflight.connections import create_topics
 from headcount.signals import stopped_by_signals
 from headcount.wiring import Config, utc_now

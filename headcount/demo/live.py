@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from headcount.demo.home import read_private, write_private
-from headcount.ops.replay.pace import Clock
 from headcount.ops.replay.recording import encode
-from headcount.ops.replay.replay import Sink, wait
+from headcount.ops.replay.replay import Clock, Sink, wait
 from headcount.ops.replay.week import Week, midnight
 
 TICK_SECONDS: Final = 0.5

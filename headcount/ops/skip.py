@@ -1,4 +1,4 @@
-"""Skipping: a partition that is stopped at damaged records goes on behind them, and the gap is on record."""
+"""Skipping: moves a stopped partition past damaged records, and records the gap."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from projector.projection import RedisProjection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """What is to be skipped: offsets from `checkpoint` up to, but without, `to`; `end` is the log's."""
+    """The offsets to skip, from `checkpoint` to before `to`; `end` is the end of the log."""
 
     topic_id: str | None
     partition: Partition
@@ -27,9 +27,9 @@ class Skip:
 
 
 async def plan_skip(config: Config, number: int, to: int | None) -> Skip:
-    """Hold a wish against log and checkpoint; without `to`, find where the log can be read again.
+    """Return the skip to `to`, or without it to the next offset that can be read.
 
-    Raises `OperatorError` for a skip that is none, `UnavailableError`.
+    Raises `OperatorError` if the skip is not possible, and `UnavailableError`.
     """
     partition = Partition(config.kafka.topic, number)
     async with open_log(config, partition.topic) as log, worker_redis(config) as redis:
@@ -44,22 +44,24 @@ async def plan_skip(config: Config, number: int, to: int | None) -> Skip:
 
 
 def checked(skip: Skip) -> Skip:
-    """Return the skip; raises `OperatorError` where it would go back, or past the log's end."""
+    """Return the skip; raises `OperatorError` if it goes back or past the end of the log."""
     if skip.to <= skip.checkpoint:
-        raise OperatorError(f"{skip.partition} is counted up to {skip.checkpoint}: a skip only goes forward.")
+        raise OperatorError(
+            f"{skip.partition} is counted up to {skip.checkpoint}: a skip can only go forward."
+        )
     if skip.to > skip.end:
         raise OperatorError(f"The log of {skip.partition} ends at {skip.end}: a skip can't go past it.")
     return skip
 
 
 async def first_readable(log: LogReader, partition: Partition, span: Extent) -> Offset:
-    """Return the first offset behind the damaged records at the span's beginning; at worst, its end.
+    """Return the first offset after the damaged records at the beginning of the span; at most its end.
 
-    Looks ever further ahead, then between: sound records between damaged ones may be passed. Raises
-    `OperatorError` where nothing is damaged at the beginning.
+    Doubles the distance, then bisects: intact records between damaged ones may be skipped. Raises
+    `OperatorError` if the record at the beginning is not damaged.
     """
     if span.beginning >= span.end or await log.can_read(partition, span.beginning):
-        raise OperatorError(f"{partition} can be read from {span.beginning} on: say with --to where to go.")
+        raise OperatorError(f"{partition} can be read at {span.beginning}: set the target offset with --to.")
     bad, good = span.beginning, Offset(span.beginning + 1)
     while good < span.end and not await log.can_read(partition, good):
         bad, good = good, Offset(2 * good - span.beginning)
@@ -74,9 +76,9 @@ async def first_readable(log: LogReader, partition: Partition, span: Extent) -> 
 
 
 async def skip(config: Config, planned: Skip) -> GapReport:
-    """Move the checkpoint, and return the gap as it is on record now.
+    """Move the checkpoint, and return the gap as recorded.
 
-    Raises `OperatorError` where the checkpoint moved meanwhile, `UnavailableError`.
+    Raises `OperatorError` if the checkpoint moved in the meantime, and `UnavailableError`.
     """
     async with worker_redis(config) as redis:
         projection = RedisProjection(
@@ -89,11 +91,11 @@ async def skip(config: Config, planned: Skip) -> GapReport:
     for report in reversed(gaps):
         if _is_of(report, planned):
             return report
-    raise OperatorError(f"The checkpoint of {planned.partition} moved meanwhile: nothing was skipped.")
+    raise OperatorError(f"The checkpoint of {planned.partition} moved in the meantime: nothing was skipped.")
 
 
 def _gap(planned: Skip) -> Gap:
-    """Describe it like one that retention made: what was counted is followed by what can be."""
+    """Return the gap in the form of one that retention makes: from the checkpoint to the next offset."""
     extent = Extent(planned.to, planned.end)
     return Gap(partition=planned.partition, cause="skipped", checkpoint=planned.checkpoint, extent=extent)
 

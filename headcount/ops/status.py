@@ -1,4 +1,4 @@
-"""The state of the whole: how far the projection is behind the log, partition by partition."""
+"""The status of a deployment: how far the projection is behind the log, by partition."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredStatus:
-    """How many events were older than the retention when they were read, and when the last of them was."""
+    """The number of events that were older than the retention when read, and the time of the last."""
 
     cause: ExpiryCause
     events: int
@@ -48,7 +48,7 @@ class Status:
     `gaps` are those that no operator has acknowledged. `rolled_back_at` is when Redis was last found to have
     lost writes, None if it never was. Neither `expired` events nor those of the types that are ignored are in
     any counter.
-    `concerns` say what an operator should look at.
+    `concerns` are sentences on what an operator should check.
     """
 
     topic: str
@@ -67,9 +67,9 @@ class Status:
 
 
 async def read_status(config: Config) -> Status:
-    """Ask Kafka and Redis once each.
+    """Read the status from Kafka and Redis.
 
-    Raises `UnavailableError`, and `OperatorError` where the topic is forbidden or the counters are another's.
+    Raises `UnavailableError`, and `OperatorError` if access is denied or Redis holds other counters.
     """
     async with admin_client(config) as admin:
         workers = await count_group_members(admin, config.kafka.group_id)
@@ -112,11 +112,11 @@ def _sum_up(
 
 def _concerns(config: Config, workers: int, age: float | None, progress: Progress) -> Iterator[str]:
     if workers == 0:
-        yield "No worker is running: nothing is counted."
+        yield "No worker is running: no event is counted."
     if age is None:
-        yield "The counters don't hold the whole log yet: the API answers 503."
+        yield "The counters don't cover the whole log yet: the API answers 503."
     elif age > FRESH_FOR.total_seconds():
-        yield f"The counters are {age:,.0f} s old: some partition is behind, or stopped."
+        yield f"The counters are {age:,.0f} s old: a partition is behind or stopped."
     if not progress.checkpoints:
         yield (
             f"Redis at {config.redis.url_redacted} holds no checkpoint: nothing has been counted there yet. "
@@ -125,7 +125,7 @@ def _concerns(config: Config, workers: int, age: float | None, progress: Progres
     if progress.gaps:
         number = len(progress.gaps)
         places = f"in {number} place{'' if number == 1 else 's'} of the log"
-        yield f"Records were never counted, {places}: see headcount gaps list"
+        yield f"Records {places} were never counted: see headcount gaps list"
     rolled_back_at = progress.rolled_back_at
     if rolled_back_at is not None and utc_now() - rolled_back_at <= ROLLBACK_SHOWN_FOR:
         yield (
@@ -134,8 +134,8 @@ def _concerns(config: Config, workers: int, age: float | None, progress: Progres
         )
     if is_list_outdated(progress.deployment):
         yield (
-            "People were forgotten or remembered since the log was counted: estimates may hold forgotten "
-            "ones, and remembered ones may be missing. Run headcount rebuild."
+            "People were forgotten or remembered after the log was counted: estimates may include forgotten "
+            "people, and remembered people may be missing. Run headcount rebuild."
         )
     if causes := harmful(progress.expired, utc_now()):
         yield (

@@ -132,7 +132,7 @@ async def test_a_log_that_no_longer_reaches_back_is_not_counted_instead(
     await deployment.drop_records(up_to=10)
     refused = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert refused.exit_code == 1
-    assert "The log no longer holds everybody" in refused.stderr
+    assert "The log no longer holds all users" in refused.stderr
     assert await count(redis_client, keys.FIRST.day("acme", DAY)) > 500
 
 

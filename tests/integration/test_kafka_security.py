@@ -76,7 +76,11 @@ async def test_a_certificate_of_our_own_gets_in(kafka: SecuredKafka) -> None:
     [
         ("MISNAMED", {}, "is not accepted: IP address mismatch"),
         ("EXPIRED", {}, "is not accepted: certificate has expired. Renew it"),
-        ("LOGIN", {"KAFKA_SSL_CA_LOCATION": ""}, "Set KAFKA_SSL_CA_LOCATION to the authority"),
+        (
+            "LOGIN",
+            {"KAFKA_SSL_CA_LOCATION": ""},
+            "Set KAFKA_SSL_CA_LOCATION to the certificate of the authority",
+        ),
         ("MUTUAL", {}, "Set KAFKA_SSL_CERTIFICATE_LOCATION and KAFKA_SSL_KEY_LOCATION"),
         ("LOGIN", {"KAFKA_SASL_PASSWORD": "hunter2"}, "does not accept KAFKA_SASL_USERNAME"),
         ("LOGIN", {"KAFKA_SASL_USERNAME": "hunter2"}, "does not accept KAFKA_SASL_USERNAME"),
@@ -132,7 +136,7 @@ async def test_a_key_may_be_encrypted(kafka: SecuredKafka) -> None:
         assert (await admin.describe_cluster())["brokers"]
     for wrong in ("", "hunter3"):  # nobody is asked at the terminal
         config = load_config(kafka.environment("MUTUAL", **files, KAFKA_SSL_KEY_PASSWORD=wrong))
-        with pytest.raises(OperatorError, match="KAFKA_SSL_KEY_PASSWORD if that is encrypted"):
+        with pytest.raises(OperatorError, match="KAFKA_SSL_KEY_PASSWORD if the key is encrypted"):
             tls.context(config, "KAFKA")
 
 
@@ -254,7 +258,7 @@ async def test_a_worker_that_may_not_read_who_is_forgotten_counts_nobody(
 
 async def test_topics_that_may_neither_be_seen_nor_made_are_told(deployment: Deployment) -> None:
     with pytest.raises(
-        OperatorError, match=r"TopicAuthorizationFailedError. Create it, or give its user the"
+        OperatorError, match=r"TopicAuthorizationFailedError. Create it, or grant the Kafka user the right"
     ):
         await create_topics(deployment.config)
 

@@ -111,7 +111,7 @@ async def test_counts_that_the_log_no_longer_holds_are_not_given_up_unasked(
     before = await counters(redis_client)
     refused = await deployment.headcount("rebuild")
     assert refused.exit_code == 1
-    assert refused.stderr.startswith(f"headcount: The log no longer holds everybody who was counted on {DAY}")
+    assert refused.stderr.startswith(f"headcount: The log no longer holds all users counted on {DAY}")
     assert await counters(redis_client) == before
     accepted = await deployment.headcount("rebuild", "--yes", "--json")
     assert (accepted.exit_code, accepted.json["lost_days"]) == (0, [str(DAY)])
@@ -271,7 +271,7 @@ async def test_what_was_begun_with_another_meaning_is_not_gone_on_with(
 ) -> None:
     tokyo = deployment.with_settings(TIME_ZONE="Asia/Tokyo")
     async with open_rebuild(tokyo.config, accept_changes) as first:
-        await first.counting.come_near()
+        await first.counting.approach()
     before = await counters(redis_client)
     async with open_rebuild(deployment.config) as second:
         report = await second.replace(accept_loss)
@@ -292,7 +292,7 @@ async def test_who_is_no_longer_the_rebuilder_replaces_and_removes_nothing(
 ) -> None:
     with suppress(UnavailableError):  # of the lease's renewal, if that finds out first
         async with open_rebuild(deployment.config) as rebuild:
-            await rebuild.counting.come_near()
+            await rebuild.counting.approach()
             await redis_client.set(keys.ONLY.rebuild_lock, "another")
             with pytest.raises(UnavailableError):
                 await rebuild.replace(accept_loss)
@@ -308,7 +308,7 @@ async def test_what_changed_under_a_rebuild_ends_it(
 ) -> None:
     before = await counters(redis_client)
     async with open_rebuild(deployment.config) as rebuild:
-        await rebuild.counting.come_near()
+        await rebuild.counting.approach()
         if change == "lost":
             await redis_client.hdel(keys.ONLY.deployment, "next")
         elif change == "forgotten":
@@ -327,7 +327,7 @@ async def test_a_redis_that_was_put_back_meanwhile_is_noticed(
     partition = Partition(deployment.config.kafka.topic, 1)
     async with open_rebuild(deployment.config) as rebuild:
         original = rebuild._next_generation.checkpoints
-        await rebuild.counting.come_near()
+        await rebuild.counting.approach()
         await redis_client.hset(keys.ONLY.generation(1).checkpoints, str(partition), 7)
         stale = {**await original(), partition: Offset(6)}
 
@@ -358,7 +358,7 @@ async def test_partitions_that_are_added_meanwhile_are_counted_too(
     await deployment.publish(event("late", NOON), partition=3)
     await redis_client.hdel(keys.FIRST.checkpoints, str(added))
     async with open_rebuild(deployment.config) as rebuild:
-        await rebuild.counting.come_near()
+        await rebuild.counting.approach()
         await deployment.count()
         await rebuild.replace(accept_loss)
     assert (await read_progress(redis_client)).checkpoints[added] == 1

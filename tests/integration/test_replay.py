@@ -10,10 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from embedded import EmbeddedKafka
 from headcount.ops.replay import publisher as publisher_module
-from headcount.ops.replay.pace import FullSpeed
 from headcount.ops.replay.publisher import BATCH_BYTES, open_publisher
 from headcount.ops.replay.recording import encode, read
-from headcount.ops.replay.replay import Outcome, Replay
+from headcount.ops.replay.replay import FullSpeed, Outcome, Replay
 from headcount.ops.replay.week import SAMPLE
 from headcount.preflight.connections import create_topics
 from headcount.settings import Settings

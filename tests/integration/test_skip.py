@@ -51,7 +51,7 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
         await wait_until(lambda: stopped_at(redis_client, 2), message="the worker stopped at the damage")
     stopped = await deployment.headcount("status", "--check")
     assert stopped.exit_code == 1
-    assert "! The counters don't hold the whole log yet" in stopped.text
+    assert "! The counters don't cover the whole log yet" in stopped.text
 
     skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
     assert (skipped.exit_code, skipped.stderr) == (0, "")

@@ -12,8 +12,8 @@ from projector import keys
 from tests.support.deployment import Deployment, deployed, event
 from tests.support.waiting import wait_until
 
-NO_WORKER = "No worker is running: nothing is counted."
-NOT_WHOLE = "The counters don't hold the whole log yet: the API answers 503."
+NO_WORKER = "No worker is running: no event is counted."
+NOT_WHOLE = "The counters don't cover the whole log yet: the API answers 503."
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowle
     no_worker, old, lost = status.json["concerns"]
     assert no_worker == NO_WORKER
     assert old.startswith("The counters are ")
-    assert lost == "Records were never counted, in 1 place of the log: see headcount gaps list"
+    assert lost == "Records in 1 place of the log were never counted: see headcount gaps list"
     (gap,) = status.json["gaps"]
     assert (gap["cause"], gap["checkpoint"], gap["beginning"], gap["end"]) == ("retention", 2, 4, 5)
     assert gap["first_day"] <= gap["last_day"] == today

@@ -1,1 +1,1 @@
-"""The audit: whether the counters hold what the log holds."""
+"""The audit: checks whether the counters hold all that the log holds."""

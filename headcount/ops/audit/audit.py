@@ -1,7 +1,7 @@
-"""The audit: reads the log once more, up to the checkpoints, and holds the counters against it.
+"""The audit: reads the log again, up to the checkpoints, and compares the counters with it.
 
-A counter is a union, so that it may be projected again beside the live ones, or straight into them: what was
-counted already changes nothing. A worker may go on meanwhile: what it adds is no damage.
+A counter is a union, so the log can be projected again into separate counters, or into the live ones: users
+who are counted already change nothing. Workers may keep counting: what they add is not damage.
 """
 
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ from projector.redis import Redis
 
 
 class Audit:
-    """One audit; `events` tells how far the log is read."""
+    """One audit; `events` reports its progress."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Audit:
         self._counted_users = counted_users
 
     async def compare(self) -> Report:
-        """Find damaged counters, and write to none; raises `UnavailableError`, `UnreadableError`."""
+        """Find damaged counters without writing to any; raises `UnavailableError`, `UnreadableError`."""
         shadow = ShadowProjection(self._redis, self._calendar, self._counted_users, clock=utc_now)
         findings = Findings(self._calendar)
         try:
@@ -60,7 +60,7 @@ class Audit:
     async def repair(self) -> Report:
         """Add to the counters what they lack; raises as `compare` does."""
         repair = Repair(self._redis, self._calendar, self._counted_users, clock=utc_now)
-        findings = Findings(self._calendar, mended=REPAIRED)
+        findings = Findings(self._calendar, repaired=REPAIRED)
         async for batch in self.events.batches():
             for finding in await repair.add(batch.events):
                 findings.note(finding)
@@ -70,7 +70,7 @@ class Audit:
 
 @asynccontextmanager
 async def open_audit(config: Config) -> AsyncIterator[Audit]:
-    """Find out what to audit; raises `OperatorError` where that makes no sense, `UnavailableError`."""
+    """Prepare an audit; raises `OperatorError` if there is nothing to audit, and `UnavailableError`."""
     async with open_log(config, config.kafka.topic) as log, worker_redis(config) as redis:
         scope = await read_scope(config, redis, log)
         decoder = RecordDecoder(max_event_bytes=config.counting.max_event_bytes)

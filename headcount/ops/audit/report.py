@@ -1,4 +1,4 @@
-"""What an audit reports: each damaged counter by name, and in sum those that hold more than the log does."""
+"""The report of an audit: each damaged counter, and a summary of those that hold more than the log."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -12,9 +12,9 @@ from projector.rebuild.finding import Finding, State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """A damaged counter: of a day, or of the 15 minutes from `bucket` on; one of the two is None.
+    """A damaged counter of a day, or of the 15 minutes that begin at `bucket`; the other one is None.
 
-    `state` is how it was found; `repaired` tells whether it is whole now.
+    `state` is the state that was found; `repaired` is whether the counter is whole now.
     """
 
     workspace_id: str
@@ -26,7 +26,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surplus:
-    """How many counters hold more than what was read of the log, and of which days, both included."""
+    """The number of counters that hold more than the log, and their range of days, inclusive."""
 
     counters: int
     first_day: date
@@ -35,7 +35,7 @@ class Surplus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found in how many records of the log; `whole` where no counter is damaged any more."""
+    """The result of an audit that read `records`; `whole` is whether no counter is damaged any more."""
 
     whole: bool
     records: int
@@ -44,14 +44,14 @@ class Report:
 
 
 class Findings:
-    """Collects findings; of a counter that is met more than once, the first tells how it was.
+    """Collects findings; of several for one counter, the first is kept.
 
-    `mended` are the states that are no more once they are found.
+    `repaired` are the states that are repaired as soon as they are found.
     """
 
-    def __init__(self, calendar: Calendar, *, mended: Collection[State] = ()) -> None:
+    def __init__(self, calendar: Calendar, *, repaired: Collection[State] = ()) -> None:
         self._calendar = calendar
-        self._mended = mended
+        self._repaired = repaired
         self._damaged: dict[keys.Counter, State] = {}
         self._surplus: Counter[date] = Counter()
 
@@ -80,7 +80,7 @@ class Findings:
             day=period if isinstance(period, date) else None,
             bucket=None if isinstance(period, date) else start_of(period),
             state=state,
-            repaired=state in self._mended,
+            repaired=state in self._repaired,
         )
 
     def _sum_up(self) -> Surplus:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import Letter, Origin, Place
-from headcount.ops.dead_letters.overview import check_partition, dead_letter_topic, no_letter
+from headcount.ops.dead_letters.overview import Ledger, check_partition, dead_letter_topic, no_letter
 from headcount.preflight.connections import open_log
 from headcount.wiring import Config
 

@@ -13,8 +13,7 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from headcount.clients import kafka_options
-from headcount.ops.dead_letters.ledger import Ledger
-from headcount.ops.dead_letters.overview import dead_letter_topic
+from headcount.ops.dead_letters.overview import Ledger, dead_letter_topic
 from headcount.ops.dead_letters.waiting import MAX_LETTERS
 from headcount.ops.doctor.counting import Letters
 from headcount.ops.doctor.finding import Unknown

@@ -1,1 +1,1 @@
-"""The rebuild: the counters computed anew from the log, while the live ones go on answering."""
+"""The rebuild: computes the counters again from the log, while the live ones keep answering."""

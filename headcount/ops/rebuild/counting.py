@@ -1,7 +1,7 @@
-"""Counting anew: reads what the live counters count, and has the next generation count it too.
+"""Counts the log into the next generation, up to the checkpoints of the live counters.
 
-In rounds, each up to where the workers are by then: never further, for what they have not passed may hold
-dead letters that nobody has published yet, or damage that an operator will skip.
+It proceeds in rounds, each up to the workers' current checkpoints and never beyond: later records may include
+dead letters that are not published yet, or damaged records that an operator will skip.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,14 +23,14 @@ from projector.gaps import read_acknowledged
 from projector.rebuild.next_generation import NextGeneration
 from projector.redis import Redis
 
-NEARLY_LEVEL: Final = 5_000
-"""So many offsets behind the workers, the rest is read while they wait."""
+CLOSE_OFFSETS: Final = 5_000
+"""At most so many offsets behind the workers, the rest is read while writes are paused."""
 ROUNDS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A step of the next generation's checkpoint, and what is to be read of it."""
+class Step:
+    """An advance of the next generation's checkpoint, and the spans to read for it."""
 
     start: Offset
     end: Offset
@@ -42,14 +42,14 @@ class Stretch:
         return sum(span.end - span.beginning for span in self.spans)
 
 
-def stretch(missing: Extent, beginning: Offset, left_out: Sequence[Extent]) -> Stretch:
-    """Return the step over what is missing, of a log that holds nothing before `beginning`."""
+def step_over(missing: Extent, beginning: Offset, left_out: Sequence[Extent]) -> Step:
+    """Return the step over the missing offsets of a log that begins at `beginning`."""
     held = Extent(max(missing.beginning, beginning), missing.end)
-    return Stretch(missing.beginning, missing.end, counted_spans(held, missing.end, left_out))
+    return Step(missing.beginning, missing.end, counted_spans(held, missing.end, left_out))
 
 
 class Counting:
-    """One count. `done` of `total` offsets are read so far; `records` were found there."""
+    """One count of the log; `done` of `total` offsets are read so far, and held `records`."""
 
     def __init__(self, config: Config, redis: Redis, next_generation: NextGeneration) -> None:
         self.done = self.total = self.records = 0
@@ -63,30 +63,30 @@ class Counting:
         return open_log(self._config, self._config.kafka.topic)
 
     async def survey(self) -> None:
-        """Find out how much there is to read; raises as `come_near` does."""
+        """Set `total` to the number of offsets to read; raises as `approach` does."""
         progress = await read_progress(self._redis)
         async with self.log() as log:
             await self._check(log, progress)
-            self.total = sum(each.size for each in (await self._stretches(log, progress)).values())
+            self.total = sum(each.size for each in (await self._steps(log, progress)).values())
 
-    async def come_near(self) -> None:
-        """Count until hardly anything is left.
+    async def approach(self) -> None:
+        """Count until at most `CLOSE_OFFSETS` offsets are left.
 
-        Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+        Raises `UnavailableError`, and `UnreadableError` if records are damaged.
         """
         for _ in range(ROUNDS):
             progress = await read_progress(self._redis)
             async with self.log() as log:
                 await self._check(log, progress)
-                if await self._read(log, progress) <= NEARLY_LEVEL:
+                if await self._read(log, progress) <= CLOSE_OFFSETS:
                     return
         raise UnavailableError(
             "The workers are faster than the rebuild, and nothing was replaced. Start again when there is "
-            "less to do: it goes on where it was."
+            "less traffic: the rebuild continues where it stopped."
         )
 
-    async def come_level(self, log: LogReader) -> None:
-        """Count what the workers have counted by now; raises as `come_near` does."""
+    async def catch_up(self, log: LogReader) -> None:
+        """Count up to the workers' current checkpoints; raises as `approach` does."""
         await self._read(log, await read_progress(self._redis))
 
     async def _check(self, log: LogReader, progress: Progress) -> None:
@@ -94,26 +94,26 @@ class Counting:
         check_log_holds(log, progress)
 
     async def _read(self, log: LogReader, progress: Progress) -> int:
-        """Return how many offsets were read."""
+        """Count up to the progress; return the number of offsets that were read."""
         before = self.done
-        for partition, stretch in (await self._stretches(log, progress)).items():
-            async for batch in self._batches(log, partition, stretch):
+        for partition, step in (await self._steps(log, progress)).items():
+            async for batch in self._batches(log, partition, step):
                 await self._next_generation.apply(batch)
         return self.done - before
 
-    async def _stretches(self, log: LogReader, progress: Progress) -> Mapping[Partition, Stretch]:
-        """Find out what the next generation lacks of the live one, partition by partition."""
-        # After the progress: a gap that is acknowledged meanwhile is in both then, and not in neither.
+    async def _steps(self, log: LogReader, progress: Progress) -> Mapping[Partition, Step]:
+        """Return the step of each partition from the next generation's checkpoint to the live one."""
+        # After the progress: a gap acknowledged in between is in both lists, not in neither.
         gaps = [*await read_acknowledged(self._redis), *progress.gaps]
         beginnings = {
             partition: log.extents[partition].beginning
             for partition in progress.checkpoints
-            if partition in log.extents  # one that came just now is found by the next round
+            if partition in log.extents  # a new partition is found in the next round
         }
         await self._next_generation.start_partitions(beginnings)
         reached = await self._next_generation.checkpoints()
         return {
-            partition: stretch(
+            partition: step_over(
                 Extent(reached[partition], progress.checkpoints[partition]),
                 beginning,
                 skipped(partition, gaps),
@@ -121,9 +121,9 @@ class Counting:
             for partition, beginning in beginnings.items()
         }
 
-    async def _batches(self, log: LogReader, partition: Partition, stretch: Stretch) -> AsyncIterator[Batch]:
-        start = stretch.start
-        for span in stretch.spans:
+    async def _batches(self, log: LogReader, partition: Partition, step: Step) -> AsyncIterator[Batch]:
+        start = step.start
+        for span in step.spans:
             position = span.beginning
             async for portion in log.read(partition, span):
                 events = self._decoder.sort(partition, portion.records, utc_now()).events
@@ -131,5 +131,5 @@ class Counting:
                 self.records += len(portion.records)
                 self.done += portion.end - position
                 start = position = portion.end
-        if start < stretch.end:  # what comes last was skipped
-            yield Batch(partition=partition, start=start, end=stretch.end)
+        if start < step.end:  # the last offsets were skipped
+            yield Batch(partition=partition, start=start, end=step.end)

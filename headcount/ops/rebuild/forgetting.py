@@ -1,4 +1,4 @@
-"""Forgetting: a person is not to be counted any more, and is taken out of what was counted; and the undo."""
+"""Forgetting: removes a person from the counters and from future counts; and remembering, which undoes it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from projector.redis.errors import translate_errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """How many exact counters hold a user, and how many counters of the workspace are estimates."""
+    """The number of exact counters that hold a user, and of the workspace's counters that are estimates."""
 
     workspace_id: str
     counters: int

@@ -1,7 +1,6 @@
-"""The rebuild: the log is counted anew beside the live counters, held against them, and takes their place.
+"""The rebuild: counts the log into new counters, compares them with the live ones and switches over.
 
-The last of it, up to the very checkpoints of the workers, is read while these wait: a moment, for there is
-hardly anything left to read.
+The last offsets, up to the workers' checkpoints, are read while writes are paused, which takes a moment.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -32,16 +31,16 @@ from projector.redis import Redis
 
 TRIES: Final = 20
 MOST_COMPARED: Final = 2_000
-"""So many counters are compared once more while the workers wait."""
+"""So many counters are compared again while writes are paused."""
 
 NO_CHANGES: Final = accept_only(())
 
 Judge = Callable[[Report], None]
-"""Raises where the counters are not to be replaced."""
+"""Raises if the counters must not be replaced."""
 
 
 class Rebuild:
-    """One rebuild of a deployment's counters; `counting` tells how far it is."""
+    """One rebuild of a deployment's counters; `counting` reports its progress."""
 
     def __init__(
         self,
@@ -59,15 +58,15 @@ class Rebuild:
         self._terms = terms
 
     async def examine(self) -> Report:
-        """Report what differs, and discard what was counted; raises as `replace` does."""
-        report = await self._finish(self._stood_still)
+        """Report the differences and discard the new counters; raises as `replace` does."""
+        report = await self._finish(self._is_level)
         await self._next_generation.discard()
         return report
 
     async def replace(self, judge: Judge) -> Report:
-        """Put the new counters in the place of the live ones, if `judge` lets it.
+        """Replace the live counters with the new ones, unless `judge` raises.
 
-        Raises `UnavailableError`, and `UnreadableError` where records are damaged.
+        Raises `UnavailableError`, and `UnreadableError` if records are damaged.
         """
 
         async def switch(report: Report) -> bool:
@@ -79,35 +78,35 @@ class Rebuild:
         return replace(report, replaced=True)
 
     async def _finish(self, end: Callable[[Report], Awaitable[bool]]) -> Report:
-        await self.counting.come_near()
+        await self.counting.approach()
         suspects = await self._suspects()
         for _ in range(TRIES):
-            await self.counting.come_near()
+            await self.counting.approach()
             suspects = await self._still_differing(suspects)
             async with self.counting.log() as log:
                 terms = replace(self._terms, lost_until=await self._lost_until(log))
-                await self.counting.come_level(log)
+                await self.counting.catch_up(log)
                 async with writes_paused(self._redis):
-                    await self.counting.come_level(log)
-                    # The newest: only they are likely to have changed since they were compared last.
+                    await self.counting.catch_up(log)
+                    # The newest counters are the likeliest to have changed since the last comparison.
                     recent = await self._still_differing(suspects[:MOST_COMPARED])
                     findings = [*recent, *suspects[MOST_COMPARED:]]
                     report = make_report(findings, self.counting.records, terms)
                     if await end(report):
                         return report
         raise UnavailableError(
-            "The workers did not wait long enough, and nothing was replaced. Start again when there is "
-            "less to do: it goes on where it was."
+            "The pause of the workers ended too early, and nothing was replaced. Start again when there is "
+            "less traffic: the rebuild continues where it stopped."
         )
 
-    async def _stood_still(self, _report: Report) -> bool:
-        """Tell whether the live counters are where the new ones are: what was found is then true."""
+    async def _is_level(self, _report: Report) -> bool:
+        """Return whether the new counters have reached the live checkpoints, so that the findings hold."""
         live = (await read_progress(self._redis)).checkpoints
         reached = await self._next_generation.checkpoints()
         return all(reached.get(partition, -1) >= checkpoint for partition, checkpoint in live.items())
 
     async def _suspects(self) -> Sequence[Finding]:
-        """Find what differs, the newest first; some of it only because the workers go on."""
+        """Return the differences, newest first; some exist only because the workers keep counting."""
         found = {each.counter: each async for each in self._next_generation.comparison().differences()}
         return sorted(found.values(), key=lambda finding: self._day(finding.counter), reverse=True)
 
@@ -127,7 +126,7 @@ class Rebuild:
 async def open_rebuild(config: Config, consent: Consent = NO_CHANGES) -> AsyncIterator[Rebuild]:
     """Begin a rebuild, or continue one that was interrupted; `consent` raises for unwanted changes.
 
-    Raises `OperatorError` where there is nothing to rebuild, or another rebuild is running;
+    Raises `OperatorError` if there is nothing to rebuild or another rebuild is running;
     `UnavailableError`.
     """
     async with worker_redis(config) as redis, rebuild_lock(redis) as lock:
@@ -135,7 +134,7 @@ async def open_rebuild(config: Config, consent: Consent = NO_CHANGES) -> AsyncIt
         progress = await read_progress(redis)
         if progress.topic_id is not None and progress.deployment.get("topic") == config.kafka.topic:
             async with open_erasure_log(config) as log:
-                # Before the list is read: people whom Redis lost from it would be counted anew.
+                # Before the list is read: forgotten people that Redis lost would be counted again.
                 await restore_erasures(redis, await log.read(), clock=utc_now)
         counted = await read_counted_users(redis, counted_users(config))
         counter_config = _counter_config(config, counted)

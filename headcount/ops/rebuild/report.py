@@ -1,4 +1,4 @@
-"""What a rebuild reports: what differs, and what would be lost by it."""
+"""The report of a rebuild: the differences between the counters, and what a switch would lose."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ RETENTION: Final = frozenset({"retention_days", "bucket_retention_days"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the new counters are beside those that were live before.
+    """The new counters compared with the live ones.
 
-    `differences` are told as seen from the latter: `missing` or `incomplete` is what they lacked, a surplus
-    what the log does not hold. `lost_days` are those whose numbers fall because the log no longer reaches
-    back; `losses` say all that is lost in sentences. `forgotten` is the number of people who are left out.
+    `differences` describe the live counters: `missing` or `incomplete` is what they lack, a surplus is what
+    the log does not hold. `lost_days` are days whose numbers fall because the log no longer reaches back;
+    `losses` describes all losses in sentences. `forgotten` is the number of people who are not counted.
     """
 
     replaced: bool
@@ -37,11 +37,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a rebuild's findings are judged by.
+    """The terms by which the findings of a rebuild are judged.
 
-    `lost_until` is the last day of which the log may have lost events, None where it lost none.
-    `unknown_forgotten` tells that people who are to be forgotten are recorded under a key that is gone.
-    `now`, which is aware, decides which counters the retention has ended; None where it has ended none.
+    `lost_until` is the last day of which the log may have lost events, None if it lost none.
+    `unknown_forgotten` is whether forgotten people are recorded under a key that is lost. `now`, which is
+    aware, decides which counters are expired; None if none are.
     """
 
     calendar: Calendar
@@ -53,12 +53,12 @@ class Terms:
 
     @property
     def is_same_meaning(self) -> bool:
-        """Tell whether the new counters hold the same people as the live ones, as far as the log does."""
+        """Whether the new counters hold the same people as the live ones, as far as the log does."""
         return all(change.field in RETENTION for change in self.changes)
 
 
 def make_report(findings: Collection[Finding], records: int, terms: Terms) -> Report:
-    """Sum up what was found, of counters that were not replaced yet."""
+    """Summarize the findings, before the switch."""
     collected = Findings(terms.calendar)
     for finding in findings:
         collected.note(finding)
@@ -75,31 +75,31 @@ def make_report(findings: Collection[Finding], records: int, terms: Terms) -> Re
 
 
 def day_of(counter: Counter, calendar: Calendar) -> date:
-    """Return the day that a counter is of, or that its bucket is in."""
+    """Return the day of a counter, or the day of its bucket."""
     return counter.period if isinstance(counter.period, date) else calendar.day_of(counter.period)
 
 
 def refuse_loss(report: Report) -> None:
-    """Raise `OperatorError` where the switch would lose counts."""
+    """Raise `OperatorError` if the switch would lose counts."""
     if report.losses:
         options = "".join(f" --change {change.setting}" for change in changes_of_settings(report.changes))
         raise OperatorError(
-            f"{' '.join(report.losses)} Nothing was replaced. To replace the counters all the same: "
-            f"headcount rebuild --yes{options}, which goes on from here. To discard what was counted: "
+            f"{' '.join(report.losses)} Nothing was replaced. To replace the counters anyway, run "
+            f"headcount rebuild --yes{options}, which continues from here. To discard the new counters, run "
             "headcount rebuild --dry-run"
         )
 
 
 def accept_loss(_report: Report) -> None:
-    """Take whatever comes."""
+    """Accept any loss."""
 
 
 def accept_changes(_changes: Sequence[Change]) -> None:
-    """Take whatever comes, as a rebuild may that replaces nothing."""
+    """Accept any changes, for a rebuild that replaces nothing."""
 
 
 def accept_only(settings: Collection[str]) -> Callable[[Sequence[Change]], None]:
-    """Return what raises `OtherDeploymentError` where a setting would change that is not among these."""
+    """Return a check that raises `OtherDeploymentError` if any other setting would change."""
 
     def consent(changes: Sequence[Change]) -> None:
         if unwanted := [change for change in changes_of_settings(changes) if change.setting not in settings]:
@@ -109,15 +109,15 @@ def accept_only(settings: Collection[str]) -> Callable[[Sequence[Change]], None]
 
 
 def changes_of_settings(changes: Sequence[Change]) -> list[Change]:
-    """Return the changes that come from settings, not from commands as the list of forgotten people does."""
+    """Return the changes that come from settings; the list of forgotten people comes from commands."""
     return [change for change in changes if change.setting is not None]
 
 
 def _lost(findings: Iterable[Finding], terms: Terms) -> list[Finding]:
-    """Return those whose people may be gone from the log.
+    """Return the findings whose people may be missing from the log.
 
-    Under another meaning a counter rightly holds other people: there it takes a log that has lost some. A
-    counter that a shorter retention has ended is not lost: the retention is what was asked for.
+    If the settings changed who is counted, a counter rightly differs: it is lost only if the log lost
+    events. A counter that expires under a shorter retention is not lost, since the retention is a setting.
     """
     return [
         finding
@@ -141,9 +141,9 @@ def _losses(lost_days: Sequence[date], terms: Terms) -> Iterable[str]:
     if lost_days:
         shown = ", ".join(map(str, lost_days[:SHOWN_DAYS]))
         more = f" and {len(lost_days) - SHOWN_DAYS:,} more" if len(lost_days) > SHOWN_DAYS else ""
-        yield f"The log no longer holds everybody who was counted on {shown}{more}: these numbers would fall."
+        yield f"The log no longer holds all users counted on {shown}{more}: these numbers would fall."
     if terms.unknown_forgotten:
         yield (
-            "Who is to be forgotten is recorded under the key before, and would be counted again: "
-            "run headcount forget for each of them afterwards."
+            "Forgotten people are recorded under the former key and would be counted again: run headcount "
+            "forget for each of them afterwards."
         )

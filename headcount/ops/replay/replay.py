@@ -1,13 +1,50 @@
-"""The replay: recorded activity becomes events in Kafka."""
+"""The replay: publishes recorded activity as events, at the recorded pace or at full speed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Final, Literal, Protocol
 
-from headcount.ops.replay.pace import Pace
 from headcount.ops.replay.recording import Activity, encode
+
+Clock = Callable[[], datetime]
+NOW: Final = 0.0
+
+
+class Pace(Protocol):
+    """Asked for each activity, in order."""
+
+    def delay(self, occurred_at: datetime) -> float | None:
+        """Say how many seconds the activity has to wait, or None if the replay ends before it."""
+        ...
+
+
+class FullSpeed:
+    """Everything that has occurred, at once; what the clock has not reached is left out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def delay(self, occurred_at: datetime) -> float | None:
+        return NOW if occurred_at <= self._clock() else None
+
+
+class RecordedPace:
+    """The recording's own pace, `speed` times as fast until it has caught up with the clock."""
+
+    def __init__(self, clock: Clock, speed: float) -> None:
+        self._clock = clock
+        self._speed = speed
+        self._first: datetime | None = None
+        self._start = clock()
+
+    def delay(self, occurred_at: datetime) -> float:
+        self._first = self._first or occurred_at
+        due = max(self._start + (occurred_at - self._first) / self._speed, occurred_at)
+        return max(NOW, (due - self._clock()).total_seconds())
+
 
 End = Literal["complete", "clock", "interrupted"]
 Wait = Callable[[asyncio.Event, float], Awaitable[None]]

@@ -1,1 +1,1 @@
-"""The verification: how far the answers are from an exact recount of the log."""
+"""The verification: compares the API's answers with an exact recount of the log."""

@@ -1,4 +1,4 @@
-"""What is answered, and up to which checkpoints: both of one moment, so that a recount can end there."""
+"""Reads the answers together with the checkpoints that they follow from, so that a recount can end there."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,8 +10,8 @@ from ingest.errors import UnavailableError
 from projector.checkpoints import Progress
 from projector.views.daily import CatchingUpError, DailyCounts, View, ViewUnavailableError
 
-PATIENCE_SECONDS: Final = 30.0
-"""How long to wait for a moment in which no checkpoint moves: between two batches there are such."""
+STABLE_SECONDS: Final = 30.0
+"""How long to retry until no checkpoint moves during a read, as happens between two batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers of the days as they follow from the events up to the checkpoints of `progress`."""
+    """The answers of the days, which follow from the events up to the checkpoints of `progress`."""
 
     days: Mapping[date, Answer]
     as_of: datetime
@@ -36,18 +36,18 @@ async def read_answers(
 ) -> Answers:
     """Read the answers of at least one day; raises `UnavailableError`, also while they are catching up."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE_SECONDS
+    deadline = loop.time() + STABLE_SECONDS
     while loop.time() < deadline:
         before = await read_progress()
-        # A day at a time: of several, the view tells the precision of the worst.
+        # One day at a time: for several, the view returns the precision of the worst.
         counts = {day: await _counts(view, workspace_id, day) for day in days}
-        # No checkpoint moved meanwhile, so that not one event was counted between the answers.
+        # No checkpoint moved, so that no event was counted between the answers.
         if _counted(await read_progress()) == _counted(before):
             as_of = min(each.as_of for each in counts.values())
             return Answers({day: _answer(each) for day, each in counts.items()}, as_of, before)
     raise UnavailableError(
-        f"In {PATIENCE_SECONDS:.0f} seconds there was no moment in which nothing was counted: "
-        "ask for fewer days, or again when the workers have less to do."
+        f"The answers can't be read: checkpoints moved all the time for {STABLE_SECONDS:.0f} seconds. "
+        "Verify fewer days, or try again when there is less traffic."
     )
 
 
@@ -64,8 +64,8 @@ async def _counts(view: View, workspace_id: str, day: date) -> DailyCounts:
         return await view.daily_counts(workspace_id, [day])
     except CatchingUpError as error:
         raise UnavailableError(
-            "The projection is catching up with the log, and the API answers 503: ask again once "
-            "headcount status says that it is done."
+            "The projection is catching up with the log, and the API answers 503: try again once headcount "
+            "status shows that it has caught up."
         ) from error
     except ViewUnavailableError as error:
         raise UnavailableError(f"The answers can't be read: {error}.") from error

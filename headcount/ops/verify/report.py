@@ -1,4 +1,4 @@
-"""What a verification reports: day by day, how far the answer is from the recount, and how far it may be."""
+"""The report of a verification: the error of each day's answer, and the error that is allowed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Final
 from headcount.ops.verify.answers import Answer
 
 STANDARD_ERRORS: Final = 3
-"""How many of them an estimate may be off: of 370 estimates, one is further off by chance."""
+"""The allowed error of an estimate; one of 370 estimates exceeds it by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
     """One day. `error` is answered minus exact, in users; percentages are of the exact number.
 
-    `bound_percent` is 0 for an exact counter. `within` is None where the log may have lost events of the day
-    and the answer is above the recount: who is right can't be told.
+    `bound_percent` is 0 for an exact counter. `within` is None if the log may have lost events of the day
+    and the answer exceeds the recount: which of them is right can't be determined.
     """
 
     day: date
@@ -30,10 +30,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The days of a workspace, recounted from so many records; `within` of the whole as of a day.
+    """The days of a workspace, recounted from `records`; `within` summarizes those of the days.
 
     `as_of` is the instant up to which every event is counted. `lost_until` is the last day of which the log
-    may have lost events, None where it holds all.
+    may have lost events, None if it holds all.
     """
 
     workspace_id: str
@@ -46,7 +46,7 @@ class Report:
 
 
 def judge(exact: Mapping[date, int], answers: Mapping[date, Answer], *, lost_until: date | None) -> list[Day]:
-    """Hold the answers of the days against their recount."""
+    """Compare the answers of the days with their recount."""
     return [
         _judge_one(day, exact[day], answer, may_lack=lost_until is not None and day <= lost_until)
         for day, answer in answers.items()
@@ -54,7 +54,7 @@ def judge(exact: Mapping[date, int], answers: Mapping[date, Answer], *, lost_unt
 
 
 def verdict(days: Sequence[Day]) -> bool | None:
-    """Sum up: one day outside decides, else one that can't be told."""
+    """Return False if any day is outside its bound, else None if any is undetermined, else True."""
     verdicts = {day.within for day in days}
     if False in verdicts:
         return False

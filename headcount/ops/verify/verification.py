@@ -1,7 +1,7 @@
-"""The verification: reads what is answered, then recounts from the log what it was answered from.
+"""The verification: reads the answers, then recounts the log that they were computed from.
 
-The answers come first, with the checkpoints of that very moment, and the recount ends at these. What workers
-count meanwhile is in neither, so that also today's number can be held against the log.
+The answers are read first, together with their checkpoints, at which the recount ends. Events that workers
+count in the meantime are in neither, so that today's number can be verified, too.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,8 +19,7 @@ from headcount.ops.log_check import (
 )
 from headcount.ops.log_scope import CountedEvents, Scope, scope_of
 from headcount.ops.verify.answers import Answers, read_answers
-from headcount.ops.verify.distinct_users import DistinctUsers
-from headcount.ops.verify.recount import Recount
+from headcount.ops.verify.recount import DistinctUsers, Recount
 from headcount.ops.verify.report import Report, judge, verdict
 from headcount.preflight.connections import open_log
 from headcount.wiring import Config, calendar, counted_users, utc_now
@@ -34,7 +33,7 @@ from projector.views.daily import RedisView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Some days of a workspace, as of an aware instant; `people` are those who are counted."""
+    """Some days of a workspace, as of an aware instant."""
 
     workspace_id: str
     days: Sequence[date]
@@ -43,7 +42,7 @@ class Question:
 
 
 class Verification:
-    """One verification; `events` tells how far the log is read."""
+    """One verification; `events` reports its progress."""
 
     def __init__(
         self,
@@ -99,16 +98,16 @@ class Verification:
 async def open_verification(
     config: Config, workspace_id: str, number_of_days: int
 ) -> AsyncIterator[Verification]:
-    """Read what is answered for the last days, today being the last of them, and find out what to recount.
+    """Read the answers of the last days, including today, and prepare the recount.
 
-    Raises `OperatorError` where that makes no sense, `UnavailableError` while there is no answer.
+    Raises `OperatorError` if nothing was counted, and `UnavailableError` while the API has no answer.
     """
     question = _question(config, workspace_id, number_of_days)
     async with worker_redis(config) as redis:
         await read_counted(config, redis)
         view = RedisView(redis, time_zone=config.counting.time_zone.key)
         answers = await read_answers(view, lambda: read_progress(redis), workspace_id, question.days)
-        # The log is opened after the answers were read, so that it holds all that they were made of.
+        # The log is opened after the answers are read, so that it holds all of their events.
         async with open_log(config, config.kafka.topic) as log:
             check_log_holds(log, answers.progress)
             scope = await scope_of(answers.progress, redis, log)

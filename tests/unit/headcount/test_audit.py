@@ -72,7 +72,7 @@ def test_just_what_was_counted_is_read(
 
 
 def test_a_counter_is_reported_once_and_as_it_was_found_first() -> None:
-    findings = Findings(CALENDAR, mended=REPAIRED)
+    findings = Findings(CALENDAR, repaired=REPAIRED)
     of_day, of_bucket = keys.Counter("b", TODAY), keys.Counter("a", 4)
     for finding in (
         Finding(of_day, "missing"),

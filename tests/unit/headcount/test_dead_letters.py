@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from headcount.cli.dead_letters import parse_place, parse_reason
 from headcount.cli.letters import beginning_of, printable
-from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import (
     REDRIVEN,
     Letter,
@@ -19,7 +18,7 @@ from headcount.ops.dead_letters.letters import (
     parse_letter,
     parse_note,
 )
-from headcount.ops.dead_letters.overview import Newest, Query
+from headcount.ops.dead_letters.overview import Ledger, Newest, Query
 from headcount.ops.dead_letters.redrive import again, is_whole
 from headcount.ops.dead_letters.redrive_plan import MAX_REDRIVES, Selection, choose
 from ingest.batch import Partition

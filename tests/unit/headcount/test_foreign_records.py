@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from headcount.cli.letters import print_letter, print_letter_json, print_overview
 from headcount.cli.output import print_json
-from headcount.ops.dead_letters.ledger import Ledger
 from headcount.ops.dead_letters.letters import NOTE, Letter, Origin, note_of, parse_note
-from headcount.ops.dead_letters.overview import Newest, Overview, Query, ReasonCount
+from headcount.ops.dead_letters.overview import Ledger, Newest, Overview, Query, ReasonCount
 from headcount.ops.dead_letters.redrive import again
 from headcount.ops.dead_letters.redrive_plan import Selection, choose
 from headcount.ops.log_check import lost_until

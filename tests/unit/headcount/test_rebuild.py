@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.ops.rebuild.counting import stretch
+from headcount.ops.rebuild.counting import step_over
 from headcount.ops.rebuild.report import (
     Report,
     Terms,
@@ -43,7 +43,7 @@ def test_just_what_is_missing_is_read(
     reached: Offset, live: Offset, beginning: Offset, holes: list[Extent]
 ) -> None:
     """And the checkpoint steps over all of it, also over what was skipped or is gone from the log."""
-    found = stretch(Extent(reached, live), beginning, holes)
+    found = step_over(Extent(reached, live), beginning, holes)
     left_out = {offset for hole in holes for offset in range(hole.beginning, hole.end)}
     read = [offset for span in found.spans for offset in range(span.beginning, span.end)]
     assert read == [offset for offset in range(max(reached, beginning), live) if offset not in left_out]
@@ -80,7 +80,7 @@ def test_with_another_meaning_only_a_log_that_lost_something_loses_counts() -> N
     assert report_of(*findings, changes=(NEW_ZONE,)).losses == []
     report = report_of(*findings, changes=(NEW_ZONE,), lost_until=TODAY - timedelta(days=1))
     assert report.lost_days == [date(2026, 3, 2), date(2026, 3, 3)]
-    with pytest.raises(OperatorError, match="headcount rebuild --yes --change TIME_ZONE, which goes on"):
+    with pytest.raises(OperatorError, match="headcount rebuild --yes --change TIME_ZONE, which continues"):
         refuse_loss(report)
 
 

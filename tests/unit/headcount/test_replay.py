@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.ops.replay.pace import FullSpeed, Pace, RecordedPace
 from headcount.ops.replay.recording import Activity, encode
-from headcount.ops.replay.replay import Outcome, Replay, wait
+from headcount.ops.replay.replay import FullSpeed, Outcome, Pace, RecordedPace, Replay, wait
 from ingest.errors import UnavailableError
 from tests.support.fakes_replay import NOW, FakeClock, FakeSink
 from tests.support.waiting import within

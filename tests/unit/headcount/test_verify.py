@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from headcount.ops.log_check import check_log_holds, lost_until
 from headcount.ops.verify import answers as answers_module
-from headcount.ops.verify import distinct_users
+from headcount.ops.verify import recount
 from headcount.ops.verify.answers import Answer, Answers, read_answers
-from headcount.ops.verify.distinct_users import DistinctUsers
-from headcount.ops.verify.recount import Recount
+from headcount.ops.verify.recount import DistinctUsers, Recount
 from headcount.ops.verify.report import Day, judge, verdict
 from headcount.ops.verify.verification import last_days
 from ingest.batch import Offset, Partition
@@ -113,23 +112,23 @@ def test_two_users_with_one_pseudonym_are_two() -> None:
 
 
 def test_more_users_than_are_collected_are_counted_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct_users, "BATCH", 7)
+    monkeypatch.setattr(recount, "BATCH", 7)
     with DistinctUsers() as users:
         for _ in range(2):
             for number in range(100):
-                users.add(TODAY, [f"user-{number}", "everybody"])
+                users.add(TODAY, [f"user-{number}", "shared"])
         users.add(DAYS[0], ["user-1"])
         assert users.counts() == {TODAY: 101, DAYS[0]: 1}
 
 
-def test_a_full_disk_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct_users, "_SETUP", (*distinct_users._SETUP, "PRAGMA temp.max_page_count = 20"))
-    everybody = [f"user-{number}" for number in range(distinct_users.BATCH)]
-    with DistinctUsers() as users, pytest.raises(UnavailableError, match="SQLITE_TMPDIR names a folder"):
-        users.add(TODAY, everybody)
+def test_a_full_disk_is_reported_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recount, "_SETUP", (*recount._SETUP, "PRAGMA temp.max_page_count = 20"))
+    user_ids = [f"user-{number}" for number in range(recount.BATCH)]
+    with DistinctUsers() as users, pytest.raises(UnavailableError, match="set SQLITE_TMPDIR to a folder"):
+        users.add(TODAY, user_ids)
 
 
-def test_an_exact_counter_may_be_off_by_nobody() -> None:
+def test_an_exact_counter_may_not_be_off_by_any_user() -> None:
     answers = {DAYS[0]: Answer(512, EXACT), DAYS[1]: Answer(511, EXACT), DAYS[2]: Answer(0, EXACT)}
     exact = {DAYS[0]: 512, DAYS[1]: 512, DAYS[2]: 0}
     assert judge(exact, answers, lost_until=None) == [
@@ -214,9 +213,9 @@ async def test_answers_are_those_of_checkpoints_that_did_not_move() -> None:
 
 
 async def test_counting_without_a_pause_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers_module, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(answers_module, "STABLE_SECONDS", 0.05)
     projection = Projection(*map(progress, range(1_000_000)))
-    with pytest.raises(UnavailableError, match="no moment in which nothing was counted"):
+    with pytest.raises(UnavailableError, match="checkpoints moved all the time"):
         await read_answers(FakeView(), projection.progress, "acme", DAYS)
 
 
@@ -275,7 +274,7 @@ async def test_retention_has_removed_what_is_older_than_the_first_record_left() 
     assert await lost_until(reader(4, 9, stamp=stamp), [], NOW) == stamp + FUTURE_TOLERANCE
 
 
-async def test_a_partition_that_has_nothing_left_tells_nothing() -> None:
+async def test_an_emptied_partition_may_have_lost_anything() -> None:
     assert await lost_until(reader(9, 9), [], NOW) == NOW + FUTURE_TOLERANCE
 
 
