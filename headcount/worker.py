@@ -66,7 +66,7 @@ async def _await_return(config: Config, retry: Retry) -> None:
 
         async def check() -> None:
             with translate_errors():
-                await deployment(config).await_return(redis)
+                await deployment(config).check_recorded(redis)
 
         await retry.retry_until_stopped(check)
 

@@ -83,7 +83,7 @@ class Deployment:
         """Raise `OtherDeploymentError` if another deployment is recorded; ignores the retention."""
         _compare(self.fields(), await _recorded(redis))
 
-    async def await_return(self, redis: Redis) -> None:
+    async def check_recorded(self, redis: Redis) -> None:
         """Raise `UnavailableError` until this deployment is recorded.
 
         An empty Redis is not enough: a process that waits must not decide which deployment uses it.

@@ -11,7 +11,7 @@ from ingest.events import event
 SCHEMA_VERSION: Final = 2
 
 REQUESTS: Final = "headcount:limits"
-"""Prefix of the strings that count the requests of a minute; they expire.
+"""Prefix of the strings that count the requests of a minute; each expires after two minutes.
 
 They are not part of the projection, and no script uses two of them: each may be in a slot of its own."""
 

@@ -135,10 +135,10 @@ async def test_whoever_is_refused_changes_no_retention(redis_client: Redis) -> N
 
 async def test_a_process_that_waits_does_not_take_an_empty_redis(redis_client: Redis) -> None:
     with pytest.raises(UnavailableError, match="Redis lost its counters"):
-        await OURS.await_return(redis_client)
+        await OURS.check_recorded(redis_client)
     await replace(OURS, time_zone="Asia/Tokyo").claim(redis_client)
     with pytest.raises(UnavailableError, match="TIME_ZONE='Asia/Tokyo'"):
-        await OURS.await_return(redis_client)
+        await OURS.check_recorded(redis_client)
     await redis_client.delete(keys.ONLY.deployment)
     await OURS.claim(redis_client)
-    await OURS.await_return(redis_client)
+    await OURS.check_recorded(redis_client)

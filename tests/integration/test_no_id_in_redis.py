@@ -1,4 +1,4 @@
-"""Redis without the key: no user id is in it, readable or to be probed for."""
+"""Redis without the key: it contains no user id, neither readable nor as a guessable hash."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PEOPLE = [f"person-{number}@example.org" for number in range(600)]
 
 
 async def test_no_user_id_can_be_found_in_any_key_or_value(redis_client: Redis) -> None:
-    """With exact counters and estimates, their buckets, and somebody who is to be forgotten."""
+    """With exact counters and estimates, their buckets, and a forgotten user."""
     events = [Event("large", NOW, "message", user_id) for user_id in PEOPLE]
     events += [Event("small", NOW, "message", user_id) for user_id in PEOPLE[:100]]
     projection = redis_projection(redis_client)
@@ -39,7 +39,7 @@ async def test_no_user_id_can_be_found_in_any_key_or_value(redis_client: Redis) 
 
 
 def traces_of(user_id: str) -> Iterator[bytes]:
-    """Yield what somebody without the key would look for: common hashes, in text and in bytes."""
+    """Yield what an attacker without the key would search for: common hashes, in text and in bytes."""
     for name in ("md5", "sha1", "sha256", "blake2b"):
         digest = hashlib.new(name, user_id.encode()).digest()
         yield from (digest, digest.hex().encode(), str(int.from_bytes(digest[:8]) >> 1).encode())
@@ -48,7 +48,7 @@ def traces_of(user_id: str) -> Iterator[bytes]:
 
 
 async def everything_in(redis: Redis) -> bytes:
-    """Return all keys with all they hold, as Redis writes it to disk and as it answers."""
+    """Return all keys and values, as Redis writes them to disk and as it returns them."""
     parts: list[Any] = []
     async for key in redis.scan_iter():
         parts += [key, await redis.dump(key) or b""]

@@ -136,7 +136,7 @@ async def test_a_new_time_zone_has_the_worker_of_the_old_one_wait(
     await wait_until(lambda: stats.state.waiting_for is not None, message="the worker waited")
     assert "TIME_ZONE='Asia/Tokyo', but this process is" in (stats.state.waiting_for or "")
     assert (stats.state.partitions, is_ready(stats.state)) == (None, False)
-    with pytest.raises(OtherTimeZoneError, match="those of Asia/Tokyo, and not of UTC"):
+    with pytest.raises(OtherTimeZoneError, match="of the days of Asia/Tokyo, not of UTC"):
         await old_view.as_of()
     new_view = RedisView(redis_client, time_zone="Asia/Tokyo")
     days = [DAY, DAY + timedelta(days=1)]

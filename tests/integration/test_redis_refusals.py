@@ -1,4 +1,4 @@
-"""A Redis that takes no writes for now is waited for, and named as Redis itself names it."""
+"""A Redis that rejects writes for now: the batch is retried, and the error of Redis is reported."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -54,7 +54,7 @@ async def _lacks_replicas(valkey: EmbeddedValkey, redis: Redis) -> None:
         (_lacks_replicas, "NOREPLICAS"),
     ],
 )
-async def test_every_write_waits_and_says_what_for(
+async def test_every_write_reports_a_transient_error_with_its_cause(
     embedded_valkey: Servers[EmbeddedValkey], refusal: Refusal, words: str
 ) -> None:
     valkey = await embedded_valkey.start()

@@ -1,4 +1,4 @@
-"""The users of Redis as they are shipped: each may do what its part does, and nothing beside it."""
+"""The shipped users of Redis: each has the rights that its process needs, and no others."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -57,7 +57,8 @@ KEPT: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=400, bucket_ret
 FOR_EVER: Final = Calendar(time_zone=ZoneInfo("UTC"), retention_days=0, bucket_retention_days=0)
 DEPLOYMENT: Final = Deployment(topic="activity", time_zone="UTC", user_id_hash_key=None)
 UNSEEN: Final = frozenset({"ACL|DRYRUN", "CONFIG|GET", "SELECT"})
-"""What MONITOR does not show, as it could hold a secret; and what only a database other than 0 needs."""
+"""Commands that MONITOR does not show because they may contain a secret, or that only a database other than 0
+needs."""
 CONTAINERS: Final = frozenset({"ACL", "CLIENT", "CONFIG", "SCRIPT"})
 
 
@@ -111,7 +112,7 @@ async def work_as_worker(redis: Redis) -> None:
 
 
 async def restore(redis: Redis, action: ErasureAction) -> None:
-    """As after a loss of Redis: a person of the log is missing from the list, or is to be taken off it."""
+    """As after a loss in Redis: a user of the log is missing from the list, or has to be taken off it."""
     entry = Erasure(action, Offset(0), "")
     erasures = Erasures("log", Offset(1), {"acme:1": entry})
     restored = await restore_erasures(redis, erasures, clock=lambda: NOW)
@@ -150,7 +151,7 @@ async def work_as_operator(redis: Redis) -> None:
     await skip(redis)
     await acknowledge(redis, 1)
     await read_acknowledged(redis)
-    await look_around(redis)
+    await diagnose(redis)
     await audit(redis)
     await forget(redis)
 
@@ -163,8 +164,8 @@ async def skip(redis: Redis) -> None:
     await projection.rewind(PARTITION, expected=Offset(1), to=Offset(1), gap=gap)
 
 
-async def look_around(redis: Redis) -> None:
-    """As the doctor does."""
+async def diagnose(redis: Redis) -> None:
+    """Send the commands of `headcount doctor`."""
     await redis.info()
     await redis.time()
     await redis.config_get("maxmemory-policy")
@@ -173,7 +174,7 @@ async def look_around(redis: Redis) -> None:
 
 
 async def audit(redis: Redis) -> None:
-    """Find a damaged counter, then mend it; once with counters that expire, once without."""
+    """Find a damaged counter and repair it, with counters that expire and with counters that do not."""
     shadow = ShadowProjection(redis, KEPT, PEOPLE, clock=lambda: NOW)
     await shadow.begin({PARTITION: Offset(0)})
     await shadow.apply(a_batch(None))
@@ -198,7 +199,7 @@ async def audit(redis: Redis) -> None:
 
 
 async def rebuild(redis: Redis) -> None:
-    """Count beside the live counters, and discard that; then others, and switch over."""
+    """Count a next generation and discard it; then count another one and switch over."""
     events = [*a_batch(None, counted_users=2).events, *a_batch(None, "others", counted_users=514).events]
     batch = Batch(partition=PARTITION, start=Offset(0), end=Offset(1), events=events)
     for calendar in (KEPT, FOR_EVER):
@@ -235,7 +236,7 @@ async def forget(redis: Redis) -> None:
 
 @asynccontextmanager
 async def watched(guarded: Guarded) -> AsyncIterator[list[list[str]]]:
-    """Yield a list that holds, after the block, every command that was sent or called by a script."""
+    """Yield a list that has, after the block, every command that a client sent or a script called."""
     seen: list[list[str]] = []
     async with guarded.client() as watcher, guarded.client() as other, watcher.monitor() as monitor:
         yield seen
@@ -255,7 +256,7 @@ STEPS: Final[tuple[tuple[str, Callable[[Redis], Awaitable[None]]], ...]] = (
 
 
 async def test_every_right_is_used_and_none_is_missing(guarded: Guarded) -> None:
-    """A right that nothing uses is one that only an intruder would."""
+    """Only an intruder would use a right that no process needs."""
     async with guarded.client() as administrator:
         await RedisTokenStore(administrator).add(make_token()[0])
     for user, work in STEPS:
@@ -340,13 +341,13 @@ ANOTHERS: Final = {
 
 
 @pytest.mark.parametrize("user", PARTS)
-async def test_what_would_harm_is_refused_to_all(guarded: Guarded, user: str) -> None:
+async def test_harmful_commands_are_denied_to_all_users(guarded: Guarded, user: str) -> None:
     async with guarded.client(user) as redis:
         assert [command for command in HARMFUL if not await is_refused(redis, command)] == []
 
 
 @pytest.mark.parametrize("user", sorted(ANOTHERS))
-async def test_what_another_part_does_is_refused(guarded: Guarded, user: str) -> None:
+async def test_commands_of_another_process_are_denied(guarded: Guarded, user: str) -> None:
     async with guarded.client(user) as redis:
         assert [command for command in ANOTHERS[user] if not await is_refused(redis, command)] == []
 
@@ -375,7 +376,7 @@ async def send(redis: Redis, command: str) -> object:
         ("api", TODAY, "redis.call('DEL', KEYS[1])"),
     ],
 )
-async def test_a_script_may_do_no_more_than_who_runs_it(
+async def test_a_script_has_only_the_rights_of_its_user(
     guarded: Guarded, user: str, key: str, call: str
 ) -> None:
     async with guarded.client(user) as redis:
@@ -383,7 +384,7 @@ async def test_a_script_may_do_no_more_than_who_runs_it(
             await redis.register_script(f"return {call}")(keys=[key])
 
 
-async def test_nobody_gets_in_without_a_name_or_with_a_wrong_password(guarded: Guarded) -> None:
+async def test_a_missing_user_or_a_wrong_password_is_rejected(guarded: Guarded) -> None:
     address = guarded.url.rpartition("@")[2]
     for credentials in ("", ":x@", "worker:@", "worker:x@", "default:x@", "default:@", "admin:x@"):
         async with Redis.from_url(f"redis://{credentials}{address}") as redis:
