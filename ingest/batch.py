@@ -1,4 +1,4 @@
-"""The values that cross from the log to the projection."""
+"""The values that pass from the log to the projection: partitions, offsets and batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Events of one partition, and the step of its checkpoint that they make.
+    """Events of one partition, and the move of its checkpoint from `start` to `end`.
 
-    `start` is the end of the batch before, never the first event's own offset: compaction and control records
-    leave gaps. `end` is the next offset to read. `as_of` is the instant up to which every event of the
-    partition is counted once this batch is, or None where that is not known. `stamp` is the timestamp of the
-    batch's first record as Kafka has it, in ms of the epoch, which stands for all of them; a producer may
-    have set it to anything.
+    `start` is the end of the previous batch, never the first event's own offset: compaction and control
+    records leave gaps. `end` is the next offset to read. `as_of` is the instant up to which every event of
+    the partition is counted once this batch is applied, or None if unknown. `stamp` is the Kafka timestamp of
+    the batch's first record, in ms of the epoch, and is used for all of them; a producer may have set it to
+    any value.
     """
 
     partition: Partition

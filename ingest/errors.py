@@ -1,4 +1,4 @@
-"""The named conditions of the pipeline, sorted by what the worker loop does about them."""
+"""The errors of the project, one class for each reaction of the worker loop."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ from ingest.batch import Offset, Partition
 
 
 class HeadcountError(Exception):
-    """The root of every condition that this project names."""
+    """The base class of all errors of this project."""
 
 
 class UnavailableError(HeadcountError):
-    """A server is away, full, loading or read-only: wait, and try the same step again."""
+    """A server is unreachable, full, loading or read-only; the same step may succeed later."""
 
 
 class OutOfRangeError(UnavailableError):
-    """The log holds nothing at the positions of some partitions: it begins behind them, or ends before."""
+    """The log has no records at the positions of some partitions: before its beginning or past its end."""
 
     def __init__(self, positions: Mapping[Partition, Offset]) -> None:
         super().__init__(f"the log does not reach {', '.join(f'{p} at {o}' for p, o in positions.items())}")
@@ -22,15 +22,15 @@ class OutOfRangeError(UnavailableError):
 
 
 class SupersededError(HeadcountError):
-    """Another projection of the log went live, or others are counted: positions are to be sought anew."""
+    """Another generation is live, or the fence changed; positions must be read from Redis again."""
 
 
 class UnreadableError(HeadcountError):
-    """Records of some partition are damaged, too large once decompressed, or compressed in an unknown way."""
+    """Records of a partition are damaged, too large once decompressed, or compressed by an unknown codec."""
 
 
 class PartitionStoppedError(HeadcountError):
-    """A partition can't go on without an operator: its checkpoint stays, the others go on."""
+    """A partition needs an operator to continue: its checkpoint stays, other partitions continue."""
 
     def __init__(self, partition: Partition, message: str) -> None:
         super().__init__(message)
@@ -38,4 +38,4 @@ class PartitionStoppedError(HeadcountError):
 
 
 class OperatorError(HeadcountError):
-    """The start is refused until an operator changes something; the message says what."""
+    """An operator must change something before the process can run; the message says what."""

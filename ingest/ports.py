@@ -1,4 +1,4 @@
-"""What the worker loop asks of the world: a log to read, a projection to write, a place for dead letters."""
+"""The interfaces that the worker uses: the log, the projection, the dead-letter topic, the erasure log."""
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from ingest.batch import Batch, Offset, Partition
 from ingest.events.event import DeadLetterReason
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
-"""What goes with a record beside key and value: a name may come again, and a value may be null."""
+"""The headers of a record: a name may occur more than once, and a value may be null."""
 
 
 class Record(Protocol):
-    """One record of the log, in the shape in which aiokafka gives it."""
+    """A record of the log, with the attributes of aiokafka's record classes."""
 
     @property
     def offset(self) -> int: ...
@@ -31,7 +31,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a partition of the log holds: offsets from `beginning` up to, but without, `end`."""
+    """The offsets that a partition of the log holds: from `beginning` up to, but excluding, `end`."""
 
     beginning: Offset
     end: Offset
@@ -39,7 +39,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """The topic's id, which changes when it is recreated, and the extent of every partition of it."""
+    """The topic's id, which changes when the topic is recreated, and the extent of each of its partitions."""
 
     topic_id: str
     extents: Mapping[Partition, Extent]
@@ -47,9 +47,9 @@ class LogState:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Which topic was counted, None for none yet, and the next offset to read of each of its partitions.
+    """The id of the counted topic, None before the first, and the next offset to read of each partition.
 
-    `as_of` has the instant up to which every event is counted, but for partitions that are catching up.
+    `as_of` is the instant up to which every event is counted; partitions that are catching up have none.
     """
 
     topic_id: str | None
@@ -62,7 +62,7 @@ GapCause = Literal["retention", "truncated", "recreated", "skipped"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A place where the log no longer holds what the checkpoint asks for, as it was found."""
+    """A checkpoint whose offset the log does not hold, and the extent of the log when that was detected."""
 
     partition: Partition
     cause: GapCause
@@ -72,7 +72,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A record that is not an event, where it was, and why."""
+    """A record that is not an event, its partition, and the reason."""
 
     partition: Partition
     record: Record
@@ -85,7 +85,7 @@ ErasureAction = Literal["forgotten", "remembered"]
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What was done last about a person, at which offset, and under which key user ids were hashed then."""
+    """The newest entry about a user; `fingerprint` is that of the pseudonym key at that time."""
 
     action: ErasureAction
     offset: Offset
@@ -94,7 +94,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Erasures:
-    """What the erasure log holds: the newest entry of each person, named `workspace_id:pseudonym`.
+    """The content of the erasure log: the newest entry of each user, by `workspace_id:pseudonym`.
 
     `log_id` changes when the log is recreated; `end` is the offset up to which it was read.
     """
@@ -107,31 +107,31 @@ class Erasures:
 class Source(Protocol):
     """The log, as one member of a consumer group sees it.
 
-    The awaitable methods raise `UnavailableError` while the log is away; after it, every position is to be
-    sought again. The others ignore partitions that are no longer owned.
+    The awaitable methods raise `UnavailableError` while the log is unavailable; every position must be set
+    again after that. The other methods ignore partitions that are no longer assigned.
     """
 
     async def start(self) -> None: ...
     async def stop(self) -> None:
-        """Leave the group, so that others take over at once."""
+        """Leave the group, so that its partitions are reassigned at once."""
         ...
 
     def take_assignment(self) -> frozenset[Partition] | None:
-        """Return the partitions owned, if that changed since the last call: none of them has a position."""
+        """Return the new assignment, in which no partition has a position, or None if it has not changed."""
         ...
 
     async def poll(self, only: Partition | None = None) -> Mapping[Partition, Sequence[Record]]:
-        """Wait a moment for records, of one partition or of all, and return a bounded number of them.
+        """Wait briefly for records of one partition or of all, and return a bounded number of them.
 
-        Returns nothing while a change of assignment has not been taken: Kafka would have set a position.
-        Raises `UnreadableError` where some partition's next records are damaged.
+        Returns nothing until a change of the assignment has been taken: Kafka has set the positions then.
+        Raises `UnreadableError` if a partition's next records are damaged.
         """
         ...
 
     async def position(self, partition: Partition) -> Offset:
-        """Return the next offset that a poll would return, past control records and compaction's gaps.
+        """Return the next offset that a poll would return, past control records and gaps of compaction.
 
-        Raises `UnavailableError` also while a change of assignment has not been taken.
+        Raises `UnavailableError` also until a change of the assignment has been taken.
         """
         ...
 
@@ -139,50 +139,51 @@ class Source(Protocol):
     def pause(self, partitions: Iterable[Partition]) -> None: ...
     def resume(self, partitions: Iterable[Partition]) -> None: ...
     async def state(self) -> LogState:
-        """Return the state of the whole topic, of partitions owned or not."""
+        """Return the state of all partitions of the topic, assigned or not."""
         ...
 
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
-        """Tell Kafka's lag tools how far the projection is. Nothing ever reads it back."""
+        """Commit offsets to Kafka, for lag tools only: they are never read back."""
         ...
 
 
 Step = Callable[[], Coroutine[Any, Any, Offset | None]]
+"""Applies a staged batch. It may be called more than once, or never."""
 
 
 class Projection(Protocol):
-    """The counters and their checkpoint.
+    """The counters and their checkpoints.
 
-    Raises `UnavailableError` where the same call may succeed later, `PartitionStoppedError` where it can't.
+    Methods raise `UnavailableError` if the same call may succeed later, `PartitionStoppedError` if it can't.
     """
 
     async def now(self) -> datetime:
-        """Return the time of day by the one clock that all workers share, aware."""
+        """Return the time of day, aware, of the clock that all workers share."""
         ...
 
     async def checkpoints(self) -> Checkpoints:
-        """Return how far each partition is counted."""
+        """Return the checkpoints, and discard what was remembered of earlier batches."""
         ...
 
     async def is_current(self) -> bool:
-        """Tell whether nobody was forgotten or remembered since the checkpoints were read."""
+        """Return whether the erasure log is unchanged since the checkpoints were read."""
         ...
 
     async def begin(self, log: LogState) -> None:
-        """Give each partition without a checkpoint one at its beginning; it is then catching up."""
+        """Set the checkpoint of each partition without one to its beginning; it is then catching up."""
         ...
 
     async def restart(self, log: LogState, gaps: Sequence[Gap]) -> None:
-        """Put every checkpoint to the beginning of a recreated topic, and record the gaps.
+        """Set every checkpoint to the beginning of a recreated topic, and record the gaps.
 
-        Does nothing where that was done already, by whomever.
+        Does nothing if this or another worker has done it already.
         """
         ...
 
     async def rewind(self, partition: Partition, *, expected: Offset, to: Offset, gap: Gap | None) -> None:
-        """Put a checkpoint from `expected` to `to`, and record the gap; the partition is then catching up.
+        """Move a checkpoint from `expected` to `to`, and record the gap; the partition is then catching up.
 
-        Does nothing where the checkpoint is no longer the expected one.
+        Does nothing if the checkpoint is no longer the expected one.
         """
         ...
 
@@ -190,42 +191,42 @@ class Projection(Protocol):
         """Record for operators the instant at which the projection was found to have lost writes."""
         ...
 
-    def prepare(self, batch: Batch) -> Step:
-        """Do all that can be done of a batch before the one in front of it is in; the step counts it.
+    def stage(self, batch: Batch) -> Step:
+        """Encode a batch while the previous one is applied, and remember its users as sent.
 
-        The step moves the checkpoint too, or does nothing where that is not `batch.start`. It returns the
-        checkpoint as it is then, None where there is none: `batch.end` means done. It may be taken again, or
-        never. Raises `SupersededError` where another projection of the log is live.
+        The returned step updates the counters and moves the checkpoint, or does nothing if the checkpoint is
+        not `batch.start`. It returns the checkpoint then, None if there is none: `batch.end` means success.
+        The step raises `SupersededError` if another generation is live.
         """
         ...
 
     async def apply(self, batch: Batch) -> Offset | None:
-        """Prepare a batch, and take its step."""
+        """Stage a batch and apply it."""
         ...
 
 
 class DeadLetters(Protocol):
-    """Where records go that are not events."""
+    """The destination of records that are not events."""
 
     async def publish(self, letters: Sequence[DeadLetter]) -> None:
-        """Return when every letter is acknowledged; raises `UnavailableError`.
+        """Return when every dead letter is acknowledged; raises `UnavailableError`.
 
-        Raises `PartitionStoppedError` where the letters are refused until an operator changes something.
+        Raises `PartitionStoppedError` if dead letters are refused until an operator changes something.
         """
         ...
 
 
 class ErasureLog(Protocol):
-    """Where it is recorded who was forgotten. Every method raises `UnavailableError`."""
+    """The record of forgotten users. Every method raises `UnavailableError`."""
 
     async def read(self) -> Erasures:
-        """Return all there is at this moment."""
+        """Return the present content."""
         ...
 
     async def has_grown(self) -> bool:
-        """Tell whether there is more than was read last."""
+        """Return whether the log has changed since the last read."""
         ...
 
     async def append(self, people: Collection[str], action: ErasureAction) -> None:
-        """Return when every replica has it; raises `OperatorError` where we may not write."""
+        """Return when every replica has the entries; raises `OperatorError` if writing is denied."""
         ...

@@ -124,9 +124,9 @@ class RedisProjection:
             await self._redis.hset(keys.ONLY.deployment, ROLLED_BACK_AT, str(milliseconds))
 
     async def apply(self, batch: Batch) -> Offset | None:
-        return await self.prepare(batch)()
+        return await self.stage(batch)()
 
-    def prepare(self, batch: Batch) -> Step:
+    def stage(self, batch: Batch) -> Step:
         folded = fold(
             batch.events,
             self._calendar,

@@ -110,7 +110,7 @@ class CountedEvents:
             for span in spans:
                 position = span.beginning
                 async for portion in self._log.read(partition, span):
-                    events = self._decoder.sort(partition, portion.records, self._clock()).events
+                    events = self._decoder.decode(partition, portion.records, self._clock()).events
                     yield Batch(partition=partition, start=start, end=portion.end, events=events)
                     self.records += len(portion.records)
                     self.done += portion.end - position

@@ -19,9 +19,8 @@ from headcount.telemetry import names
 from headcount.telemetry.names import Metric, build
 from ingest.events.event import DeadLetterReason
 from ingest.ports import GapCause
-from ingest.worker.histogram import Histogram
 from ingest.worker.state import PartitionState
-from ingest.worker.stats import Stats
+from ingest.worker.stats import Histogram, Stats
 from projector.expiry import EXPIRY_CAUSES
 from projector.redis import Redis
 from projector.stats import Stats as Counted

@@ -1,7 +1,7 @@
-"""The event as a CloudEvent 1.0, in either mode of the Kafka binding, as its record's headers tell.
+"""Decodes CloudEvents 1.0 in both modes of the Kafka binding; a record's headers select the mode.
 
-The attribute `time` stands for `occurred_at` and `type` for `type`; the data carries the person. Fields of
-the data that bear those names are ignored like any other: what an attribute says, it says alone.
+The attributes `time` and `type` are the event's `occurred_at` and `type`; the data has the user. Fields of
+the data with those names are ignored like any other.
 """
 
 import re
@@ -48,12 +48,12 @@ _is_json = re.compile(JSON_MEDIA_TYPE).fullmatch
 
 
 def decode_with_headers(value: bytes, headers: Headers) -> Event:
-    """Decode a record that has headers: a CloudEvent where they say so, else as if it had none.
+    """Decode a record with headers: as a CloudEvent if they declare one, otherwise as a plain event.
 
-    The content-type header decides, as the binding has it, and after it the one with the specification's
-    version; a value that looks like a CloudEvent is none. Raises `NotAnEventError`.
+    The content-type header decides first, as the binding defines, then the header of the specification's
+    version. A value that merely looks like a CloudEvent is not one. Raises `NotAnEventError`.
     """
-    last = dict(headers)  # of headers that come again, like of fields
+    last = dict(headers)  # the last of repeated headers, as with repeated JSON fields
     content_type = (last.get(CONTENT_TYPE) or b"").decode(errors="replace")
     if content_type.lower().startswith(MEDIA_TYPE):
         return _decode_structured(value, _media_type(content_type))
@@ -99,7 +99,7 @@ def _texts(headers: Mapping[str, bytes | None]) -> dict[str, str]:
 
 
 def _given(members: Mapping[str, T | None]) -> Iterator[tuple[str, T]]:
-    """Leave out what is null: by the specification it is not there."""
+    """Drop null members: by the specification they count as absent."""
     return ((name, value) for name, value in members.items() if value is not None)
 
 

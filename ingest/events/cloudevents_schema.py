@@ -1,4 +1,4 @@
-"""The CloudEvent that tells of activity: its attributes, and its data."""
+"""The schema of an activity CloudEvent: its attributes and its data."""
 
 from typing import Annotated, Final, Literal
 
@@ -9,12 +9,12 @@ from ingest.events.instant import InstantText
 
 _WORD: Final = "[A-Za-z0-9!#$&^_.+-]+"
 JSON_MEDIA_TYPE: Final = f"{_WORD}/({_WORD}[+])?[Jj][Ss][Oo][Nn]"
-"""A media type, without its parameters, of what is JSON."""
+"""A JSON media type, without parameters."""
 
 _Named = Annotated[str, msgspec.Meta(min_length=1)]
 _DataContentType = Annotated[
     str,
-    # Published only: the decoder names what it found instead.
+    # The pattern is only published: the decoder's own error names the media type that it found.
     msgspec.Meta(
         description="The media type of the data, which must be JSON; without it, it is application/json.",
         extra_json_schema={"pattern": f"^{JSON_MEDIA_TYPE} *(;|$)"},
@@ -23,7 +23,7 @@ _DataContentType = Annotated[
 
 
 class Person(msgspec.Struct, frozen=True):
-    """The data of a CloudEvent that tells of activity; other fields of it are ignored."""
+    """The data of an activity CloudEvent; other fields are ignored."""
 
     workspace_id: WorkspaceId
     user_id: UserId | None = None
@@ -31,7 +31,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes that are read: those that the specification requires, and `time`, which we do."""
+    """The attributes in use: those that the specification requires, and `time`, which is required here."""
 
     specversion: Literal["1.0"]
     id: _Named

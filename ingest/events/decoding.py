@@ -1,4 +1,4 @@
-"""The sorting of a partition's records into events to count and dead letters."""
+"""Decodes a partition's records into events to count and dead letters."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,7 @@ from ingest.ports import DeadLetter, Record
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 LOG_APPEND_TIME: Final = 1
-"""Kafka's number for a record's timestamp that the broker set, and not the producer."""
-
+"""Kafka's number for record timestamps that are set by the broker instead of the producer."""
 
 _headers = attrgetter("headers")
 _timestamp = attrgetter("timestamp")
@@ -27,7 +26,7 @@ Outcome: TypeAlias = Event | NotAnEventError
 
 @dataclass(frozen=True, slots=True)
 class DecodedRecords:
-    """Every record is in exactly one of the two, in the order of the log."""
+    """Every record is in exactly one of the two sequences, in the order of the log."""
 
     events: Sequence[Event]
     letters: Sequence[DeadLetter]
@@ -35,17 +34,18 @@ class DecodedRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDecoder:
-    """Holds a record to its limits; `max_event_bytes` is the most that a value may have."""
+    """Decodes and validates records; `max_event_bytes` limits the size of a value."""
 
     max_event_bytes: int
 
-    def sort(self, partition: Partition, records: Sequence[Record], now: datetime) -> DecodedRecords:
-        """Decode every record, none raising; `now` is aware."""
+    def decode(self, partition: Partition, records: Sequence[Record], now: datetime) -> DecodedRecords:
+        """Decode every record; those that are not events become dead letters. `now` is aware."""
         outcomes = self._decode(records)
         if are_events(outcomes) and _latest(outcomes, now) <= _earliest_horizon(records, now):
-            return DecodedRecords(outcomes, [])  # as nearly always: no look at each record's own horizon
+            return DecodedRecords(outcomes, [])  # the usual case, without each record's own horizon
         outcomes = [
-            _held_to(horizon(record, now), outcome) for record, outcome in zip(records, outcomes, strict=True)
+            _check_horizon(horizon(record, now), outcome)
+            for record, outcome in zip(records, outcomes, strict=True)
         ]
         events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
         return DecodedRecords(events, list(_letters(partition, records, outcomes)))
@@ -55,17 +55,17 @@ class RecordDecoder:
         if len(values) == len(records) and not any(map(_headers, records)) and not self._too_large(values):
             return decode_all(values)
         special = {
-            place: self._outcome(record)
-            for place, record in enumerate(records)
+            index: self._outcome(record)
+            for index, record in enumerate(records)
             if record.headers or record.value is None or self._too_large([record.value])
         }
         values = [
             record.value
-            for place, record in enumerate(records)
-            if record.value is not None and place not in special
+            for index, record in enumerate(records)
+            if record.value is not None and index not in special
         ]
         rest = iter(decode_all(values))
-        return [special.get(place) or next(rest) for place in range(len(records))]
+        return [special.get(index) or next(rest) for index in range(len(records))]
 
     def _too_large(self, values: Iterable[bytes]) -> bool:
         return max(map(len, values), default=0) > self.max_event_bytes
@@ -95,10 +95,10 @@ def _letters(
 
 
 def horizon(record: Record, now: datetime) -> datetime:
-    """Return the latest instant that an event in the record may tell.
+    """Return the latest `occurred_at` that is accepted for the record.
 
-    Where the broker stamped the record, its stamp is the clock: the verdict is then the same at every reading
-    of the log, and no worker's clock matters. A producer's stamp is not believed: there `now` is the clock.
+    It is relative to the record's timestamp if the broker set that, so that every reading of the log has the
+    same result on any worker's clock. A producer's timestamp is not trusted: then `now` is used.
     """
     if _is_stamped_by_broker(record):
         return instant_of(record.timestamp) + FUTURE_TOLERANCE
@@ -114,7 +114,7 @@ def _earliest_horizon(records: Sequence[Record], now: datetime) -> datetime:
     if LOG_APPEND_TIME not in types:
         return now + FUTURE_TOLERANCE
     stamped = records if len(types) == 1 else [each for each in records if _is_stamped_by_broker(each)]
-    # Of all and not the first: stamps go back where a leader's clock is behind the one's before.
+    # Of all, not the first: timestamps decrease if a new leader's clock is behind the previous one's.
     earliest = instant_of(min(map(_timestamp, stamped)))
     return min(earliest, now) + FUTURE_TOLERANCE
 
@@ -123,7 +123,7 @@ def _is_stamped_by_broker(record: Record) -> bool:
     return record.timestamp_type == LOG_APPEND_TIME
 
 
-def _held_to(latest: datetime, outcome: Outcome) -> Outcome:
+def _check_horizon(latest: datetime, outcome: Outcome) -> Outcome:
     if isinstance(outcome, Event) and outcome.occurred_at > latest:
         return NotAnEventError(
             "in-the-future", f"occurred_at is ahead of the clock by more than {FUTURE_TOLERANCE}"

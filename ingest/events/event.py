@@ -1,4 +1,4 @@
-"""The event: its schema, and the typed, validated decoding of a record's value."""
+"""The event: its schema, and the decoding and validation of a record's value."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ DeadLetterReason = Literal[
 
 WorkspaceId = Annotated[
     str,
-    # Published only; `decode` holds it to its form, which costs half of what it costs the decoder. A `$` is
-    # no `\Z` for Python alone.
+    # The pattern is only published; `decode` checks it at half the cost of a check by msgspec. JSON Schema
+    # has no `\Z`; its `$` does not match before a trailing newline.
     msgspec.Meta(
         description="The workspace that the person is in.",
         extra_json_schema={"pattern": f"^{_WORKSPACE_ID}$"},
@@ -59,10 +59,10 @@ UserType = Annotated[
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One sign of life of one person; fields that are not named here are ignored: producers may add some.
+    """One activity of one user; other fields are ignored, since producers may add some.
 
-    `user_id` is None for an anonymous user. `occurred_at` is aware and in UTC; it decides the day, never the
-    time of arrival.
+    `user_id` is None for an anonymous user. `occurred_at` is aware and in UTC; it alone decides the day, not
+    the time of arrival.
     """
 
     workspace_id: WorkspaceId
@@ -73,7 +73,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class NotAnEventError(ValueError):
-    """A record's value is no event; `reason` says which rule it breaks, the message says where."""
+    """A record's value is not an event; `reason` names the violated rule, the message the place."""
 
     def __init__(self, reason: DeadLetterReason, message: str) -> None:
         super().__init__(message)
@@ -85,7 +85,7 @@ class _InstantOnly(msgspec.Struct):
 
 
 Fields = Mapping[str, type | tuple[type, ...]]
-"""The types that a field may have; one that may be null may be absent too."""
+"""The types of each field; a field that may be null may also be absent."""
 
 _FIELDS: Final[Fields] = {
     "workspace_id": str,
@@ -95,7 +95,7 @@ _FIELDS: Final[Fields] = {
     "user_type": (str, type(None)),
 }
 MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes from anybody."""
+"""What msgspec raises for malformed input."""
 
 _decoder = msgspec.json.Decoder(Event)
 _instant_decoder = msgspec.json.Decoder(_InstantOnly)
@@ -104,12 +104,12 @@ _zone = attrgetter("occurred_at.tzinfo")
 is_workspace_id = re.compile(WORKSPACE_ID_FORM).match
 
 _LENIENTLY_READ: Final = (b".999999", b'0000"', b"\\")
-"""The decoder rounds a fraction beyond microseconds, which at midnight would move the event to the next day,
-and it takes offsets without a colon, which RFC 3339 does not have. An escape may hide either."""
+"""msgspec rounds fractions beyond microseconds, which at midnight would move the event to the next day, and
+accepts offsets without a colon, which RFC 3339 does not. An escape sequence can hide either."""
 
 
 def decode(value: bytes) -> Event:
-    """Decode a record's value, raising `NotAnEventError` where it breaks the schema."""
+    """Decode a record's value; raises `NotAnEventError` if it violates the schema."""
     try:
         event = _decoder.decode(value)
     except MALFORMED as error:
@@ -122,7 +122,7 @@ def decode(value: bytes) -> Event:
 
 
 def decode_all(values: Sequence[bytes]) -> Sequence[Event | NotAnEventError]:
-    """Decode values as `decode` does, for a third of its price; what is no event has its error there."""
+    """Decode values as `decode` does at a third of its cost; errors take the place of events."""
     found: list[Event | NotAnEventError] = []
     rest = iter(values)
     while len(found) < len(values):
@@ -130,8 +130,8 @@ def decode_all(values: Sequence[bytes]) -> Sequence[Event | NotAnEventError]:
             found.extend(map(_decoder.decode, rest))  # up to the first that can't be decoded
             break
         found.append(_event_or_error(values[len(found)]))
-    for place in {*_leniently_read(values), *_irregular(found)}:
-        found[place] = _event_or_error(values[place])
+    for index in {*_leniently_read(values), *_irregular(found)}:
+        found[index] = _event_or_error(values[index])
     return found
 
 
@@ -143,30 +143,30 @@ def _event_or_error(value: bytes) -> Event | NotAnEventError:
 
 
 def _leniently_read(values: Sequence[bytes]) -> Sequence[int]:
-    """Find the values whose instant the decoder may take for another; in most batches there is none."""
-    together = b"".join(values)  # one search through all: a search through each costs more than decoding it
-    # The first byte first: alone it is searched for ten times as fast.
+    """Return the indexes of values whose instant msgspec may have read leniently; mostly none."""
+    together = b"".join(values)  # one search through all: searching each costs more than decoding it
+    # First the first byte alone: that search is ten times as fast.
     forms = [form for form in _LENIENTLY_READ if form[:1] in together and form in together]
     if not forms:
         return ()
-    return [place for place, value in enumerate(values) if any(form in value for form in forms)]
+    return [index for index, value in enumerate(values) if any(form in value for form in forms)]
 
 
 def _irregular(found: Sequence[Event | NotAnEventError]) -> Sequence[int]:
-    """Find the events whose workspace id is malformed, or whose instant is not in UTC yet."""
+    """Return the indexes of events whose workspace id is malformed, or whose instant is not in UTC."""
     events = found if are_events(found) else [each for each in found if isinstance(each, Event)]
     malformed = {each for each in set(map(_workspace_id, events)) if not is_workspace_id(each)}
     if not malformed and {UTC}.issuperset(map(_zone, events)):
         return ()
     return [
-        place
-        for place, each in enumerate(found)
+        index
+        for index, each in enumerate(found)
         if isinstance(each, Event) and (_zone(each) is not UTC or each.workspace_id in malformed)
     ]
 
 
 def are_events(found: Sequence[Event | NotAnEventError]) -> TypeGuard[Sequence[Event]]:
-    """Tell whether none of them is an error."""
+    """Return whether none of them is an error."""
     return set(map(type, found)) <= {Event}
 
 
@@ -183,17 +183,17 @@ def malformed_workspace_id() -> NotAnEventError:
 
 
 def _explain(value: bytes, error: Exception) -> NotAnEventError:
-    """Sort a decoding error into its reason; only bad values pay for this second look."""
+    """Return the reason of a decoding error; only malformed values pay for this second parse."""
     document = parsed(value)
     flaw = flaw_in(document, _FIELDS)
     if flaw and isinstance(document, dict) and "specversion" in document:
-        # Some producers leave it out, and no other sign is safe: an event may have a field of that name.
+        # Some producers omit the header; the field alone is ambiguous, since an event may have it too.
         return NotAnEventError(flaw.reason, f"{flaw}; a CloudEvent has to say so in a content-type header")
     return flaw or NotAnEventError("wrong-form", str(error))
 
 
 def parsed(value: bytes) -> object:
-    """Parse a value that could not be decoded; raises `NotAnEventError` where it is no JSON either."""
+    """Parse a value that could not be decoded; raises `NotAnEventError` if it is not JSON."""
     try:
         document: object = msgspec.json.decode(value)
     except MALFORMED as malformed:
@@ -202,7 +202,7 @@ def parsed(value: bytes) -> object:
 
 
 def flaw_in(document: object, fields: Fields) -> NotAnEventError | None:
-    """Find the first field that is missing or of a wrong type; None where only a form can be wrong."""
+    """Return an error for the first field that is missing or of a wrong type, None if there is none."""
     if not isinstance(document, dict):
         return NotAnEventError("not-an-object", f"expected a JSON object, got {type(document).__name__}")
     for field, types in fields.items():

@@ -1,4 +1,4 @@
-"""The instant as events tell it: RFC 3339, read strictly, and cut to microseconds."""
+"""Parses the instants of events: RFC 3339, strictly, truncated to microseconds."""
 
 import re
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import msgspec
 
 _MICROSECOND_DIGITS: Final = 6
 _LAST_MILLISECOND: Final = 253_402_214_400_000
-"""In the last day but one of the year 9999: a zone, or a tolerance, leads no further than the calendar."""
+"""In the last day but one of the year 9999, so that a time zone or a tolerance stays within `datetime`."""
 _is_rfc3339 = re.compile(
     r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 ).match
@@ -19,31 +19,31 @@ _PUBLISHED: Final = msgspec.Meta(
     description="RFC 3339, with Z or an offset, and any number of fraction digits.",
     extra_json_schema={
         "format": "date-time",
-        # Narrower than what is read: `format` may go unchecked, and it takes leap seconds, which nobody can.
+        # Stricter than the parser: validators may ignore `format`, and it allows leap seconds.
         "pattern": f"^{_DATE}[Tt]{_HOUR}(:[0-5][0-9]){{2}}([.][0-9]+)?([Zz]|[+-]{_HOUR}:[0-5][0-9])$",
-        # In the first and the last year that there are, an offset may lead out of them.
+        # In the first and the last year, an offset may lead out of the range.
         "not": {"pattern": "^(000[01]|9999)"},
     },
 )
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True), _PUBLISHED]
-"""An instant that msgspec reads: it rounds, and is lenient with offsets."""
+"""An instant that msgspec decodes: it rounds, and is lenient with offsets."""
 InstantText = Annotated[str, _PUBLISHED]
-"""An instant still to be parsed."""
+"""An instant that is parsed later."""
 
 
 def instant_of(timestamp: int) -> datetime:
-    """Return a record's timestamp, in ms of the epoch, as an instant; the nearest one where there is none.
+    """Return a record's timestamp, in ms of the epoch, as an instant, limited to the range of `datetime`.
 
-    A producer may set anything: microseconds for milliseconds lead to the year 57864.
+    A producer may set any value: microseconds in place of milliseconds lead to the year 57864.
     """
     return datetime.fromtimestamp(min(max(timestamp, 0), _LAST_MILLISECOND) / 1000, UTC)
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an instant into UTC; raises `ValueError` with a sentence whose subject is the field's name.
+    """Parse an instant into UTC; raises `ValueError` with the predicate of a sentence about the field.
 
-    A fraction is cut and never rounded: at midnight that would be the next day.
+    A fraction is truncated, never rounded: at midnight that would be the next day.
     """
     form = _is_rfc3339(text)
     if form is None:

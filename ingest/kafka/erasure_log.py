@@ -1,7 +1,7 @@
-"""The erasure log: a compacted topic that says who was forgotten or remembered, so that it outlives Redis.
+"""The erasure log: a compacted topic of forgotten and remembered users, which survives the loss of Redis.
 
-A record's key is `workspace_id:pseudonym`, its value is JSON: what was done, when, and under which key user
-ids are hashed. All records are in partition 0.
+A record's key is `workspace_id:pseudonym`. Its value is JSON: the action, its time, and the fingerprint of
+the pseudonym key. All records are in partition 0.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from ingest.ports import Erasure, ErasureAction, Erasures
 ERASURES_SUFFIX: Final = ".erasures"
 REQUEST_MILLISECONDS: Final = 5_000
 READ_SECONDS: Final = 30.0
-"""How long the whole log may take to be read: it holds one small record a person."""
+"""The time limit for reading the whole log, which has one small record per user."""
 PSEUDONYM_MAX_DIGITS: Final = 20
 
 
 class ErasureValue(msgspec.Struct, frozen=True):
-    """The value of a record. `key` is the fingerprint of the key that user ids are hashed under."""
+    """The value of a record. `key` is the fingerprint of the pseudonym key."""
 
     action: ErasureAction
     at: datetime
@@ -42,8 +42,8 @@ class ErasureValue(msgspec.Struct, frozen=True):
 class KafkaErasureLog:
     """Implements `ingest.ports.ErasureLog` on `<topic>.erasures`.
 
-    `options` are aiokafka's client options: addresses and security. `fingerprint` is that of the key that
-    user ids are hashed under; `clock` gives the time of day, aware.
+    `options` are aiokafka's client options: addresses and security. `fingerprint` is that of the
+    pseudonym key; `clock` gives the time of day, aware.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class KafkaErasureLog:
         try:
             await self._client.bootstrap()
             await self._consumer.start()
-            await asyncio.sleep(0)  # a consumer stopped before its tasks have begun cancels who stops it
+            await asyncio.sleep(0)  # stopping a consumer before its tasks have started cancels the caller
         except KafkaError as error:
             await self.stop()
             raise UnavailableError(f"Kafka can't be reached: {error}") from error
@@ -91,9 +91,11 @@ class KafkaErasureLog:
         topic_id = await read_topic_id(self._client, self.topic)
         try:
             async with asyncio.timeout(READ_SECONDS):
-                await self._read_on(topic_id)
+                await self._read_new(topic_id)
         except TimeoutError as error:
-            raise UnavailableError(f"Kafka gives nothing of {self.topic} from {self._end} on") from error
+            raise UnavailableError(
+                f"Kafka returns no records of {self.topic} from offset {self._end}"
+            ) from error
         except (KafkaError, *UNREADABLE) as error:
             raise UnavailableError(f"the topic {self.topic} can't be read: {error!r}") from error
         return Erasures(topic_id, self._end, dict(self._entries))
@@ -125,12 +127,12 @@ class KafkaErasureLog:
                     f"Kafka did not accept a record for {self.topic}: {error!r}"
                 ) from error
 
-    async def _read_on(self, topic_id: str) -> None:
+    async def _read_new(self, topic_id: str) -> None:
         beginnings = await self._consumer.beginning_offsets([self._native])
         ends = await self._consumer.end_offsets([self._native])
         beginning, end = beginnings[self._native], ends[self._native]
         if topic_id != self._topic_id or end < self._end:
-            # Recreated or truncated: what was read of it is no longer so.
+            # Recreated or truncated: the entries read before are no longer valid.
             self._topic_id, self._end = topic_id, Offset(0)
             self._entries.clear()
         position = max(beginning, self._end)
@@ -139,13 +141,13 @@ class KafkaErasureLog:
         while position < end:
             polled = await self._consumer.getmany(self._native, timeout_ms=POLL_MILLISECONDS)
             for record in polled.get(self._native, ()):
-                self._note(record)
+                self._add(record)
             position = await self._consumer.position(self._native)
             self._end = Offset(position)
         self._end = Offset(max(position, end))
 
-    def _note(self, record: Any) -> None:  # noqa: ANN401 - aiokafka's record
-        """Keep a record as its person's newest; one that is none of ours says nothing."""
+    def _add(self, record: Any) -> None:  # noqa: ANN401 - aiokafka's record
+        """Keep a record as the newest of its user; records in another form are ignored."""
         person = _person(record.key)
         if person is None:
             return

@@ -1,4 +1,4 @@
-"""Reading a topic beside its worker: from positions of its own, and without a place in any consumer group."""
+"""Reads topics for commands, from explicit positions and outside of any consumer group."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,21 +16,21 @@ from ingest.kafka.polling import POLL_MILLISECONDS, POLL_RECORDS, UNREADABLE, ca
 from ingest.ports import Extent, Record
 
 STALLED_SECONDS: Final = 30.0
-"""How long Kafka may give nothing, although there is something."""
+"""The time limit for Kafka to return records that exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Records of a partition that follow one another, and the next offset to read after them."""
+    """Consecutive records of a partition, and the next offset to read."""
 
     records: Sequence[Record]
     end: Offset
 
 
 class LogReader:
-    """Reads one partition at a time, so that memory stays flat however many there are.
+    """Reads one partition at a time, so that memory does not grow with their number.
 
-    `extents` tells what each partition held when the reader was opened.
+    `extents` is the extent of each partition when the reader was opened.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, extents: Mapping[Partition, Extent]) -> None:
@@ -38,12 +38,12 @@ class LogReader:
         self._consumer = consumer
 
     async def read(self, partition: Partition, span: Extent) -> AsyncIterator[Portion]:
-        """Read what is between two offsets, as fast as it is taken.
+        """Yield the records of a span of offsets, in portions.
 
-        Raises `UnavailableError`, `OperatorError` where the topic is forbidden, and `UnreadableError` where
+        Raises `UnavailableError`, `OperatorError` if reading the topic is denied, and `UnreadableError` if
         records are damaged.
         """
-        native = self._turn_to(partition, span.beginning)
+        native = self._assign(partition, span.beginning)
         position, most = span.beginning, POLL_RECORDS
         while position < span.end:
             try:
@@ -51,14 +51,14 @@ class LogReader:
             except UnreadableError:
                 if most == 1:
                     raise
-                # Several at once are lost together: one at a time, the sound ones before the damage are read.
-                self._turn_to(partition, position)
+                # A poll of several records fails as a whole: read the sound ones before the damage singly.
+                self._assign(partition, position)
                 most = 1
                 continue
             yield Portion([record for record in records if record.offset < span.end], min(position, span.end))
 
     async def find(self, partition: Partition, offset: Offset) -> Record | None:
-        """Return the record at an offset, None where the log has none there; raises as `read` does."""
+        """Return the record at an offset, None if the log has none there; raises as `read` does."""
         extent = self.extents.get(partition)
         if extent is None or not extent.beginning <= offset < extent.end:
             return None
@@ -68,17 +68,17 @@ class LogReader:
         return found[0] if found else None
 
     async def can_read(self, partition: Partition, offset: Offset) -> bool:
-        """Tell whether the first record at an offset or behind it is sound; raises `UnavailableError`."""
-        native = self._turn_to(partition, offset)
+        """Return whether the first record at or after an offset is readable; raises `UnavailableError`."""
+        native = self._assign(partition, offset)
         try:
-            # One record: of a larger number, a later one might be the damaged one.
+            # One record only: with more, a later one could be the damaged one.
             await self._advance(native, offset, max_records=1)
         except UnreadableError:
             return False
         return True
 
     async def since(self, instant: datetime) -> Mapping[Partition, Extent]:
-        """Return the extents without the records before the first that is as young as the instant."""
+        """Return the extents from the first record whose timestamp is not before the instant."""
         wanted = {TopicPartition(*each): int(instant.timestamp() * 1000) for each in self.extents}
         found = await self._consumer.offsets_for_times(wanted)
         return {
@@ -87,7 +87,7 @@ class LogReader:
             if first is not None
         }
 
-    def _turn_to(self, partition: Partition, offset: Offset) -> TopicPartition:
+    def _assign(self, partition: Partition, offset: Offset) -> TopicPartition:
         native = TopicPartition(partition.topic, partition.number)
         self._consumer.assign([native])
         self._consumer.seek(native, offset)
@@ -96,7 +96,7 @@ class LogReader:
     async def _advance(
         self, native: TopicPartition, position: Offset, max_records: int
     ) -> tuple[Sequence[Record], Offset]:
-        """Return the next records and the position after them, which may pass records that are none."""
+        """Return the next records and the position after them, which may skip control records."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + STALLED_SECONDS
         while loop.time() < deadline:
@@ -105,7 +105,7 @@ class LogReader:
             if moved > position:
                 return records, moved
         raise UnavailableError(
-            f"Kafka gives nothing of {native.topic}:{native.partition} from {position} on."
+            f"Kafka returns no records of {native.topic}:{native.partition} from offset {position}."
         )
 
     async def _poll(self, native: TopicPartition, position: Offset, max_records: int) -> Sequence[Record]:
@@ -121,7 +121,7 @@ class LogReader:
             ) from error
         except TopicAuthorizationFailedError as error:
             raise OperatorError(
-                f"Kafka does not let this user read the topic {native.topic}: grant the rights that "
+                f"Kafka denies this user access to the topic {native.topic}: grant the rights that "
                 "docs/explanation/security.md lists."
             ) from error
         except KafkaError as error:

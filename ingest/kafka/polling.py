@@ -1,4 +1,4 @@
-"""Polls of a consumer: how much they take at once, and what they make of a log that can't be read."""
+"""Polls a consumer, bounds what a poll returns, and translates aiokafka's errors."""
 
 import asyncio
 import zlib
@@ -22,8 +22,8 @@ from ingest.kafka.decompression import POLL_BYTES, TooLargeError, one_poll
 from ingest.ports import Record
 
 POLL_RECORDS: Final = 10_000
-"""The most that a batch has. With more, more events share what a counter costs, and Redis' readers wait for
-longer: some 10 ms as it is."""
+"""The maximum size of a batch. Larger ones cost less per event, but block Redis' readers for longer; one of
+this size takes some 10 ms."""
 POLL_MILLISECONDS: Final = 100
 NO_POSITION_SECONDS: Final = 0.01
 
@@ -36,35 +36,35 @@ UNREADABLE: Final = (
     cramjam.DecompressionError,
     zlib.error,
 )
-"""What aiokafka lets through from a batch that can't be read: its own errors, and the decompressors'."""
+"""What aiokafka raises for an unreadable batch: its own errors, and those of the decompressors."""
 
 Polled = Mapping[TopicPartition, list[Record]]
 
 
 async def poll_all(consumer: AIOKafkaConsumer) -> Polled:
-    """Take what is here of every partition; raises as `Source.poll` does."""
+    """Poll all partitions; raises as `Source.poll` does."""
     return await _poll(consumer, most=POLL_RECORDS, milliseconds=POLL_MILLISECONDS)
 
 
 async def poll_up_to_damage(consumer: AIOKafkaConsumer, only: TopicPartition) -> Polled:
-    """Take one record at a time: several at once are lost together if one of them is damaged."""
+    """Poll one partition record by record, up to a damaged one: a poll of several fails as a whole."""
     records: list[Record] = []
     milliseconds = POLL_MILLISECONDS
     size = 0
-    # By bytes too: a thousand batches of the log can each be near their bound once decompressed.
+    # Bounded by bytes too: a thousand batches can each be near their bound once decompressed.
     while len(records) < POLL_RECORDS and size < POLL_BYTES:
         try:
             polled = await _poll(consumer, only, most=1, milliseconds=milliseconds)
         except UnreadableError:
             if not records:
                 raise
-            break  # the next poll meets it again
+            break  # the next poll raises it again
         found = polled.get(only, [])
         if not found:
             break
         records += found
         size += sum(map(_size, found))
-        milliseconds = 0  # only what is here by now: in a busy log there is always more to wait for
+        milliseconds = 0  # only records that are fetched already: a busy log always has more
     return {only: records}
 
 
@@ -73,7 +73,7 @@ async def _poll(consumer: AIOKafkaConsumer, *only: TopicPartition, most: int, mi
         with one_poll():
             polled: Polled = await consumer.getmany(*only, timeout_ms=milliseconds, max_records=most)
     except NoOffsetForPartitionError:
-        await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once and again until we seek
+        await asyncio.sleep(NO_POSITION_SECONDS)  # raised at once until the next seek
         return {}
     except OffsetOutOfRangeError as error:
         (positions,) = error.args
@@ -86,7 +86,7 @@ async def _poll(consumer: AIOKafkaConsumer, *only: TopicPartition, most: int, mi
 
 
 def cause_of(error: Exception) -> str:
-    """Say why records can't be read, of one of the errors named above."""
+    """Return the cause for an error of `UNREADABLE`, for messages."""
     return f"too large: {error}" if isinstance(error, TooLargeError) else f"damaged records: {error!r}"
 
 

@@ -1,7 +1,7 @@
-"""The topic's id, which tells it from another of the same name that came after it, and its partitions.
+"""Reads a topic's partitions and its id, which distinguishes it from an earlier topic of the same name.
 
-KIP-516 gave topics ids; aiokafka speaks metadata up to version 5, ids came with version 10. This is the one
-request, in version 12, that asks for them.
+KIP-516 added topic ids to version 10 of the metadata request; aiokafka implements versions up to 5. This is
+version 12 of the request.
 """
 
 import uuid
@@ -38,7 +38,7 @@ _ADVICE: Final = {
         ". Kafka has no topic {topic}: correct KAFKA_TOPIC, or start a worker, which creates it"
     ),
     TopicAuthorizationFailedError: (
-        ". Kafka does not let this user see the topic {topic}: correct KAFKA_TOPIC, or grant the rights that "
+        ". Kafka denies this user access to the topic {topic}: correct KAFKA_TOPIC, or grant the rights that "
         "docs/explanation/security.md lists"
     ),
 }
@@ -114,23 +114,23 @@ class _MetadataRequest(Request[_MetadataRequestV12]):  # type: ignore[misc]
 
 
 class Topic(NamedTuple):
-    """A topic as Kafka knows it at the moment: its id, and the numbers of its partitions."""
+    """The present id of a topic, and the numbers of its partitions."""
 
     id: str
     partitions: frozenset[int]
 
 
 async def read_topic_id(client: AIOKafkaClient, topic: str) -> str:
-    """Return the id of the topic of that name as it is now; raises `UnavailableError`."""
+    """Return the present id of a topic; raises `UnavailableError`."""
     return (await read_topic(client, topic)).id
 
 
 async def read_topic(client: AIOKafkaClient, topic: str) -> Topic:
-    """Ask Kafka for the topic of that name, past every cache of ours; raises `UnavailableError`."""
+    """Request a topic from Kafka, without any cache; raises `UnavailableError`."""
     try:
-        error_code, _name, high, low, _is_internal, partitions, *_ = await _ask(client, topic)
+        error_code, _name, high, low, _is_internal, partitions, *_ = await _request(client, topic)
     except KafkaError as error:
-        raise UnavailableError(f"Kafka tells no topic id: {error!r}") from error
+        raise UnavailableError(f"Kafka does not return the topic's id: {error!r}") from error
     if error_code:
         cause = for_code(error_code)
         advice = _ADVICE.get(cause, "").format(topic=topic)
@@ -140,15 +140,15 @@ async def read_topic(client: AIOKafkaClient, topic: str) -> Topic:
 
 
 async def read_topic_error(client: AIOKafkaClient, topic: str) -> KafkaError:
-    """Return what Kafka says against a topic that a client has no metadata of, or why it can't be asked."""
+    """Return Kafka's error for a topic without metadata, or the error of the request."""
     try:
-        error_code, *_ = await _ask(client, topic)
+        error_code, *_ = await _request(client, topic)
     except KafkaError as error:
         return error
     return for_code(error_code)() if error_code else LeaderNotAvailableError()
 
 
-async def _ask(client: AIOKafkaClient, topic: str) -> tuple[Any, ...]:
+async def _request(client: AIOKafkaClient, topic: str) -> tuple[Any, ...]:
     response: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
     found: tuple[Any, ...] = response.topics[0]
     return found

@@ -1,4 +1,4 @@
-"""The applier: has the projection count batches, one at a time, while the worker reads and sorts the next."""
+"""Writes batches to the projection, one at a time, while the worker reads and decodes the next."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,28 +13,30 @@ from ingest.errors import PartitionStoppedError, SupersededError
 from ingest.events.event import Event
 from ingest.ports import Projection, Source, Step
 from ingest.worker.assignment import Assignment, PartitionPosition
-from ingest.worker.partition_backoff import PartitionBackoff
 from ingest.worker.retry import Retry
 from ingest.worker.stats import Stats
 
-TURNS_TO_SEND: Final = 4
-"""Of the event loop, until a client has sent a batch, which then is counted while the worker goes on here."""
+ITERATIONS_TO_SEND: Final = 4
+"""Iterations of the event loop until a client has sent a batch; the worker continues meanwhile."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _InFlight:
-    """A batch that was handed over for the lane it is of, and the first try of it, until that is over."""
+    """A submitted batch, the position it belongs to, and its first attempt until that has ended."""
 
     batch: Batch
     position: PartitionPosition
     step: Step
-    first_try: asyncio.Task[Offset | None] | None
+    first_attempt: asyncio.Task[Offset | None] | None
 
 
 class BatchWriter:
-    """Keeps the order: a batch is handed over only once it is known what became of the one before."""
+    """Keeps batches in order: each is sent only after the outcome of the previous one is known.
+
+    `retry` is used for attempts that fail with `UnavailableError`; `clock` gives the time of day, aware.
+    """
 
     def __init__(
         self,
@@ -42,97 +44,91 @@ class BatchWriter:
         projection: Projection,
         *,
         assignment: Assignment,
-        backoff: PartitionBackoff,
         stats: Stats,
         clock: Callable[[], datetime],
+        retry: Retry,
     ) -> None:
         self._source = source
         self._projection = projection
         self._assignment = assignment
-        self._backoff = backoff
         self._stats = stats
         self._clock = clock
+        self._retry = retry
         self._in_flight: _InFlight | None = None
 
     async def submit(
-        self,
-        partition: Partition,
-        end: Offset,
-        events: Sequence[Event],
-        retry: Retry,
-        *,
-        stamp: int | None = None,
+        self, partition: Partition, end: Offset, events: Sequence[Event], *, stamp: int | None = None
     ) -> bool:
-        """Begin to apply the batch that leads a placed lane to `end`, as soon as the one before is in.
+        """Start to apply a batch that moves the partition to `end`, after the previous batch is applied.
 
-        `stamp` is as in `Batch`. Returns False where that lost the lane its place: then the batch is dropped,
-        and will be read again.
+        `stamp` is as in `Batch`. Returns False if the previous batch's outcome reset the partition's
+        position; the batch is then dropped and will be read again.
         """
         position = self._assignment.placed[partition]
         batch = Batch(
             partition=partition,
-            start=self._next(position),
+            start=self._next_start(position),
             end=end,
             events=events,
             as_of=position.watermarks.as_of(end),
             stamp=stamp,
         )
-        step = self._projection.prepare(batch)
-        await self.drain(retry)
+        step = self._projection.stage(batch)
+        await self.drain()
         if self._assignment.placed.get(partition) is not position:
             return False
-        self._in_flight = _InFlight(batch, position, step, asyncio.create_task(self._take(batch, step)))
-        for _ in range(TURNS_TO_SEND):
+        self._in_flight = _InFlight(batch, position, step, asyncio.create_task(self._apply(batch, step)))
+        for _ in range(ITERATIONS_TO_SEND):
             await asyncio.sleep(0)
         return True
 
-    async def drain(self, retry: Retry) -> None:
-        """Wait for the batch under way, try it again for as long as that may help, and act on its outcome."""
+    async def drain(self) -> None:
+        """Wait for the batch in flight, with retries, and handle its outcome."""
         in_flight, self._in_flight = self._in_flight, None
         if in_flight is None:
             return
         try:
-            stored = await retry.retry_until_stopped(self._outcome, in_flight)
+            stored = await self._retry.retry_until_stopped(self._attempt, in_flight)
         except PartitionStoppedError as error:
-            if self._is_wanted(in_flight):
+            if self._has_position(in_flight):
                 self.stop(error)
         except SupersededError as error:
-            log.info("going on with what is counted now", cause=str(error))
+            log.info("projection superseded", cause=str(error))
             self._assignment.reset_all()
         else:
-            if self._is_wanted(in_flight):
-                await self._go_on(in_flight, stored, retry)
+            if self._has_position(in_flight):
+                await self._finish(in_flight, stored)
 
     async def cancel_in_flight(self) -> None:
-        """Cut off the batch under way, if there is one: whether it gets in is up to the checkpoint."""
+        """Cancel the batch in flight, if any; the checkpoint shows later whether Redis applied it."""
         in_flight, self._in_flight = self._in_flight, None
-        if in_flight is not None and in_flight.first_try is not None:
-            in_flight.first_try.cancel()
-            await asyncio.gather(in_flight.first_try, return_exceptions=True)
+        if in_flight is not None and in_flight.first_attempt is not None:
+            in_flight.first_attempt.cancel()
+            await asyncio.gather(in_flight.first_attempt, return_exceptions=True)
 
     def stop(self, error: PartitionStoppedError) -> None:
-        """Take a partition out that can't go on by itself."""
+        """Stop a partition that can't continue without an operator, until its backoff is over."""
         log.error("partition stopped", partition=str(error.partition), cause=str(error))
         self._assignment.stop(error.partition, str(error))
         self._source.pause([error.partition])
-        self._backoff.add(error.partition, asyncio.get_running_loop().time())
+        self._assignment.backoff.add(error.partition, asyncio.get_running_loop().time())
 
-    def _is_wanted(self, in_flight: _InFlight) -> bool:
-        """Tell whether its lane still stands: else its place is sought again anyway, or is no longer ours."""
+    def _has_position(self, in_flight: _InFlight) -> bool:
+        """Return whether the batch's position is still in use; otherwise its outcome no longer matters."""
         return self._assignment.placed.get(in_flight.batch.partition) is in_flight.position
 
-    def _next(self, position: PartitionPosition) -> Offset:
-        """Return where the lane stands once the batch under way is in."""
+    def _next_start(self, position: PartitionPosition) -> Offset:
+        """Return the position after the batch in flight."""
         in_flight = self._in_flight
         return (
             in_flight.batch.end if in_flight is not None and in_flight.position is position else position.next
         )
 
-    async def _outcome(self, in_flight: _InFlight) -> Offset | None:
-        first_try, in_flight.first_try = in_flight.first_try, None
-        return await (first_try or self._take(in_flight.batch, in_flight.step))
+    async def _attempt(self, in_flight: _InFlight) -> Offset | None:
+        first, in_flight.first_attempt = in_flight.first_attempt, None
+        return await (first or self._apply(in_flight.batch, in_flight.step))
 
-    async def _take(self, batch: Batch, step: Step) -> Offset | None:
+    async def _apply(self, batch: Batch, step: Step) -> Offset | None:
         started = asyncio.get_running_loop().time()
         stored = await step()
         if stored == batch.end:
@@ -142,29 +138,30 @@ class BatchWriter:
                 self._stats.note_batch(batch.events, seconds=seconds, now=self._clock())
         return stored
 
-    async def _go_on(self, in_flight: _InFlight, stored: Offset | None, retry: Retry) -> None:
+    async def _finish(self, in_flight: _InFlight, stored: Offset | None) -> None:
         batch = in_flight.batch
         if stored != batch.end:
-            await self._lose_place(batch, stored, retry)
+            await self._reset_position(batch, stored)
             return
         in_flight.position.next = batch.end
         if batch.end > batch.start:
-            self._backoff.forget(batch.partition)
+            self._assignment.backoff.reset(batch.partition)
 
-    async def _lose_place(self, batch: Batch, stored: Offset | None, retry: Retry) -> None:
-        """The checkpoint is not where this worker left it: drop the batch, and start from what is stored."""
-        self._assignment.lose(batch.partition)
+    async def _reset_position(self, batch: Batch, stored: Offset | None) -> None:
+        """Drop the batch and restart from the stored checkpoint, which is not the one this worker expects."""
+        self._assignment.reset(batch.partition)
         if stored is not None and stored > batch.start:
             self._stats.refused += 1
-            log.info("another worker went on", partition=str(batch.partition), checkpoint=stored)
+            # Another worker owns the partition.
+            log.info("stale batch rejected", partition=str(batch.partition), checkpoint=stored)
             return
         self._stats.rollbacks += 1
         log.warning(
             "Redis lost its newest state", partition=str(batch.partition), checkpoint=stored, was=batch.start
         )
         if stored is not None:
-            await retry.retry_until_stopped(
+            await self._retry.retry_until_stopped(
                 self._projection.rewind, batch.partition, expected=stored, to=stored, gap=None
             )
-        # After the rewind: until then the API answers as if nothing was lost.
-        await retry.retry_until_stopped(self._projection.record_rollback)
+        # After the rewind: until then, the API answers as if nothing was lost.
+        await self._retry.retry_until_stopped(self._projection.record_rollback)

@@ -1,4 +1,4 @@
-"""Waiting for a server that is away, without losing the place in the group."""
+"""Retries steps while Kafka or Redis is unavailable, with exponential backoff."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from ingest.errors import UnavailableError
 from ingest.worker.state import WorkerState
 
 FIRST_WAIT_SECONDS: Final = 0.05
-LONGEST_WAIT_SECONDS: Final = 1.0
+MAX_WAIT_SECONDS: Final = 1.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,25 +25,25 @@ log = structlog.get_logger(__name__)
 
 
 class Retry:
-    """Tries a step again until it succeeds or the stop is asked for.
+    """Retries a step that raises `UnavailableError` until it succeeds or `stopping` is set.
 
-    `idle` waits a number of seconds in the caller's own way; `state` is told what for. Raises the last
-    `UnavailableError` at the stop.
+    `wait` waits a number of seconds; a worker polls meanwhile, to keep its membership in the group. `state`
+    receives the cause of the wait. Once `stopping` is set, the last `UnavailableError` is raised.
     """
 
     def __init__(
         self,
         stopping: asyncio.Event,
-        idle: Callable[[float], Awaitable[None]],
+        wait: Callable[[float], Awaitable[None]],
         state: WorkerState | None = None,
     ) -> None:
         self._state = state or WorkerState()
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(UnavailableError),
-            wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
+            wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=MAX_WAIT_SECONDS),
             stop=stop_when_event_set(stopping),  # type: ignore[arg-type]  # asks only is_set()
-            sleep=idle,
-            before_sleep=self._announce,
+            sleep=wait,
+            before_sleep=self._log_wait,
             reraise=True,
         )
 
@@ -55,19 +55,19 @@ class Retry:
             self._state.turn()
             with attempt:
                 result = await step(*args, **kwargs)
-                self._announce_end(attempt.retry_state)
+                self._log_end(attempt.retry_state)
                 return result
         raise AssertionError("the last attempt returns or raises")
 
-    def _announce(self, tries: RetryCallState) -> None:
-        """Say once that a wait began: the first try failed."""
+    def _log_wait(self, tries: RetryCallState) -> None:
+        """Log the first wait of a step."""
         if tries.outcome is None:
             return
         self._state.waiting_for = str(tries.outcome.exception())
         if tries.attempt_number == 1:
             log.warning("waiting", cause=self._state.waiting_for)
 
-    def _announce_end(self, tries: RetryCallState) -> None:
+    def _log_end(self, tries: RetryCallState) -> None:
         self._state.waiting_for = None
         if tries.attempt_number > 1:
             log.info("resumed", tries=tries.attempt_number)

@@ -1,4 +1,4 @@
-"""How things stand with a worker: written by its loop, and read by whoever shares its event loop."""
+"""The state of a worker, written by its loop and read by health checks and metrics in the same event loop."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ from ingest.ports import Extent
 
 @dataclass(slots=True)
 class PartitionState:
-    """A partition that a worker owns.
+    """The state of an assigned partition.
 
-    `checkpoint` is None while the worker seeks its place, `as_of` while the partition is catching up, and
-    `end` before the log was looked at. `progressed_at`, by the event loop's clock, is when it last got on, or
-    had nothing left to do. `stopped` is why it can't go on without an operator.
+    `checkpoint` is None until the worker has a position, `as_of` while the partition is catching up, and
+    `end` before the log's end was first read. `progressed_at`, by the event loop's clock, is when the
+    partition last progressed or had no lag. `stopped` is the reason if it needs an operator to continue.
     """
 
     progressed_at: float
@@ -26,21 +26,22 @@ class PartitionState:
 
     @property
     def lag(self) -> int | None:
-        """How many offsets there are still to read, None while that is not known."""
+        """The number of offsets still to read, None if unknown."""
         if self.checkpoint is None or self.end is None:
             return None
         return max(0, self.end - self.checkpoint)
 
     def note_progress(self) -> None:
-        """Keep the present as when it last got on, also in having nothing left to do."""
+        """Set `progressed_at` to the present."""
         self.progressed_at = _now()
 
 
 class WorkerState:
-    """The state of one worker. Of its own loop it keeps when that turned last, and likewise for its watch.
+    """The state of one worker.
 
-    `partitions` is None until the group has dealt some out. `waiting_for` is what a step under way waits for,
-    `away` what the watch beside it misses; both are None if that is nothing.
+    `partitions` is None until the group has assigned some. `waiting_for` is the error that a step in progress
+    is waiting out, `away` the last error of the watermark monitor; both are None without one. `turned_at` and
+    `watched_at` are when the worker's loop and the monitor last ran, by the event loop's clock.
     """
 
     def __init__(self) -> None:
@@ -52,20 +53,20 @@ class WorkerState:
 
     @property
     def owned(self) -> Mapping[Partition, PartitionState]:
-        """The partitions there are, which may be none."""
+        """The assigned partitions, which may be none."""
         return self.partitions or {}
 
     @property
     def is_waiting(self) -> bool:
-        """Whether Kafka or Redis is known to be away."""
+        """Whether Kafka or Redis is known to be unavailable."""
         return self.waiting_for is not None or self.away is not None
 
     def turn(self) -> None:
-        """Note that the loop goes on, in whatever step it is."""
+        """Record that the loop runs, in whatever step it is."""
         self.turned_at = _now()
 
     def watch(self, away: str | None) -> None:
-        """Note that the watch has looked, and what it missed. No progress is wanted in a wait."""
+        """Record a run of the watermark monitor and its error. A wait does not count as a stall."""
         was_waiting, self.away = self.is_waiting, away
         self.watched_at = _now()
         if was_waiting or self.is_waiting:
@@ -73,31 +74,31 @@ class WorkerState:
                 state.note_progress()
 
     def assign(self, partitions: Iterable[Partition]) -> None:
-        """Note which partitions are owned from now on."""
+        """Record the partitions of a new assignment."""
         self.partitions = {partition: PartitionState(_now()) for partition in partitions}
 
     def leave(self) -> None:
-        """Note that the group was left, and that the log's ends are not watched any more."""
+        """Record that the worker left the group, and that its watermark monitor has ended."""
         self.partitions = self.away = self.watched_at = None
 
     def place(self, partition: Partition, position: Offset, as_of: datetime | None) -> None:
-        """Note where a partition goes on, and what is known of how fresh it is."""
+        """Record the position of a partition, and its as-of instant if known."""
         if state := self.owned.get(partition):
             state.checkpoint, state.as_of, state.stopped = position, as_of, None
             state.note_progress()
 
     def displace(self, partitions: Iterable[Partition]) -> None:
-        """Note that the places of partitions are sought again."""
+        """Record that the positions of partitions were dropped."""
         for partition in self.owned.keys() & set(partitions):
             self.owned[partition].checkpoint = None
 
     def stop(self, partition: Partition, cause: str) -> None:
-        """Note that a partition can't go on."""
+        """Record that a partition is stopped."""
         if state := self.owned.get(partition):
             state.stopped = cause
 
     def step(self, batch: Batch) -> None:
-        """Note that a batch is in."""
+        """Record an applied batch."""
         if state := self.owned.get(batch.partition):
             state.checkpoint = batch.end
             if batch.as_of is not None:
@@ -106,7 +107,7 @@ class WorkerState:
                 state.note_progress()
 
     def reach(self, extents: Mapping[Partition, Extent]) -> None:
-        """Note where the log ends."""
+        """Record the log ends."""
         for partition, state in self.owned.items():
             if partition in extents:
                 state.end = extents[partition].end

@@ -1,5 +1,6 @@
-"""What a worker has done since it started, and how things stand with it, for whoever shows it."""
+"""Statistics of a worker since its start, for metrics and for the last log line."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,21 +10,35 @@ from typing import Final
 
 from ingest.events.event import DeadLetterReason, Event
 from ingest.ports import GapCause
-from ingest.worker.histogram import Histogram
 from ingest.worker.state import WorkerState
 
 APPLY_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 EVENT_AGE_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0)
 AGES_PER_BATCH: Final = 16
-"""Of a larger batch only so many events' ages are looked at: the worker spends 4 µs on an event in all."""
+"""The number of events per batch whose age is observed: the worker spends 4 µs on an event in all."""
+
+
+class Histogram:
+    """Counts observed values by interval, and sums them; `bounds` are the upper bounds, ascending."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        """The number of values in each interval, not cumulative; the last one has no upper bound."""
+        self.sum = 0.0
+
+    def observe(self, value: float, *, times: int = 1) -> None:
+        """Add a value `times` times; one that equals a bound is in the interval below it."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.sum += value * times
 
 
 @dataclass(slots=True)
 class Stats:
     """Counts since the start of the worker. `batches` are those that moved a checkpoint.
 
-    `apply_seconds` is how long Redis took for each of them, tries without an answer aside. `event_age` is how
-    old events were when they were in. `waits` counts pauses of at most about a second.
+    `apply_seconds` is the time that Redis took for each of them, without failed attempts. `event_age` is the
+    age of events when they were counted. `waits` counts pauses of at most about a second.
     """
 
     records: int = 0
@@ -38,9 +53,9 @@ class Stats:
     state: WorkerState = field(default_factory=WorkerState)
 
     def note_batch(self, events: Sequence[Event], *, seconds: float, now: datetime) -> None:
-        """Count a batch that moved a checkpoint at `now`, for which Redis took so long.
+        """Count a batch that moved a checkpoint at `now`; Redis took `seconds` for it.
 
-        In a large batch each event looked at, from the first on, stands for those up to the next one.
+        In a large batch, each event whose age is observed stands for those up to the next one.
         """
         self.batches += 1
         self.apply_seconds.observe(seconds)

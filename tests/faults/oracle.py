@@ -86,7 +86,9 @@ class Oracle:
         await projection.begin(LogState("yardstick", extents))
         for partition, found in records.items():
             end = Offset(found[-1].offset + 1) if found else Offset(0)
-            result = self._decoder.sort(partition, [*self._gone.get(partition.number, ()), *found], utc_now())
+            result = self._decoder.decode(
+                partition, [*self._gone.get(partition.number, ()), *found], utc_now()
+            )
             batch = Batch(partition=partition, start=Offset(0), end=end, events=result.events)
             if await projection.apply(batch) != end:
                 raise AssertionError("the clean projection did not take its batch")

@@ -113,7 +113,7 @@ class Plant:
             await redis.flushall()
         decoder = RecordDecoder(max_event_bytes=self.config().counting.max_event_bytes)
         for number, records in self.gone.items():
-            letters = decoder.sort(Partition(self.topic, number), records, utc_now()).letters
+            letters = decoder.decode(Partition(self.topic, number), records, utc_now()).letters
             self.gone[number] = [letter.record for letter in letters]
 
     async def add_redis(self) -> EmbeddedValkey:

@@ -47,7 +47,7 @@ async def test_a_suspended_worker_comes_back_too_late(drill: Drill) -> None:
                 await exercise.watcher.says("200")
                 await exercise.flows(records=100)
             guest.send(signal.SIGCONT)
-            await guest.logged("another worker went on")
+            await guest.logged("stale batch rejected")
 
 
 @asynccontextmanager

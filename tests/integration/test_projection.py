@@ -133,7 +133,7 @@ async def test_expired_events_are_recorded_once_if_their_batch_is_sent_again(
     projection = await begun(redis_client)
     await projection.checkpoints()
     zero, seconds = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 20, 6, tzinfo=UTC)
-    step = projection.prepare(batch(0, event("alice", zero), event("bob", seconds), event("carol", seconds)))
+    step = projection.stage(batch(0, event("alice", zero), event("bob", seconds), event("carol", seconds)))
     assert [await step(), await step()] == [3, 3]
     await projection.apply(batch(3, event("alice", zero), event("alice")))
     expired = (await read_progress(redis_client)).expired

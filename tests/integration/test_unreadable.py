@@ -156,7 +156,7 @@ async def test_a_forbidden_topic_is_not_a_missing_or_empty_one(
     administrator = load_config({**secured.environment, **kafka.environment("CLIENT")})
     await grant(administrator, (GROUP, "", READ))
     sentence = await refusal(secured, command)
-    assert "Kafka does not let this user see the topic " in sentence
+    assert "Kafka denies this user access to the topic " in sentence
     assert "docs/explanation/security.md" in sentence
 
 

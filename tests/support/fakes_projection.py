@@ -106,7 +106,7 @@ class FakeProjection:
         await self._steps.take("record rollback")
         self._stored.rolled_back_at = self._clock()
 
-    def prepare(self, batch: Batch) -> Step:
+    def stage(self, batch: Batch) -> Step:
         return partial(self.apply, batch)
 
     async def apply(self, batch: Batch) -> Offset | None:

@@ -126,7 +126,7 @@ class Counting:
         for span in step.spans:
             position = span.beginning
             async for portion in log.read(partition, span):
-                events = self._decoder.sort(partition, portion.records, utc_now()).events
+                events = self._decoder.decode(partition, portion.records, utc_now()).events
                 yield Batch(partition=partition, start=start, end=portion.end, events=events)
                 self.records += len(portion.records)
                 self.done += portion.end - position

@@ -80,7 +80,7 @@ def test_every_example_is_read_as_the_same_moment(example: Document) -> None:
     headers = [(name, text.encode()) for name, text in example.get("headers", {}).items()]
     record = FakeRecord(value=json.dumps(example["payload"]).encode(), headers=headers)
     partition = Partition("user-activity", 0)
-    result = RecordDecoder(max_event_bytes=65_536).sort(partition, [record], datetime.now(UTC))
+    result = RecordDecoder(max_event_bytes=65_536).decode(partition, [record], datetime.now(UTC))
     assert result.letters == []
     (event,) = result.events
     assert event.workspace_id == "acme"

@@ -90,7 +90,7 @@ def test_any_record_among_the_letters_is_a_letter_a_note_or_neither(written: Seq
 @example([FakeRecord(timestamp=YEAR_57864)])
 @example([FakeRecord(timestamp=YEAR_57864, timestamp_type=0)])
 def test_any_record_of_the_log_is_an_event_or_a_dead_letter(written: Sequence[FakeRecord]) -> None:
-    decoded = RecordDecoder(max_event_bytes=1_000).sort(DLQ, written, NOW)
+    decoded = RecordDecoder(max_event_bytes=1_000).decode(DLQ, written, NOW)
     assert len(decoded.events) + len(decoded.letters) == len(written)
 
 
@@ -132,8 +132,8 @@ def test_any_timestamp_is_an_instant_with_room_for_a_zone_and_a_tolerance(timest
 @example(FakeRecord(key=b"acme:1", value=b'{"action": "\xff"}'))
 def test_any_record_of_the_erasure_log_is_an_erasure_or_says_nothing(record: FakeRecord) -> None:
     log = KafkaErasureLog("user-activity", {}, fingerprint="", clock=lambda: NOW)
-    log._note(record)
-    log._note(replace(record, key=b"acme:1"))
+    log._add(record)
+    log._add(replace(record, key=b"acme:1"))
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.none() | st.integers(-(2**63), 2**63 - 1))

@@ -304,14 +304,14 @@ def test_a_cloud_event_is_sorted_like_any_event_redriven_or_not(
 ) -> None:
     message = publish(value, headers)
     records = [FakeRecord(value=message.value, headers=message.headers)]
-    result = RecordDecoder(max_event_bytes=1_000).sort(PARTITION, records, NOW)
+    result = RecordDecoder(max_event_bytes=1_000).decode(PARTITION, records, NOW)
     assert (result.events, result.letters) == ([ALICE], [])
 
 
 def test_a_cloud_event_ahead_of_the_clock_is_a_dead_letter_with_its_headers() -> None:
     headers = binary_headers(time="2034-05-17T12:00:00Z")
     record = FakeRecord(value=json.dumps(PERSON).encode(), headers=headers)
-    (letter,) = RecordDecoder(max_event_bytes=1_000).sort(PARTITION, [record], NOW).letters
+    (letter,) = RecordDecoder(max_event_bytes=1_000).decode(PARTITION, [record], NOW).letters
     assert letter.reason == "in-the-future"
     own: Sequence[tuple[str, bytes | None]] = fitting(letter).headers[-len(headers) :]
     assert own == headers

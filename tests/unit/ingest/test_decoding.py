@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 
 def reasons(*records: FakeRecord, max_event_bytes: int = 1_000, now: datetime = NOW) -> Sequence[str]:
     decoder = RecordDecoder(max_event_bytes=max_event_bytes)
-    return [letter.reason for letter in decoder.sort(PARTITION, records, now).letters]
+    return [letter.reason for letter in decoder.decode(PARTITION, records, now).letters]
 
 
 def at(instant: datetime) -> FakeRecord:
@@ -96,7 +96,7 @@ def test_nothing_sorts_into_nothing() -> None:
 @given(st.lists(st.sampled_from([event("a"), event("b"), FakeRecord(), FakeRecord(value=b"x")])))
 def test_each_record_is_in_exactly_one_place_and_in_order(records: list[FakeRecord]) -> None:
     numbered = [replace(record, offset=offset) for offset, record in enumerate(records)]
-    result = RecordDecoder(max_event_bytes=1_000).sort(PARTITION, numbered, NOW)
+    result = RecordDecoder(max_event_bytes=1_000).decode(PARTITION, numbered, NOW)
     letters = [record for record in numbered if record.value in {None, b"x"}]
     assert [letter.record for letter in result.letters] == letters
     assert {letter.partition for letter in result.letters} <= {PARTITION}

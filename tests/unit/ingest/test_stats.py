@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ingest.events.event import Event
-from ingest.worker.histogram import Histogram
-from ingest.worker.stats import AGES_PER_BATCH, Stats
+from ingest.worker.stats import AGES_PER_BATCH, Histogram, Stats
 from tests.support.fakes_log import NOW
 from tests.support.pipeline import Pipeline, event, no_event
 

@@ -1,4 +1,4 @@
-"""As-of: the latest instant known to be counted, and never a later one."""
+"""As-of is the latest instant up to which every event is known to be counted, never a later one."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.batch import Offset
-from ingest.worker.watermarks import MAX_SAMPLES, Watermarks
+from ingest.worker.assignment import MAX_WATERMARKS, Watermarks
 from tests.support.fakes_log import NOW
 
 Log = list[tuple[int, datetime]]
@@ -14,7 +14,7 @@ Log = list[tuple[int, datetime]]
 
 @st.composite
 def logs(draw: st.DrawFn) -> Log:
-    """Sample a log's end each second: it grows, or stands."""
+    """Draw the end of a log at each second; it grows or stays."""
     growths = draw(st.lists(st.integers(0, 3), max_size=30))
     watermarks = [sum(growths[: number + 1]) for number in range(len(growths))]
     return [(end, NOW + timedelta(seconds=number)) for number, end in enumerate(watermarks)]
@@ -37,7 +37,7 @@ def test_as_of_is_the_latest_sample_that_the_checkpoint_covers(log: Log, checkpo
 
 
 @given(logs(), st.data())
-def test_samples_and_questions_may_come_in_any_turn(log: Log, data: st.DataObject) -> None:
+def test_samples_and_reads_may_come_in_any_order(log: Log, data: st.DataObject) -> None:
     samples = Watermarks()
     checkpoint = 0
     for number, (end, instant) in enumerate(log, start=1):
@@ -46,19 +46,19 @@ def test_samples_and_questions_may_come_in_any_turn(log: Log, data: st.DataObjec
         assert samples.as_of(Offset(checkpoint)) == latest_covered(log[:number], checkpoint)
 
 
-def test_nothing_is_known_before_the_first_sample() -> None:
+def test_as_of_is_unknown_before_the_first_sample() -> None:
     assert Watermarks().as_of(Offset(10)) is None
 
 
-def test_a_log_that_stands_still_grows_no_list() -> None:
+def test_a_log_without_new_records_needs_no_memory() -> None:
     samples = Watermarks()
-    for second in range(10 * MAX_SAMPLES):
+    for second in range(10 * MAX_WATERMARKS):
         samples.add(Offset(7), NOW + timedelta(seconds=second))
     assert samples.as_of(Offset(6)) is None
-    assert samples.as_of(Offset(7)) == NOW + timedelta(seconds=10 * MAX_SAMPLES - 1)
+    assert samples.as_of(Offset(7)) == NOW + timedelta(seconds=10 * MAX_WATERMARKS - 1)
 
 
-@given(st.integers(MAX_SAMPLES, 4 * MAX_SAMPLES), st.data())
+@given(st.integers(MAX_WATERMARKS, 4 * MAX_WATERMARKS), st.data())
 def test_a_long_backlog_makes_as_of_coarser_and_never_later(length: int, data: st.DataObject) -> None:
     log = [(number, NOW + timedelta(seconds=number)) for number in range(length)]
     samples = sampled(log)
@@ -67,14 +67,14 @@ def test_a_long_backlog_makes_as_of_coarser_and_never_later(length: int, data: s
     assert as_of is None or as_of <= NOW + timedelta(seconds=checkpoint)
 
 
-@given(st.integers(MAX_SAMPLES, 4 * MAX_SAMPLES))
-def test_a_backlog_worked_off_is_as_fresh_as_the_last_sample(length: int) -> None:
+@given(st.integers(MAX_WATERMARKS, 4 * MAX_WATERMARKS))
+def test_as_of_after_a_backlog_is_the_last_sample(length: int) -> None:
     log = [(number, NOW + timedelta(seconds=number)) for number in range(length)]
     assert sampled(log).as_of(Offset(length)) == log[-1][1]
 
 
-def test_the_ends_of_a_log_that_was_truncated_are_forgotten() -> None:
-    """Its new records come before those ends: a checkpoint there says nothing of what was lost."""
+def test_ends_of_a_truncated_log_are_dropped() -> None:
+    """New records come before those ends: a checkpoint that reaches them does not cover the lost ones."""
     second = timedelta(seconds=1)
     samples = sampled([(10, NOW), (20, NOW + second), (5, NOW + 2 * second)])
     assert samples.as_of(Offset(4)) is None

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ingest.errors import PartitionStoppedError
-from ingest.worker.partition_backoff import FIRST_SECONDS
+from ingest.worker.assignment import FIRST_BACKOFF_SECONDS
 from tests.support.pipeline import Pipeline, event, now
 from tests.support.steps import away
 from tests.support.virtual_time import wait_until
@@ -128,5 +128,5 @@ async def test_a_refused_counter_stops_its_partition_until_it_is_mended() -> Non
         await wait_until(lambda: pipeline.users() == {"bob"})
         assert pipeline.stored.checkpoints[first] == 0
         await pipeline.until_caught_up()
-        assert now() - stopped_at > timedelta(seconds=FIRST_SECONDS - 1)
+        assert now() - stopped_at > timedelta(seconds=FIRST_BACKOFF_SECONDS - 1)
     assert pipeline.users() == {"alice", "bob"}
