@@ -1,4 +1,4 @@
-"""The live replay: the sample week, published as the clock reaches it, from where the last run left off."""
+"""The live replay: publishes the sample week in real time, and continues where the last run stopped."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from headcount.ops.replay.week import Week, midnight
 
 TICK_SECONDS: Final = 0.5
 DAYS: Final = 7
-"""How far back a run reaches: a week that ends today."""
+"""The days that a run covers: a week that ends today."""
 
 
 class Bookmark:
@@ -23,19 +23,19 @@ class Bookmark:
         self._topic = topic
 
     def read(self) -> datetime | None:
-        """Return the instant up to which everything is published; None if that is not known."""
+        """Return the instant up to which all activity is published; None if it is unknown."""
         noted = read_private(self._path)
         if noted.get("topic") != self._topic:
             return None
         return datetime.fromisoformat(noted["published_until"])
 
     def write(self, until: datetime) -> None:
-        """Note the instant."""
+        """Store the instant."""
         write_private(self._path, {"topic": self._topic, "published_until": until.isoformat()})
 
 
 def starting_point(published_until: datetime | None, now: datetime) -> datetime:
-    """Say from where on to publish: what was published is left out, and so is what is older than the week."""
+    """Return the instant to publish from, without activity that is published or older than the week."""
     oldest = midnight(now.date() - timedelta(days=DAYS - 1))
     return min(now, max(oldest, published_until or oldest))
 
@@ -51,20 +51,20 @@ class LiveReplay:
         self._until = starting_point(bookmark.read(), clock())
 
     async def catch_up(self) -> int:
-        """Publish what has occurred and is not published yet; return how many events that were."""
+        """Publish past activity that is not published yet; return the number of events."""
         now = self._clock()
         due = list(self._week.between(self._until, now))
         for activity in due:
             await self._sink.publish(encode(activity, "message"))
         await self._sink.flush()
         if due:
-            # After the acknowledgement: a crash in between publishes some twice, which no counter sees.
+            # After the acknowledgement: a crash in between publishes some twice, which changes no counter.
             self._bookmark.write(now)
         self._until = max(self._until, now)
         return len(due)
 
     async def follow(self, stopping: asyncio.Event) -> None:
-        """Go on with the clock until the stop is asked for."""
+        """Publish in real time until a stop is requested."""
         while not stopping.is_set():
             await self.catch_up()
             await wait(stopping, TICK_SECONDS)

@@ -1,4 +1,4 @@
-"""The erasure log of the configured topic: opened, and completed with what Redis alone knows."""
+"""Opens the erasure log of the configured topic, and adds forgotten people that only Redis knows."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,9 +34,9 @@ async def open_erasure_log(config: Config) -> AsyncIterator[KafkaErasureLog]:
 
 
 async def complete(erasures: KafkaErasureLog, redis: Redis) -> None:
-    """Append who was forgotten before there was an erasure log, or before it was lost.
+    """Append people who were forgotten before the erasure log existed, or before it was lost.
 
-    Raises `UnavailableError`. Without the right to write it only logs that.
+    Raises `UnavailableError`. If the right to write is missing, it only logs a warning.
     """
     missing = await unlogged(redis, await erasures.read())
     if not missing:
@@ -44,7 +44,7 @@ async def complete(erasures: KafkaErasureLog, redis: Redis) -> None:
     try:
         await erasures.append(missing, "forgotten")
     except OperatorError as error:
-        # They are not counted, as long as Redis loses nothing: no reason to count nobody else.
+        # They stay uncounted unless Redis loses state, which is no reason to stop counting.
         log.warning("people are forgotten in Redis alone", people=len(missing), cause=str(error))
     else:
         log.info("forgotten people added to the erasure log", people=len(missing), topic=erasures.topic)

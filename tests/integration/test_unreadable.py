@@ -96,8 +96,8 @@ async def test_the_counters_of_another_topic_are_not_ours(deployment: Deployment
     ("command", "sentence"),
     [
         ("skip --partition 99 --yes", ":99 is not counted: there is nothing to skip."),
-        ("dead-letters show 9:0", ".dlq has no partition 9: its 1 partitions count from 0."),
-        ("dead-letters redrive 9:0 --yes", ".dlq has no partition 9: its 1 partitions count from 0."),
+        ("dead-letters show 9:0", ".dlq has no partition 9: it has 1, numbered from 0."),
+        ("dead-letters redrive 9:0 --yes", ".dlq has no partition 9: it has 1, numbered from 0."),
         ("dead-letters show 0:99", "There is no dead letter at 0:99"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The dead letter as it is read back: what it says of its record, and the notes on what became of letters."""
+"""Parses dead letters, and the notes in the dead-letter topic on letters that were redriven."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,15 +14,15 @@ from ingest.events.instant import instant_of
 from ingest.ports import Headers, Record
 
 REDRIVEN: Final = "headcount-redriven"
-"""Header of a redriven record: how often it was published again."""
+"""Header of a redriven record: the number of times it was redriven."""
 NOTE: Final = "headcount-note"
-"""First header of a note; a letter's is `headcount-topic`, whatever its record's own headers are."""
+"""First header of a note; that of a letter is `headcount-topic`, whatever headers its record has."""
 
 _FACTS: Final = tuple(
     f"headcount-{fact}" for fact in ("topic", "partition", "offset", "timestamp", "reason", "error")
 )
 _FACTS_WITHOUT_TIMESTAMP: Final = tuple(fact for fact in _FACTS if fact != "headcount-timestamp")
-"""Those of letters of before, whose own timestamp is their record's."""
+"""The headers of letters of earlier versions, whose own timestamp is that of the record."""
 _ABRIDGED_FACTS: Final = tuple(f"headcount-{fact}" for fact in ("value-bytes", "value-sha256", "key-bytes"))
 _is_count = re.compile(rb"[0-9]{1,4}").fullmatch
 _is_number = re.compile(r"[0-9]{1,19}").fullmatch
@@ -30,7 +30,7 @@ _is_timestamp = re.compile(r"[0-9]{1,19}|-[0-9]{1,18}").fullmatch
 
 
 class Place(NamedTuple):
-    """Where a letter is in the dead-letter topic. Its text form is what an operator types."""
+    """The position of a letter in the dead-letter topic. Operators type its text form."""
 
     partition: int
     offset: int
@@ -40,9 +40,9 @@ class Place(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """The record that a letter is about.
+    """The position of the record that a letter is about.
 
-    The timestamp, in ms, tells it from a record at the same place in a topic of the same name before.
+    The timestamp, in ms, distinguishes it from a record at the same offset of an earlier topic of that name.
     """
 
     partition: int
@@ -54,13 +54,13 @@ class Origin(NamedTuple):
 
     @property
     def instant(self) -> datetime:
-        """When the record came into its log."""
+        """The timestamp of the record."""
         return instant_of(self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What is known of the value of which an abridged letter carries only the beginning."""
+    """The size and digest of the whole value of which an abridged letter holds only the beginning."""
 
     value_bytes: int
     sha256: str
@@ -68,10 +68,10 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A letter, with the record's own key, value and headers; `whole` is None where the value is all there.
+    """A letter, with the record's own key, value and headers; `whole` is None if the value is complete.
 
-    `redrives` tells how often the record had been published again when it became this letter. `written` is
-    the letter's own timestamp, in ms.
+    `redrives` is how often the record had been redriven when it became this letter. `written` is the letter's
+    own timestamp, in ms.
     """
 
     place: Place
@@ -92,14 +92,14 @@ class Letter:
         return self.whole.value_bytes if self.whole else len(self.value or b"")
 
     def without_value(self) -> "Letter":
-        """Return what is worth keeping of many letters."""
+        """Return the letter without key, value and headers, to save memory."""
         return replace(self, key=None, value=None, headers=())
 
 
 def parse_letter(partition: Partition, record: Record) -> Letter | None:
-    """Read a record of the dead-letter topic; None where it is no letter: anybody may write there.
+    """Parse a record of the dead-letter topic; None if it is not a letter, since any client may write there.
 
-    Our headers are known by their places: a record's own may bear the same names.
+    The first headers are those of the letter: the record's own headers may have the same names.
     """
     facts, others = _facts(record)
     if facts is None:
@@ -125,18 +125,18 @@ def parse_letter(partition: Partition, record: Record) -> Letter | None:
 
 
 def redrives(headers: Headers) -> int:
-    """Tell how often a record with these headers was published again."""
+    """Return how often a record with these headers was redriven."""
     count = dict(headers).get(REDRIVEN) or b""
-    return int(count) if _is_count(count) else 0  # anybody may have written it
+    return int(count) if _is_count(count) else 0  # any client may have written it
 
 
 def note_of(origins: Iterable[Origin]) -> tuple[bytes, Headers]:
-    """Return value and headers of a note that the letters about these records were redriven."""
+    """Return the value and headers of a note that the letters of these records were redriven."""
     return msgspec.json.encode(list(origins)), [(NOTE, b"redriven")]
 
 
 def parse_note(record: Record) -> Sequence[Origin]:
-    """Return the records that a note says were redriven; none where it is no note: anybody may write one."""
+    """Return the records that a note lists as redriven, none if it is not a valid note."""
     if not record.headers or record.headers[0] != (NOTE, b"redriven"):
         return ()
     try:
@@ -146,7 +146,7 @@ def parse_note(record: Record) -> Sequence[Origin]:
 
 
 def _facts(record: Record) -> tuple[Sequence[str] | None, Headers]:
-    """Return the values of our headers, None where they are not ours, and the headers after them."""
+    """Return the values of the letter's headers, or None if they are missing, and the headers after them."""
     headers = record.headers
     facts = _texts(headers[: len(_FACTS)], _FACTS)
     if facts is not None:
@@ -160,7 +160,7 @@ def _facts(record: Record) -> tuple[Sequence[str] | None, Headers]:
 
 
 def _whole(headers: Headers) -> Whole | None:
-    """Read the facts of an abridged letter; None where it is not abridged."""
+    """Parse the headers of an abridged letter; None if it is not abridged."""
     facts = _texts(headers, _ABRIDGED_FACTS)
     if facts is None or not _is_number(facts[0]):
         return None
@@ -168,7 +168,7 @@ def _whole(headers: Headers) -> Whole | None:
 
 
 def _texts(headers: Headers, names: tuple[str, ...]) -> Sequence[str] | None:
-    """Return the values of headers that have just these names; None for others, and where a value is null."""
+    """Return the values of headers with exactly these names; None for others, or if a value is null."""
     texts = [value.decode(errors="replace") for _, value in headers if value is not None]
     found = tuple(name for name, _ in headers)
     return texts if found == names and len(texts) == len(names) else None

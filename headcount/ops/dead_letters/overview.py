@@ -18,10 +18,10 @@ from ingest.ports import Extent, Record
 
 
 class Ledger:
-    """What a reading of the dead-letter topic has met so far.
+    """The letters and redrives found in one reading of the dead-letter topic.
 
-    A log that is read again brings the same letters again, so that a letter is known by its record. Memory
-    grows with the number of letters, by a few hundred bytes each.
+    When workers read a log again, they publish the same letters again, so a letter is identified by its
+    record. Memory grows with the number of letters, by a few hundred bytes each.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Ledger:
         self.redriven: set[Origin] = set()
 
     def enter(self, partition: Partition, record: Record) -> Letter | None:
-        """Take in a record of the topic; return the letter that it is, if its like was not met before."""
+        """Add a record of the topic; return its letter unless it is a duplicate or not a letter."""
         letter = parse_letter(partition, record)
         if letter is None:
             self.redriven.update(parse_note(record))
@@ -39,22 +39,22 @@ class Ledger:
         return None
 
     async def read(
-        self, log: LogReader, extents: Mapping[Partition, Extent], take: Callable[[Letter], None]
+        self, log: LogReader, extents: Mapping[Partition, Extent], on_letter: Callable[[Letter], None]
     ) -> None:
-        """Read the topic, and hand every new letter on."""
+        """Read the topic, and call `on_letter` for each letter that is not a duplicate."""
         for partition, extent in extents.items():
             async for portion in log.read(partition, extent):
                 for record in portion.records:
                     letter = self.enter(partition, record)
                     if letter is not None:
-                        take(letter)
+                        on_letter(letter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A letter in a list. `redriven` tells whether its record was published again since.
+    """A letter in a list. `redriven` is whether its record was redriven since then.
 
-    `redrives` tells how often it had been before.
+    `redrives` is how often it had been redriven before.
     """
 
     letter: str
@@ -69,7 +69,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonCount:
-    """How many letters there are for a reason, and how many of their records were published again."""
+    """The number of letters for a reason, and how many of them were redriven."""
 
     reason: str
     letters: int
@@ -78,7 +78,7 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """The counts of all letters that were asked for, and the newest of them, the newest first."""
+    """The counts of all letters that match a query, and the newest of them, newest first."""
 
     reasons: Sequence[ReasonCount]
     letters: Sequence[Line]
@@ -86,10 +86,10 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which letters are asked for; `since` is the earliest instant at which they were written.
+    """A selection of letters; `since` is the earliest instant at which they were written.
 
-    A record's own timestamp counts as well where it is later: a producer may set it to anything, so that a
-    letter of today may be about a record that says 1970.
+    The record's timestamp is used instead if it is later. It alone does not suffice: producers may set any
+    timestamp, so that a letter of today may be about a record of 1970.
     """
 
     reason: str | None
@@ -97,13 +97,13 @@ class Query:
     limit: int
 
     def matches(self, letter: Letter) -> bool:
-        """Tell whether the letter is asked for."""
-        is_young = self.since is None or _newest_instant(letter) >= self.since
-        return is_young and self.reason in {None, letter.reason}
+        """Return whether the letter is selected."""
+        is_recent = self.since is None or _newest_instant(letter) >= self.since
+        return is_recent and self.reason in {None, letter.reason}
 
 
 class Newest:
-    """Keeps lines on the newest letters that it is given."""
+    """Keeps the newest of the letters that are added."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -115,13 +115,13 @@ class Newest:
             heapq.heappop(self._heap)
 
     def lines(self, redriven: set[Origin]) -> list[Line]:
-        """Return them, the newest first."""
+        """Return the letters, newest first."""
         newest = sorted(self._heap, reverse=True)
         return [replace(line, redriven=origin in redriven) for *_, origin, line in newest]
 
 
 def dead_letter_topic(config: Config) -> str:
-    """Name the topic in which the dead letters of these settings are."""
+    """Return the name of the dead-letter topic."""
     return config.kafka.topic + DEAD_LETTER_SUFFIX
 
 
@@ -129,18 +129,18 @@ async def list_letters(config: Config, query: Query) -> Overview:
     """Read the dead-letter topic once; raises `UnavailableError`."""
     ledger, newest, counted = Ledger(), Newest(query.limit), set[Origin]()
 
-    def take(letter: Letter) -> None:
+    def add(letter: Letter) -> None:
         if query.matches(letter):
             counted.add(letter.origin)
             newest.add(letter)
 
     async with open_log(config, dead_letter_topic(config)) as log:
-        await ledger.read(log, await log.since(query.since) if query.since else log.extents, take)
+        await ledger.read(log, await log.since(query.since) if query.since else log.extents, add)
     return Overview(reasons=_count(ledger, counted), letters=newest.lines(ledger.redriven))
 
 
 async def find_letter(config: Config, place: Place) -> Letter:
-    """Return the letter at a place; raises `OperatorError` where there is none."""
+    """Return the letter at a position; raises `OperatorError` if there is none."""
     partition = Partition(dead_letter_topic(config), place.partition)
     async with open_log(config, partition.topic) as log:
         check_partition(log, place)
@@ -152,16 +152,16 @@ async def find_letter(config: Config, place: Place) -> Letter:
 
 
 def check_partition(log: LogReader, place: Place) -> None:
-    """Raise `OperatorError` where the dead-letter topic lacks a place's partition."""
+    """Raise `OperatorError` if the dead-letter topic lacks the partition."""
     if place.partition not in {partition.number for partition in log.extents}:
         topic = next(iter(log.extents)).topic
         raise OperatorError(
-            f"{topic} has no partition {place.partition}: its {len(log.extents)} partitions count from 0."
+            f"{topic} has no partition {place.partition}: it has {len(log.extents)}, numbered from 0."
         )
 
 
 def no_letter(place: Place) -> OperatorError:
-    """Return the error of a place at which there is no letter."""
+    """Return the error for a position without a letter."""
     return OperatorError(f"There is no dead letter at {place}; see: headcount dead-letters list")
 
 

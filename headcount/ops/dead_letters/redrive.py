@@ -1,7 +1,7 @@
-"""Redriving: the records of dead letters are published again, to the partitions they came from.
+"""Redriving: publishes the records of dead letters again, to the partitions they came from.
 
-What was redriven is noted in the dead-letter topic itself, after the letters: the note lives as long as they
-do, and whoever reads the letters reads it.
+A note in the dead-letter topic itself, after the letters, records what was redriven: it is kept as long as
+the letters, and every reader of the letters reads it, too.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ REQUEST_MILLISECONDS: Final = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How many letters were redriven, and what stood against the others, by place."""
+    """The number of letters that were redriven, and why the others were not, by position."""
 
     redriven: int
     left_out: dict[str, str]
 
 
 class Redrive:
-    """One redrive to `topic`; `done` counts the letters dealt with so far."""
+    """One redrive to `topic`; `done` counts the letters processed so far."""
 
     def __init__(self, topic: str, *, letters: LogReader, source: LogReader, producer: KafkaProducer) -> None:
         self.done = 0
@@ -49,7 +49,7 @@ class Redrive:
         self._left_out: dict[str, str] = {}
 
     async def run(self, places: frozenset[Place]) -> Outcome:
-        """Redrive the letters at these places; raises `UnavailableError`."""
+        """Redrive the letters at these positions; raises `UnavailableError`."""
         for partition in self._letters.extents:
             offsets = [place.offset for place in places if place.partition == partition.number]
             if offsets:
@@ -61,22 +61,22 @@ class Redrive:
     async def _redrive(self, partition: Partition, letters: Sequence[Letter]) -> None:
         published = await self._publish(letters)
         if published:
-            # After the records: where this ends in between, they are redriven again, and counted once all the
-            # same. The other way round they might never be.
+            # After the records: after a crash in between, they are redriven again, and counted once all the
+            # same. In the other order they might never be redriven.
             value, headers = note_of(letter.origin for letter in published)
             await self._republish([(partition, Message(None, value, headers))])
         self._redriven += len(published)
         self.done += len(letters)
 
     async def _publish(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Publish the records of all; return the letters of those that Kafka acknowledged."""
+        """Publish the records of the letters; return the letters whose records are acknowledged."""
         records = [(letter, message) for letter in letters if (message := await self._message(letter))]
         acknowledged = await self._republish(
             [(Partition(self._topic, letter.origin.partition), message) for letter, message in records]
         )
         published = []
-        for (letter, _), is_in in zip(records, acknowledged, strict=True):
-            if is_in:
+        for (letter, _), is_published in zip(records, acknowledged, strict=True):
+            if is_published:
                 published.append(letter)
             else:
                 self._left_out[str(letter.place)] = f"Its record is too large for {self._topic}."
@@ -103,7 +103,7 @@ class Redrive:
         return [outcome is None for outcome in outcomes]
 
     async def _message(self, letter: Letter) -> Message | None:
-        """Return the record as it is to be published again, None where it is not to be had any more."""
+        """Return the record to publish again, None if it is no longer available."""
         if letter.whole is None:
             return again(letter.key, letter.value, letter.headers)
         partition = Partition(self._topic, letter.origin.partition)
@@ -111,14 +111,14 @@ class Redrive:
         if record is not None and is_whole(letter, record):
             return again(record.key, record.value, record.headers)
         self._left_out[str(letter.place)] = (
-            f"It holds only the beginning of its record, and {self._topic} no longer has that."
+            f"It holds only the beginning of its record, and {self._topic} no longer has the record."
         )
         return None
 
 
 @asynccontextmanager
 async def open_redrive(config: Config) -> AsyncIterator[Redrive]:
-    """Connect to Kafka; raises `UnavailableError` where it can't be reached, or takes nothing."""
+    """Connect to Kafka; raises `UnavailableError` if it can't be reached."""
     topic = config.kafka.topic
     async with (
         open_log(config, dead_letter_topic(config)) as letters,
@@ -134,13 +134,13 @@ async def open_redrive(config: Config) -> AsyncIterator[Redrive]:
 
 
 def again(key: bytes | None, value: bytes | None, headers: Headers) -> Message:
-    """Return a record as it was, with one redrive more in its headers."""
+    """Return the record unchanged except for its number of redrives, which is incremented."""
     others = [header for header in headers if header[0] != REDRIVEN]
     return Message(key, value, [*others, (REDRIVEN, str(redrives(headers) + 1).encode())])
 
 
 def is_whole(letter: Letter, record: Record) -> bool:
-    """Tell whether a record is the one of which an abridged letter carries the beginning."""
+    """Return whether a record is the one whose beginning an abridged letter holds."""
     digest = hashlib.sha256(record.value or b"").hexdigest()
     return letter.whole is not None and digest == letter.whole.sha256
 

@@ -1,4 +1,4 @@
-"""The plan of a redrive: which letters were asked for, and which of them are to be published again."""
+"""The plan of a redrive: the selected letters, and which of them are published again."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,14 +9,14 @@ from headcount.preflight.connections import open_log
 from headcount.wiring import Config
 
 MAX_REDRIVES: Final = 5
-"""How often a record is published again before somebody has to say that it shall be once more."""
+"""How often a record is redriven before further redrives must be forced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which letters to redrive: those at `places`, or else all of a reason, or all.
+    """The letters to redrive: those at `places`, or else all of a reason, or all.
 
-    `forced` takes in those that were redriven since, and those that came back too often.
+    `forced` includes those that were redriven already, and those that came back too often.
     """
 
     places: frozenset[Place] = frozenset()
@@ -24,15 +24,15 @@ class Selection:
     forced: bool = False
 
     def takes(self, letter: Letter) -> bool:
-        """Tell whether the letter is among those asked for."""
+        """Return whether the letter is selected."""
         return letter.place in self.places if self.places else self.reason in {None, letter.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Where the letters to redrive are, and how many of those asked for are left out, and why.
+    """The positions of the letters to redrive, and the numbers of those left out, by reason.
 
-    `topic` is where their records go.
+    `topic` is the topic that their records are published to.
     """
 
     topic: str
@@ -42,17 +42,17 @@ class Plan:
 
 
 async def plan_redrive(config: Config, selection: Selection) -> Plan:
-    """Read the letters and choose; raises `RefusedError` for a place without a letter, `UnavailableError`."""
+    """Read and select letters; raises `OperatorError` for a position without a letter, `UnavailableError`."""
     ledger, chosen = Ledger(), dict[Origin, Letter]()
 
-    def take(letter: Letter) -> None:
+    def add(letter: Letter) -> None:
         if selection.takes(letter):
             chosen[letter.origin] = letter.without_value()
 
     async with open_log(config, dead_letter_topic(config)) as log:
         for place in sorted(selection.places):
             check_partition(log, place)
-        await ledger.read(log, log.extents, take)
+        await ledger.read(log, log.extents, add)
     unknown = selection.places - {letter.place for letter in chosen.values()}
     if unknown:
         raise no_letter(min(unknown))

@@ -60,7 +60,7 @@ class WaitingLetters:
         if letter is not None:
             self._letters[letter.origin] = letter.place
         else:
-            # Only of letters that are there: anybody may write a note.
+            # Only letters that exist: any client may write a note.
             self._redriven.update(self._letters.keys() & set(parse_note(record)))
 
     def _drop_deleted(self) -> None:

@@ -1,1 +1,1 @@
-"""What Headcount reads and writes, told to machines: generated from the types that do it."""
+"""Machine-readable descriptions of the topics, generated from the types that decode and encode records."""

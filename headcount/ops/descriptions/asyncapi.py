@@ -27,7 +27,7 @@ _ENVELOPE: Final = Envelope(
 
 
 def plain_examples() -> list[Document]:
-    """Return events as plain JSON: of a person, of somebody who is not logged in, and of a bot."""
+    """Return events as plain JSON: of a person, of an anonymous visitor, and of a bot."""
     person = Event("acme", _AT, "message", "alice")
     anonymous = Event("acme", _AT, "login")
     bot = Event("acme", _AT, "message", "reminder", "bot")
@@ -52,7 +52,7 @@ def binary_examples() -> list[Document]:
 
 
 def structured_examples() -> list[Document]:
-    """Return a CloudEvent whose attributes are in the value, beside the data."""
+    """Return a CloudEvent whose attributes are in the value, next to the data."""
     payload = {name: each for name, each in msgspec.to_builtins(_ENVELOPE).items() if each is not None}
     return [{"name": "structured", "headers": {CONTENT_TYPE: STRUCTURED}, "payload": payload}]
 

@@ -29,10 +29,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What was done at once: from how many exact counters the user was removed.
+    """The number of exact counters from which the user was removed at once.
 
-    `estimates` are the counters of the workspace that don't tell who is in them: the log has to be counted
-    anew. `known` tells that the user was to be forgotten already.
+    `estimates` is the number of the workspace's estimates, from which only a rebuild removes the user.
+    `known` is whether the user was forgotten before.
     """
 
     workspace_id: str
@@ -43,14 +43,14 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """`known` tells that the user was to be forgotten until now; only then there was anything to do."""
+    """`known` is whether the user was forgotten; if not, there was nothing to do."""
 
     workspace_id: str
     known: bool
 
 
 async def look(config: Config, workspace_id: str, user_id: str) -> Found:
-    """Find out what `forget` would do, and write nothing; raises as it does."""
+    """Return what `forget` would do, without writing; raises as it does."""
     (pseudonym,) = pseudonyms(config).of(workspace_id, [user_id])
     async with worker_redis(config) as redis:
         with translate_errors():
@@ -62,13 +62,13 @@ async def look(config: Config, workspace_id: str, user_id: str) -> Found:
 async def forget(config: Config, workspace_id: str, user_id: str) -> Forgotten:
     """Record the user's pseudonym, and remove it from the exact counters.
 
-    Raises `OperatorError` where Redis counts under another key or a rebuild is under way;
+    Raises `OperatorError` if Redis holds counters under another key or a rebuild is running, and
     `UnavailableError`.
     """
     person = _person(config, workspace_id, user_id)
     async with _erasing(config) as (redis, log):
         before = position_of(await log.read())
-        # Before Redis: what is on record there alone would be forgotten with the next loss of Redis.
+        # Before Redis: an erasure recorded only there would be undone by a loss of Redis.
         await log.append([person], "forgotten")
         after = await log.read()
         forgotten = await erasures.forget(redis, person, before=before, after=position_of(after))
@@ -81,7 +81,7 @@ async def forget(config: Config, workspace_id: str, user_id: str) -> Forgotten:
 
 
 async def remember(config: Config, workspace_id: str, user_id: str) -> Remembered:
-    """Have a user counted again, from the next event on; raises as `forget` does."""
+    """Count a user again, from the next event on; raises as `forget` does."""
     person = _person(config, workspace_id, user_id)
     async with _erasing(config) as (redis, log):
         entry = (await log.read()).entries.get(person)
@@ -95,9 +95,9 @@ async def remember(config: Config, workspace_id: str, user_id: str) -> Remembere
 
 @asynccontextmanager
 async def _erasing(config: Config) -> AsyncIterator[tuple[Redis, KafkaErasureLog]]:
-    """Open Redis and the erasure log, each with what the other one knows.
+    """Open Redis and the erasure log, each completed with what only the other knows.
 
-    As the rebuilder: what another counts meanwhile would hold a user still.
+    Holds the rebuild lock, since counters of a concurrent rebuild would still include the user.
     """
     async with worker_redis(config) as redis, rebuild_lock(redis):
         with translate_errors():

@@ -1,1 +1,1 @@
-"""The replay: recorded activity becomes events in Kafka."""
+"""The replay: publishes recorded activity to Kafka as events."""

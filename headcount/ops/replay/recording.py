@@ -1,4 +1,4 @@
-"""Recorded activity: a text file, plain or gzipped, with who spoke where and in which minute."""
+"""Reads recorded activity: a text file, plain or gzipped, of minutes, workspaces and users."""
 
 import gzip
 import re
@@ -19,13 +19,13 @@ LINE_FORM: Final = "2012-01-01T01:25 workspace user, with tabs between them, in 
 _match_line = re.compile(
     r"(?P<minute>\d{4}-\d\d-\d\dT\d\d:\d\d)\t"
     r"(?P<workspace_id>[A-Za-z0-9._-]{1,64})\t"
-    r"(?P<user_id>[^\t\n\x00\ud800-\udfff]{1,128})\n?",  # surrogates stand for bytes that are no UTF-8
+    r"(?P<user_id>[^\t\n\x00\ud800-\udfff]{1,128})\n?",  # surrogates stand for bytes that are not UTF-8
     re.ASCII,
 ).fullmatch
 
 
 class Activity(NamedTuple):
-    """One sign of life of one person; `occurred_at` is in UTC."""
+    """One activity of one person; `occurred_at` is in UTC."""
 
     occurred_at: datetime
     workspace_id: str
@@ -34,7 +34,7 @@ class Activity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How long a recording is, and its last minute."""
+    """The number of lines of a recording, and its last minute."""
 
     lines: int
     last: datetime
@@ -44,7 +44,7 @@ def survey(path: Path) -> Survey:
     """Count a recording's lines, without checking each; raises `OperatorError` as `read` does."""
     tail = deque(enumerate(_lines(path), start=1), maxlen=1)
     if not tail:
-        raise OperatorError(f"{path} holds no activity; wanted are lines like {LINE_FORM}.")
+        raise OperatorError(f"{path} holds no activity; expected are lines of the form {LINE_FORM}.")
     lines, line = tail[0]
     return Survey(lines, next(_parse(path, [line], first=lines)).occurred_at)
 
@@ -52,13 +52,13 @@ def survey(path: Path) -> Survey:
 def read(path: Path) -> Iterator[Activity]:
     """Read a recording line by line, in constant memory.
 
-    Raises `OperatorError`, with the file and the line, where it is not of the form or out of order.
+    Raises `OperatorError`, with the file and the line, if a line is malformed or out of order.
     """
     return _parse(path, _lines(path), first=1)
 
 
 def encode(activity: Activity, event_type: str) -> bytes:
-    """Render the activity as an event: the value of a record."""
+    """Return the activity as an event, the value of a record."""
     event = {
         "workspace_id": activity.workspace_id,
         "user_id": activity.user_id,
@@ -79,12 +79,12 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         if not path.is_dir() and path.exists() and not path.is_file():
             raise OperatorError(
-                f"{path} is a pipe or a device, and a recording is read twice: save it as a file first."
+                f"{path} is a pipe or a device, but a recording is read twice: save it to a file first."
             )
         with opened(path, "rt", encoding="utf-8", errors="surrogateescape") as file:
             yield from file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise OperatorError(f"{path} is no complete gzip file: {error}.") from error
+        raise OperatorError(f"{path} is not a complete gzip file: {error}.") from error
     except OSError as error:
         raise OperatorError(f"{path} can't be read: {error.strerror}.") from error
 
@@ -95,7 +95,7 @@ def _parse(path: Path, lines: Iterable[str], first: int) -> Iterator[Activity]:
         form = _match_line(line)
         if form is None:
             raise OperatorError(f"{path}:{number} is not of the form {LINE_FORM}.")
-        if form["minute"] != text:  # lines of one minute stand together: parse it once
+        if form["minute"] != text:  # the lines of a minute are adjacent: parse it once
             text, earlier = form["minute"], minute
             minute = _instant(text, f"{path}:{number}")
             if minute < earlier:
@@ -107,4 +107,4 @@ def _instant(text: str, where: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError as error:
-        raise OperatorError(f"{where} has no minute of a calendar: {error}.") from error
+        raise OperatorError(f"{where} has an invalid minute: {error}.") from error

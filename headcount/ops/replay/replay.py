@@ -14,15 +14,15 @@ NOW: Final = 0.0
 
 
 class Pace(Protocol):
-    """Asked for each activity, in order."""
+    """Decides when an activity is published; called for each activity, in order."""
 
     def delay(self, occurred_at: datetime) -> float | None:
-        """Say how many seconds the activity has to wait, or None if the replay ends before it."""
+        """Return the seconds to wait before the activity, or None if the replay ends before it."""
         ...
 
 
 class FullSpeed:
-    """Everything that has occurred, at once; what the clock has not reached is left out."""
+    """Publishes past activity without a pause; future-dated activity is skipped."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -32,7 +32,7 @@ class FullSpeed:
 
 
 class RecordedPace:
-    """The recording's own pace, `speed` times as fast until it has caught up with the clock."""
+    """Publishes at the pace of the recording, `speed` times as fast until it has caught up with the clock."""
 
     def __init__(self, clock: Clock, speed: float) -> None:
         self._clock = clock
@@ -62,20 +62,20 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many events Kafka acknowledged, and why the replay ended: at the recording's end or before."""
+    """The number of events that Kafka acknowledged, and why the replay ended."""
 
     published: int
     end: End
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:
-    """Wait that long, or until the stop is asked for."""
+    """Wait for so many seconds, or until a stop is requested."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), seconds)
 
 
 class Replay:
-    """One replay into a sink; `stopping` ends it early. Either way, every event sent is acknowledged."""
+    """One replay into a sink; `stopping` ends it early. All published events are acknowledged at the end."""
 
     def __init__(self, sink: Sink, pace: Pace, stopping: asyncio.Event, *, wait: Wait = wait) -> None:
         self._sink = sink
@@ -92,7 +92,7 @@ class Replay:
     async def _publish(self, activities: Iterable[Activity], event_type: str) -> End:
         for activity in activities:
             while delay := self._pace.delay(activity.occurred_at):
-                await self._sink.flush()  # what is due is not held back by what is not
+                await self._sink.flush()  # so that a pause does not delay the events before it
                 await self._wait(self._stopping, delay)
                 if self._stopping.is_set():
                     return "interrupted"

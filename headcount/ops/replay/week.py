@@ -1,6 +1,6 @@
-"""The sample week on the calendar: each day takes the sample's day of the same weekday.
+"""Maps the sample week to the calendar: each day repeats the sample's day of the same weekday.
 
-So weekdays keep their shape, and a restart on any later day goes on without a seam.
+So weekdays keep their profile, and a restart on any later day continues without a break.
 """
 
 from bisect import bisect_right
@@ -27,7 +27,7 @@ class Week:
         self._midnights = {day.weekday(): midnight(day) for day in days}
 
     def between(self, after: datetime, until: datetime) -> Iterator[Activity]:
-        """Yield what happens after the one instant, up to and with the other, in order."""
+        """Yield the activities after `after` up to and including `until`, in order."""
         day = after.date()
         while day <= until.date():
             start, end = midnight(day), midnight(day + timedelta(days=1))
@@ -47,14 +47,14 @@ def load_week(path: Path = SAMPLE) -> Week:
 
 
 def spread(activities: Iterable[Activity]) -> Iterator[Activity]:
-    """Space the activities of each minute evenly inside it, so that they flow and do not tick."""
+    """Space the activities of each minute evenly, so that they do not come in bursts."""
     for minute, together in groupby(activities, key=_occurred_at):
-        crowd = list(together)
-        step = timedelta(minutes=1) / len(crowd)
-        for place, (_, *who) in enumerate(crowd):
+        group = list(together)
+        step = timedelta(minutes=1) / len(group)
+        for place, (_, *who) in enumerate(group):
             yield Activity(minute + step * (place + 0.5), *who)
 
 
 def midnight(day: date) -> datetime:
-    """The first instant of the day in UTC."""
+    """Return the first instant of the day in UTC."""
     return datetime.combine(day, time(), UTC)

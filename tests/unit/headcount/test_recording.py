@@ -91,7 +91,7 @@ def test_a_line_that_is_no_utf8_is_refused(write: Write) -> None:
 
 def test_a_minute_that_no_calendar_has_is_refused(write: Write) -> None:
     path = write("2012-02-30T01:25\taccessibility\tfK\n")
-    assert refusal(path) == f"{path}:1 has no minute of a calendar: day is out of range for month."
+    assert refusal(path) == f"{path}:1 has an invalid minute: day is out of range for month."
 
 
 def test_a_line_out_of_order_is_refused(write: Write) -> None:
@@ -103,7 +103,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
     for damaged in (FIRST.encode(), gzip.compress(FIRST.encode())[:-9]):
         path = tmp_path / "recording.tsv.gz"
         path.write_bytes(damaged)
-        assert refusal(path).startswith(f"{path} is no complete gzip file: ")
+        assert refusal(path).startswith(f"{path} is not a complete gzip file: ")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
@@ -172,5 +172,5 @@ def test_the_sample_is_a_week_in_good_form() -> None:
 def test_a_pipe_is_refused_since_a_recording_is_read_twice(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OperatorError, match="is a pipe or a device, and a recording is read twice"):
+    with pytest.raises(OperatorError, match="is a pipe or a device, but a recording is read twice"):
         survey(pipe)
