@@ -1,4 +1,4 @@
-"""The command line: what an operator types. Commands are thin; what they do is in the modules around them."""
+"""The command line: the application and its commands, which are thin wrappers of `headcount.ops`."""
 
 import io
 import sys
@@ -25,15 +25,15 @@ from headcount.cli import (
     verify,
 )
 from headcount.cli.flags import CommandGroup
-from headcount.cli.terminal import outlive_terminal
+from headcount.cli.terminal import ignore_closed_terminal
 
 app = CommandGroup(
     name="headcount",
     help="Live counts of the distinct people active in a chat workspace, from a Kafka log into Redis.",
     epilog="Settings are environment variables like KAFKA_BOOTSTRAP_SERVERS: docs/reference/settings.md "
-    "describes them, `headcount settings` shows their values.",
+    "describes them, `headcount settings` shows their values.\n\n"
+    "Shell completion: `headcount --install-completion`.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,  # a traceback that shows local variables could show secrets
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -75,9 +75,9 @@ def _headcount(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 with a sentence on stderr, 2 for a wrong usage."""
-    outlive_terminal()
+    """Run one command and exit: with 0 on success, 1 with a message on stderr, 2 for a usage error."""
+    ignore_closed_terminal()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What the terminal's encoding lacks is escaped, as on stderr: a name must not end a command.
+        # Characters that the encoding lacks are escaped, as on stderr, instead of aborting the command.
         sys.stdout.reconfigure(errors="backslashreplace")
     app(arguments, prog_name="headcount")

@@ -14,7 +14,7 @@ import typer
 
 from headcount.api import serve_api
 from headcount.cli.execution import serve
-from headcount.cli.terminal import outlive_terminal
+from headcount.cli.terminal import ignore_closed_terminal
 from headcount.signals import stopped_by_signals
 from headcount.telemetry.api_port import measured
 from headcount.wiring import Config
@@ -23,7 +23,7 @@ from httpd.processes.parent_channel import ParentChannel
 
 def main(arguments: Sequence[str]) -> None:
     """Answer requests until the parent says otherwise, or is gone."""
-    outlive_terminal()
+    ignore_closed_terminal()
     descriptor, url = arguments
     structlog.contextvars.bind_contextvars(pid=os.getpid())
     try:

@@ -1,4 +1,4 @@
-"""`headcount audit`: whether the counters hold what the log holds."""
+"""`headcount audit`: compares the counters with the log."""
 
 from typing import Annotated, Final
 
@@ -16,18 +16,17 @@ DAMAGED: Final = 1
 
 def audit(
     *,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Add what is lacking to the counters themselves.")
-    ] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Add missing users to the counters.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Read the log once more, up to the checkpoints, and find counters that are damaged or missing.
+    """Read the log again up to the checkpoints and find damaged or missing counters.
 
-    Workers and API may go on. Without --repair no counter is touched: the log is projected once more beside
-    them, which takes as much of Redis' memory as they do until it ends. With --repair it is counted into them
-    again, which changes only those that lack somebody. What the log no longer holds can't be judged.
+    Workers and API may keep running. Without --repair the log is counted into separate counters, which
+    doubles the memory used in Redis until the audit ends; existing counters are not changed. With --repair it
+    is counted into the existing counters, which changes only those that lack users. Records that the log no
+    longer holds can't be checked.
 
-    Exit code: 0 if every counter is whole (or was made so), 1 if one is damaged, 3 if that could not be told.
+    Exit code: 0 if every counter is complete or was repaired, 1 if one is damaged, 3 if the check failed.
 
     Example: `headcount audit || headcount audit --repair`
     """
@@ -59,20 +58,20 @@ def _print(report: Report) -> None:
         typer.echo(_explain(report.surplus))
     damaged = sum(not damage.repaired for damage in report.damaged)
     if damaged:
-        typer.echo(f"Damaged counters: {damaged:,}. To add what they lack: headcount audit --repair")
+        typer.echo(f"Damaged counters: {damaged:,}. To repair them: headcount audit --repair")
     else:
-        typer.echo("Every counter holds what the log holds.")
+        typer.echo("Every counter matches the log.")
     typer.echo(f"Records read: {report.records:,}.")
 
 
 def _row(damage: Damage) -> tuple[str, str, str, str]:
     period = str(damage.day) if damage.bucket is None else f"15 minutes from {instant(damage.bucket)}"
-    return damage.workspace_id, period, damage.state, "whole" if damage.repaired else "the same"
+    return damage.workspace_id, period, damage.state, "repaired" if damage.repaired else "unchanged"
 
 
 def _explain(surplus: Surplus) -> str:
     return (
-        f"Counters that hold people who are not in the records read: {surplus.counters:,}, of "
-        f"{surplus.first_day} to {surplus.last_day}. Expect that where retention removed records, and "
-        "where a worker went on counting meanwhile."
+        f"Counters with users who are not in the records read: {surplus.counters:,}, from "
+        f"{surplus.first_day} to {surplus.last_day}. This is expected if retention removed records or a "
+        "worker was counting during the audit."
     )

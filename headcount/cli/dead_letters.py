@@ -1,4 +1,4 @@
-"""`headcount dead-letters`: what was no event, and how to have it counted after all."""
+"""`headcount dead-letters`: lists, shows and redrives records that are not events."""
 
 import re
 from datetime import timedelta
@@ -37,23 +37,23 @@ app = CommandGroup(
 
 
 def parse_place(text: str) -> Place:
-    """Read where a letter is, such as 0:42."""
+    """Parse the position of a letter, such as 0:42."""
     form = _match_place(text)
     if form is None:
-        raise typer.BadParameter("wanted is PARTITION:OFFSET, such as 0:42, as `dead-letters list` shows it")
+        raise typer.BadParameter("expected PARTITION:OFFSET, such as 0:42, as shown by `dead-letters list`")
     return Place(int(form[1]), int(form[2]))
 
 
 def parse_reason(text: str) -> str:
-    """Read one of the reasons."""
+    """Parse a reason."""
     reasons = get_args(DeadLetterReason)
     if text not in reasons:
-        raise typer.BadParameter(f"wanted is one of {', '.join(reasons)}")
+        raise typer.BadParameter(f"expected one of {', '.join(reasons)}")
     return text
 
 
 Reason = Annotated[
-    str | None, typer.Option(parser=parse_reason, metavar="REASON", help="Only those with this reason.")
+    str | None, typer.Option(parser=parse_reason, metavar="REASON", help="Only letters with this reason.")
 ]
 OfLetter = Annotated[Place, typer.Argument(parser=parse_place, metavar="PARTITION:OFFSET")]
 
@@ -62,18 +62,20 @@ OfLetter = Annotated[Place, typer.Argument(parser=parse_place, metavar="PARTITIO
 def list_(
     *,
     reason: Reason = None,
-    limit: Annotated[int, typer.Option(min=0, max=100_000, help="How many to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, max=100_000, help="The number of letters to show.")] = 20,
     since: Annotated[
         timedelta | None,
         typer.Option(
-            parser=parse_duration, metavar="DURATION", help="Only those whose records came in since, like 1d."
+            parser=parse_duration,
+            metavar="DURATION",
+            help="Only records received within this time, such as 1d.",
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Count the dead letters by reason, and show the newest of them.
+    """Count the dead letters by reason and show the newest ones.
 
-    A record whose letter was published again, because its log was read again, is shown once.
+    A record that was dead-lettered more than once, because the log was read again, is shown once.
 
     Example: `headcount dead-letters list --reason wrong-form --since 1d`
     """
@@ -84,24 +86,24 @@ def list_(
     elif found.reasons:
         print_overview(found)
     else:
-        typer.echo("There are no dead letters.")
+        typer.echo("No dead letters.")
 
 
 @app.command()
 def show(
     letter: OfLetter,
     *,
-    raw: Annotated[bool, typer.Option("--raw", help="Write only the value, byte for byte.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Write only the value, unchanged.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Show a dead letter: what is wrong with its record, the record's headers and its value.
+    """Show a dead letter: the error, the headers of the record and its value.
 
-    The value is shown as text if it is UTF-8, else in hexadecimal digits, and no more than its beginning.
+    The beginning of the value is shown, as text if it is UTF-8, otherwise in hexadecimal digits.
 
     Example: `headcount dead-letters show 0:42 --raw > record`
     """
     if raw and json:
-        raise typer.BadParameter("--raw and --json exclude each other")
+        raise typer.BadParameter("--raw and --json can't be used together")
     found = ask(lambda config: find_letter(config, letter))
     if raw:
         print_value(found)
@@ -118,26 +120,28 @@ def redrive(  # noqa: PLR0913 - an option each
     ] = None,
     *,
     reason: Reason = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that were not redriven yet.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All letters that were not redriven yet.")
+    ] = False,
     force: Annotated[
         bool,
-        typer.Option(
-            "--force", help=f"Also those redriven already, and those redriven {MAX_REDRIVES} times in vain."
-        ),
+        typer.Option("--force", help=f"Also letters that were redriven before, even {MAX_REDRIVES} times."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show how many records would be published.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Publish the records of dead letters again, as they were, to have them counted.
+    """Publish the records of dead letters again, unchanged, so that they are counted.
 
-    Do so once their cause is mended: a setting that was too strict, a clock that was behind. An event that is
-    good now counts for the day on which it occurred; what is still no event becomes a dead letter again.
+    Fix the cause first, such as a setting that is too strict or a clock that is behind. A valid event counts
+    for the day on which it occurred; a record that is still not an event becomes a dead letter again.
 
     Example: `headcount dead-letters redrive --reason in-the-future --dry-run`
     """
     if sum((bool(letters), reason is not None, everything)) != 1:
-        raise typer.BadParameter("wanted is one of: places like 0:42, --reason REASON, --all")
+        raise typer.BadParameter("expected one of: positions such as 0:42, --reason REASON, --all")
     selection = Selection(places=frozenset(letters or ()), reason=reason, forced=force)
     plan = ask(lambda config: plan_redrive(config, selection))
     if plan.places and not (dry_run or yes):

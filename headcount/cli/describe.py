@@ -1,4 +1,4 @@
-"""`headcount describe`: what Headcount reads and answers, for machines."""
+"""`headcount describe`: machine-readable descriptions of events, topics and the HTTP API."""
 
 from enum import Enum
 from typing import Annotated
@@ -14,7 +14,7 @@ from headcount.wiring import Config
 
 
 class Subject(Enum):
-    """What can be described."""
+    """The interfaces that have a description."""
 
     EVENT = "event"
     ASYNCAPI = "asyncapi"
@@ -22,11 +22,11 @@ class Subject(Enum):
 
 
 def describe(
-    subject: Annotated[Subject, typer.Argument(help="The event's schema, the topics, or the HTTP API.")],
+    subject: Annotated[Subject, typer.Argument(help="The event schema, the topics or the HTTP API.")],
 ) -> None:
-    """Print a description in JSON: a JSON Schema of the `event`, or an `asyncapi` or `openapi` document.
+    """Print the JSON Schema of an `event`, or an `asyncapi` or `openapi` document, as JSON.
 
-    The topics are those of the settings.
+    Topic names are taken from the settings.
 
     Example: `headcount describe event > event.schema.json`
     """

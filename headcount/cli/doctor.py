@@ -1,4 +1,4 @@
-"""`headcount doctor`: what is set up so that it loses, shows or stops something, and what to do about it."""
+"""`headcount doctor`: checks the setup and recommends changes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,19 +21,15 @@ SIGNS: Final[dict[Verdict, str]] = {
 
 def doctor(
     *,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 where there are warnings, too.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show only what is not ok; nothing where all is.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only findings that are not ok.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Check Redis, Kafka, the counting and these settings, and say what to do about what is wrong.
+    """Check Redis, Kafka, the counters and the settings, with advice for each problem.
 
-    Nothing is written anywhere. Run it as the operator's Redis user, with the other settings of worker and
-    API: those are judged as well. What can't be found out is unknown, with the reason. It takes 10 seconds
-    at most. Exit code: 0 without a problem, 1 with one; with --strict also 1 with a warning.
+    Nothing is written. Run it as the operator's Redis user with the settings of worker and API, which are
+    checked as well. A check without a result is reported as unknown, with the reason. It takes at most 10
+    seconds. Exit code: 0 without problems, 1 with problems; with --strict also 1 with warnings.
 
     Example: `headcount doctor --strict --json`
     """

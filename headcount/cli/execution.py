@@ -1,4 +1,4 @@
-"""How a command runs: with the settings, and with a sentence on stderr where an error was to be expected."""
+"""Runs commands with the settings and reports expected errors as one line on stderr."""
 
 import asyncio
 import errno
@@ -24,27 +24,27 @@ Work = Callable[[Config], Coroutine[Any, Any, T]]
 
 FAILED: Final = 1
 UNKNOWN: Final = 3
-"""The exit code where a check could not be made; `FAILED` is then its verdict."""
+"""The exit code of a check that could not be made; `FAILED` is the verdict of a failed check."""
 INTERRUPTED: Final = 130
 
-_SURROUNDINGS: Final = frozenset(
+_OPERATOR_ERRNOS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}
     | {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.EEXIST}
 )
-"""What the machine refuses, and an operator can mend."""
+"""Errors of the machine that an operator can fix."""
 
 
 def ask(work: Work[T]) -> T:
-    """Run a short command: only its own answer or sentence is shown, not what the libraries log."""
+    """Run a short command; only its output or error is shown, not the log of libraries."""
     with sentences():
         config = load_config(os.environ)
         configure_logging(config.telemetry.log_level, config.telemetry.log_format, libraries="critical")
-        tune_gc()  # whatever the command, it may read a whole log
+        tune_gc()  # any of these commands may read a whole log
         return asyncio.run(work(config))
 
 
 def serve(work: Work[None]) -> None:
-    """Run a part that goes on until it is stopped, and logs each change of its state."""
+    """Run a service until it is stopped; it logs each change of state."""
     with sentences():
         config = load_config(os.environ)
         configure_logging(config.telemetry.log_level, config.telemetry.log_format)
@@ -53,7 +53,7 @@ def serve(work: Work[None]) -> None:
 
 
 def host(work: Work[None]) -> None:
-    """Run a command that speaks to a person itself: it logs warnings only, unless a level is set."""
+    """Run an interactive command; it logs only warnings unless LOG_LEVEL is set."""
     with sentences():
         config = load_config(os.environ)
         if config.telemetry.is_log_level_set:
@@ -65,7 +65,7 @@ def host(work: Work[None]) -> None:
 
 @contextmanager
 def unknown_if_failed() -> Iterator[None]:
-    """Exit with `UNKNOWN` where a check fails: 1 is what it says of what it found."""
+    """Exit with `UNKNOWN` if a check can't be made, because 1 is a verdict of the check."""
     try:
         yield
     except typer.Exit as end:
@@ -73,7 +73,7 @@ def unknown_if_failed() -> Iterator[None]:
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """Say what happened, if it is one of the conditions that an operator can do something about."""
+    """Return the message of an error that an operator can resolve, None for any other error."""
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(sentence_of, error.exceptions)), None)
     if isinstance(error, HeadcountError | TokensUnavailableError):
@@ -81,22 +81,22 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, KafkaError | RedisError):
         server = "Kafka" if isinstance(error, KafkaError) else "Redis"
         return _with_advice(f"{server} reports: {error}", error)
-    if isinstance(error, UnicodeEncodeError):  # of an argument: settings are checked when they are read
-        return "An argument holds bytes that are no UTF-8: no server takes them. Give it as UTF-8 text."
-    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+    if isinstance(error, UnicodeEncodeError):  # of an argument; settings are checked when they are read
+        return "An argument contains bytes that are not UTF-8. Pass it as UTF-8 text."
+    if isinstance(error, OSError) and error.errno in _OPERATOR_ERRNOS:
         return f"{error.filename or 'This machine'} can't be used: {error.strerror}"
     return None
 
 
 def _with_advice(sentence: str, cause: BaseException | None) -> str:
-    """Say what to do about a right that Redis refuses, unless the sentence does."""
+    """Append the advice for a permission that Redis denied, unless the message contains it."""
     lacks = isinstance(cause, RedisError) and lacks_right(cause)
     return f"{sentence}. {RIGHTS}" if lacks and RIGHTS not in sentence else sentence
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Exit with `FAILED` and a sentence on stderr for an error that an operator can do something about."""
+    """Exit with `FAILED` and a message on stderr for an error that an operator can resolve."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -110,10 +110,10 @@ def sentences() -> Iterator[None]:
 
 
 def confirm(question: str) -> None:
-    """Return where the answer is yes; exit with 1 where it is no, or where there is no terminal to ask on."""
+    """Return if the answer is yes; exit with 1 if it is no or stdin is not a terminal."""
     if not sys.stdin.isatty():
         typer.echo(
-            "headcount: This command asks for confirmation, and there is no terminal: add --yes.", err=True
+            "headcount: This command asks for confirmation, but stdin is not a terminal: add --yes.", err=True
         )
         raise typer.Exit(FAILED)
     if not typer.confirm(question, err=True):

@@ -1,4 +1,4 @@
-"""`headcount forget` and `headcount remember`: whether a person is counted."""
+"""`headcount forget` and `headcount remember`: erase a user and undo the erasure."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,14 +14,14 @@ from headcount.ops.rebuild.forgetting import Forgotten, Found, Remembered
 from headcount.ops.rebuild.report import Report, refuse_loss
 
 Workspace = Annotated[str, typer.Option(parser=parse_workspace, metavar="ID", help="The workspace.")]
-User = Annotated[str, typer.Option(metavar="ID", help="The user, as events name them.")]
+User = Annotated[str, typer.Option(metavar="ID", help="The user id in the events.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What was done at once, and the rebuild that followed, None where none was needed or wanted."""
+    """The immediate effect, and the rebuild that followed, None if there was none."""
 
     forgotten: Forgotten
     rebuild: Report | None
@@ -29,7 +29,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
-    """As `Outcome`, of a person who is remembered."""
+    """Like `Outcome`, for a remembered user."""
 
     remembered: Remembered
     rebuild: Report | None
@@ -40,18 +40,19 @@ def forget(
     workspace: Workspace,
     user: User,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild/--no-rebuild", help="Count estimates anew, if the workspace has any.")
+        bool,
+        typer.Option("--rebuild/--no-rebuild", help="Rebuild the counters if the workspace has estimates."),
     ] = True,
     dry_run: DryRun = False,
     yes: Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Forget a user: they are in no counter any more, and no replay or rebuild brings them back.
+    """Remove a user from all counters; no replay or rebuild restores them.
 
-    Their pseudonym, never the id, is kept in Redis and in the topic `<KAFKA_TOPIC>.erasures`, from which a
-    Redis that loses it gets it back. Exact counters are cleaned at once. An estimate does not tell who is in
-    it: if the workspace has any, the log is counted anew, see `headcount rebuild`. Events stay in the log
-    until Kafka's retention ends them. `headcount remember` takes it back.
+    The pseudonym of the user, never the id, is recorded in Redis and in the topic `<KAFKA_TOPIC>.erasures`,
+    from which it is restored if Redis loses it. Exact counters are updated at once. Users can't be removed
+    from an estimate: if the workspace has any, the log is counted again, see `headcount rebuild`. Events stay
+    in the log until Kafka's retention deletes them. `headcount remember` undoes this command.
 
     Example: `headcount forget --workspace developers --user anna`
     """
@@ -76,15 +77,14 @@ def remember(
     workspace: Workspace,
     user: User,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild/--no-rebuild", help="Count the log anew, for the events so far.")
+        bool, typer.Option("--rebuild/--no-rebuild", help="Rebuild the counters to include past events.")
     ] = True,
     yes: Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Take back `headcount forget`: a user is counted again.
+    """Undo `headcount forget`: the user is counted again.
 
-    Events from now on are counted at once. Those so far are counted by a rebuild, as far as the log still has
-    them.
+    Events from now on are counted at once. Past events are counted by a rebuild, if the log still holds them.
 
     Example: `headcount remember --workspace developers --user anna`
     """
@@ -115,23 +115,23 @@ def _describe(found: Found) -> str:
     if found.counters:
         text = f"The user is in {found.counters:,} exact counters of {found.workspace_id}."
     else:
-        text = f"Nobody of that id is in an exact counter of {found.workspace_id}."
+        text = f"The user is in no exact counter of {found.workspace_id}."
     if found.estimates:
-        text += f" It has {found.estimates:,} estimates too, which do not say who is in them."
+        text += f" The workspace also has {found.estimates:,} estimates, which do not reveal their users."
     return text
 
 
 def _describe_done(found: Found, forgotten: Forgotten) -> str:
-    removed = max(found.counters, forgotten.removed)  # a worker may be quicker than the command
+    removed = max(found.counters, forgotten.removed)  # a worker may remove users before the command does
     done = f"Recorded; removed from {removed:,} exact counters of {forgotten.workspace_id}."
     if not removed:
-        done = f"Recorded; nobody of that id was in an exact counter of {forgotten.workspace_id}."
+        done = f"Recorded; the user was in no exact counter of {forgotten.workspace_id}."
     if forgotten.estimates:
-        done += f" It has {forgotten.estimates:,} estimates too: only a rebuild takes anybody out of them."
+        done += f" The workspace also has {forgotten.estimates:,} estimates: only a rebuild removes the user."
     return done
 
 
 def _describe_return(remembered: Remembered) -> str:
     if not remembered.known:
-        return f"Nobody of that id was forgotten in {remembered.workspace_id}: nothing was changed."
+        return f"The user is not forgotten in {remembered.workspace_id}: nothing was changed."
     return f"Recorded; events from now on are counted in {remembered.workspace_id}."

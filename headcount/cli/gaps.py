@@ -1,4 +1,4 @@
-"""`headcount gaps`: records that were lost to the counters, and the days that this may touch."""
+"""`headcount gaps`: records that were never counted, and the days that may be affected."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -24,14 +24,14 @@ _WORDS: Final[dict[GapCause, str]] = {
 
 app = CommandGroup(
     no_args_is_help=True,
-    help="List and acknowledge gaps: places where the log lost records that were not counted yet.\n\n"
+    help="List and acknowledge gaps: records that can no longer be read and were not counted.\n\n"
     "Example: headcount gaps list",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """The newest gaps, the first found first: those that nobody has acknowledged, and the others."""
+    """The newest gaps in the order of their discovery: open ones and acknowledged ones."""
 
     open: list[GapReport]
     acknowledged: list[GapReport]
@@ -40,10 +40,10 @@ class Gaps:
 @app.command(name="list")
 def list_(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that were acknowledged.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also acknowledged gaps.")] = False,
     json: AsJson = False,
 ) -> None:
-    """List the gaps, with the days whose numbers may be too low.
+    """List the gaps with the days whose counts may be too low.
 
     Example: `headcount gaps list --all`
     """
@@ -52,16 +52,16 @@ def list_(
     if json:
         print_json(shown)
     elif shown:
-        print_table(("partition", "found", "what happened", "days that may be too low"), map(_row, shown))
+        print_table(("partition", "found", "cause", "days that may be too low"), map(_row, shown))
     else:
-        typer.echo("There are no gaps." if everything else "There are no gaps to acknowledge.")
+        typer.echo("No gaps." if everything else "No open gaps.")
 
 
 @app.command()
 def acknowledge(*, json: AsJson = False) -> None:
-    """Acknowledge all gaps that there are: the status no longer warns of them.
+    """Acknowledge all open gaps, so that `headcount status` no longer reports them.
 
-    They stay on record, and the numbers of their days stay as they are.
+    The gaps stay recorded, and the counts of their days do not change.
 
     Example: `headcount gaps acknowledge`
     """
@@ -69,11 +69,7 @@ def acknowledge(*, json: AsJson = False) -> None:
     if json:
         print_json(acknowledged)
     else:
-        typer.echo(
-            f"Acknowledged {counted(len(acknowledged), 'gap')}."
-            if acknowledged
-            else "There is no gap to acknowledge."
-        )
+        typer.echo(f"Acknowledged {counted(len(acknowledged), 'gap')}." if acknowledged else "No open gaps.")
 
 
 async def _read(config: Config) -> Gaps:

@@ -1,4 +1,4 @@
-"""How many dead letters are shown at once: as a list, and as what became of them."""
+"""Prints dead letters. Their content is untrusted: control characters must never reach a terminal."""
 
 import codecs
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ HEADER_BYTES: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The beginning of some bytes, as text where they are UTF-8, else in hexadecimal digits."""
+    """The beginning of a value, as text if it is UTF-8, otherwise in hexadecimal digits."""
 
     encoding: Literal["utf-8", "hex"]
     text: str
@@ -26,10 +26,10 @@ class Shown:
 
 
 def beginning_of(value: bytes, limit: int) -> Shown:
-    """Return at most the first `limit` bytes, in the form that suits them all."""
+    """Return at most the first `limit` bytes of a value."""
     first = value[:limit]
     try:
-        # Incrementally: the limit may have cut the last character in two.
+        # Incrementally, because the limit may split the last character.
         text = codecs.getincrementaldecoder("utf-8")().decode(first, final=len(first) == len(value))
     except UnicodeDecodeError:
         return Shown(encoding="hex", text=first.hex(), bytes_shown=len(first))
@@ -37,7 +37,7 @@ def beginning_of(value: bytes, limit: int) -> Shown:
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Escape what is no visible character, but for those to keep."""
+    """Escape all characters that are not printable, except those in `keep`."""
     return "".join(
         each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
         for each in text
@@ -45,16 +45,16 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def print_value(letter: Letter) -> None:
-    """Write the value that the letter holds, and nothing else."""
+    """Write only the value of the letter."""
     typer.echo(letter.value or b"", nl=False)
 
 
 def print_letter(letter: Letter) -> None:
-    """Print a letter for a person."""
+    """Print a letter as a table."""
     rows = [
         ("letter", str(letter.place)),
         ("source", f"{letter.topic} {letter.origin}"),
-        ("came in", letter.origin.instant),
+        ("received", letter.origin.instant),
         ("reason", printable(letter.reason)),
         ("error", printable(letter.error)),
         ("redriven before", f"{letter.redrives} times" if letter.redrives else "never"),
@@ -67,11 +67,13 @@ def print_letter(letter: Letter) -> None:
         shown = beginning_of(letter.value, VALUE_BYTES)
         typer.echo(f"\n{printable(shown.text, keep=chr(10) + chr(9))}")
         if shown.bytes_shown < len(letter.value):
-            typer.echo(f"... and more; all of it: headcount dead-letters show {letter.place} --raw")
+            typer.echo(
+                f"... truncated; for the whole value: headcount dead-letters show {letter.place} --raw"
+            )
 
 
 def print_letter_json(letter: Letter) -> None:
-    """Print a letter for a program."""
+    """Print a letter as JSON."""
     print_json(
         {
             "letter": str(letter.place),
@@ -94,7 +96,7 @@ def print_letter_json(letter: Letter) -> None:
 
 
 def _json_name(name: str) -> str:
-    """Escape the bytes of a header's name that are not UTF-8: JSON has no others."""
+    """Escape bytes that are not UTF-8, which JSON can't represent."""
     return name.encode(errors="backslashreplace").decode()
 
 
@@ -103,7 +105,7 @@ def _size(letter: Letter) -> str:
         return "none"
     if letter.whole is None:
         return f"{letter.value_bytes:,} bytes"
-    return f"{letter.value_bytes:,} bytes, of which the letter holds the first {len(letter.value):,}"
+    return f"{letter.value_bytes:,} bytes, of which the letter contains the first {len(letter.value):,}"
 
 
 def _line(value: bytes | None) -> str | None:
@@ -129,7 +131,7 @@ def print_overview(found: Overview) -> None:
         return
     typer.echo()
     print_table(
-        ("letter", "source", "reason", "came in", "bytes", "redriven", "error"),
+        ("letter", "source", "reason", "received", "bytes", "redriven", "error"),
         [
             (
                 line.letter,
@@ -148,14 +150,14 @@ def print_overview(found: Overview) -> None:
 def print_outcome(plan: Plan, outcome: Outcome | None) -> None:
     if plan.redriven_before:
         typer.echo(
-            f"Left out, as redriven before: {counted(plan.redriven_before, 'record')}; --force takes them in."
+            f"Skipped, redriven before: {counted(plan.redriven_before, 'record')}; --force includes them."
         )
     if plan.came_back_too_often:
         often = counted(plan.came_back_too_often, "record")
-        typer.echo(f"Left out, as back {MAX_REDRIVES} times: {often}; --force takes them in.")
+        typer.echo(f"Skipped, redriven {MAX_REDRIVES} times: {often}; --force includes them.")
     if outcome is None:
         typer.echo(
-            f"{records_of(plan)} would be published again." if plan.places else "There is none to redrive."
+            f"{records_of(plan)} would be published again." if plan.places else "No dead letters to redrive."
         )
         return
     for place, cause in outcome.left_out.items():

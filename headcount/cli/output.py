@@ -1,4 +1,4 @@
-"""How answers are printed: as tables for people, as JSON for scripts."""
+"""Prints results as tables or as JSON."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,21 +16,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 NOTHING: Final = "-"
 PROSE_WIDTH: Final = 30
-"""A column with a longer cell that holds spaces wraps; it gets at least this width."""
+"""A column with longer cells that contain spaces wraps; this is its minimum width."""
 COLUMN_GAP: Final = 2
 
 
 def print_json(document: object) -> None:
-    """Print a document, a dataclass or a list of them, with instants in RFC 3339."""
+    """Print JSON, with instants in RFC 3339."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
     typer.echo(orjson.dumps(document, default=_plain, option=options))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their names, if there are any names; None is shown as nothing.
+    """Print rows below the names of their columns, if there are any; None is printed as a dash.
 
-    A pipe gets one line a row, with tabs between the columns. On a terminal only columns of prose wrap; a
-    table that is too wide for it is printed as one block a row, so that no value is broken.
+    A pipe gets one line per row, with tabs between the columns. On a terminal only columns of prose wrap; a
+    table that is too wide is printed as one block per row, so that no value is broken.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
@@ -46,7 +46,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for name, wraps in zip(columns, is_prose, strict=True):
         table.add_column(name, overflow="fold", no_wrap=not wraps and any(columns))
     for row in cells:
-        table.add_row(*map(Text, row))  # a str would be read as Rich's markup
+        table.add_row(*map(Text, row))  # a str would be parsed as Rich markup
     console.print(table)
 
 
@@ -55,7 +55,7 @@ def _is_prose(cells: Sequence[str]) -> bool:
 
 
 def _narrowest(columns: Sequence[str], cells: Sequence[Sequence[str]], is_prose: Sequence[bool]) -> int:
-    """Return how wide a terminal the table needs."""
+    """Return the minimum width of the table."""
     widths = (
         PROSE_WIDTH if wraps else max(map(len, values))
         for values, wraps in zip(zip(columns, *cells, strict=True), is_prose, strict=True)
@@ -69,19 +69,19 @@ def _print_blocks(console: Console, columns: Sequence[str], cells: Sequence[Sequ
             console.print()
         block = Table(box=None, pad_edge=False, show_header=False)
         block.add_column(no_wrap=True, style="bold")
-        block.add_column(overflow="fold")  # what is cut off could be what is to be copied
+        block.add_column(overflow="fold")  # never truncated, so that it can be copied
         for name, cell in zip(columns, row, strict=True):
             block.add_row(name, Text(cell))
         console.print(block)
 
 
 def counted(number: int, noun: str) -> str:
-    """Put a number before its noun, which takes an s unless there is one."""
+    """Return a number with its noun, in the plural unless the number is 1."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def instant(moment: datetime) -> str:
-    """Render an instant to the second, in UTC."""
+    """Format an instant in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

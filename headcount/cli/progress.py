@@ -1,4 +1,4 @@
-"""The progress of a long command on stderr: a bar on a terminal, now and then a line elsewhere."""
+"""Shows the progress of a long command on stderr: a bar on a terminal, a line every 10 s elsewhere."""
 
 import asyncio
 import sys
@@ -17,16 +17,16 @@ LINE_SECONDS: Final = 10.0
 
 
 def reading(events: CountedEvents) -> AbstractAsyncContextManager[None]:
-    """Show how far the log is read, until the block is left."""
+    """Show the progress of reading the log for the duration of the block."""
     return shown(lambda: events.done, events.total, unit="records")
 
 
 @asynccontextmanager
 async def shown(done: Callable[[], int], total: int, *, unit: str) -> AsyncIterator[None]:
-    """Show how many of the total are done, and the time left, until the block is left."""
+    """Show the progress and the remaining time for the duration of the block."""
     console = Console(stderr=True)
     following = asyncio.create_task(
-        # Not what Rich calls a terminal: with FORCE_COLOR that is a pipe as well.
+        # Rich's is_terminal is true for a pipe with FORCE_COLOR.
         _bar(console, done, total, unit) if sys.stderr.isatty() else _lines(done, total, unit)
     )
     try:

@@ -1,4 +1,4 @@
-"""`headcount rebuild`: the counters computed anew from the log, while the live ones go on answering."""
+"""`headcount rebuild`: computes the counters again from the log while the live ones are in use."""
 
 import sys
 from collections.abc import Sequence
@@ -25,13 +25,14 @@ from projector.deployment import CHANGEABLE, Change, show_value
 from projector.rebuild.next_generation import Consent
 
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Replace the counters also where the log no longer holds all people.")
+    bool,
+    typer.Option("--yes", help="Replace the counters even if the log no longer holds all counted users."),
 ]
 MOST_ROWS: Final = 20
 
 
 def parse_setting(text: str) -> str:
-    """Read the name of a setting that a rebuild can change."""
+    """Parse the name of a setting that a rebuild can change."""
     if text not in CHANGEABLE:
         raise typer.BadParameter(f"expected one of {', '.join(CHANGEABLE)}")
     return text
@@ -44,23 +45,22 @@ def rebuild(
         typer.Option(
             parser=parse_setting,
             metavar="NAME",
-            help="A setting that differs from the recorded value, and is to replace it; may be repeated.",
+            help="A setting whose value replaces the recorded one; may be repeated.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only report what differs, and discard what was counted.")
+        bool, typer.Option("--dry-run", help="Only report differences, and discard the new counters.")
     ] = False,
     yes: Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Count the log anew beside the live counters, report what differs, and switch over in one step.
+    """Count the log into new counters, report the differences and switch over atomically.
 
-    Workers and API continue meanwhile, and Redis needs the memory of the counters twice. An interrupted
-    rebuild continues where it was. Where the log no longer holds everybody who is counted, nothing is
-    replaced without --yes.
+    Workers and API keep running. Redis needs memory for both sets of counters. An interrupted rebuild resumes
+    where it stopped. If the log no longer holds all counted users, nothing is replaced without --yes.
 
-    A setting that differs from the recorded one changes what all workers and APIs count. That needs --change
-    with its name, or a yes to the question at a terminal. Those that run with the old value then wait.
+    A setting that differs from the recorded value changes what all workers and APIs count. This requires
+    --change with its name, or confirmation at a terminal. Processes with the old value then wait.
 
     Example: `TIME_ZONE=Europe/Vienna headcount rebuild --change TIME_ZONE`
     """
@@ -75,7 +75,7 @@ def rebuild(
 
 
 def _confirmed(changes: Sequence[Change], wanted: set[str]) -> set[str]:
-    """Show the changes that were not asked for, and return their settings; aborts where the answer is no."""
+    """Ask for confirmation of changes not given by --change, and return their settings."""
     unexpected = [change for change in changes if change.setting not in wanted]
     for change in unexpected:
         typer.echo(f"{_describe(change)}.", err=True)
@@ -93,7 +93,7 @@ async def replace(config: Config, judge: Judge, consent: Consent = NO_CHANGES) -
 
 
 async def examine(config: Config) -> Report:
-    """Run a rebuild that only reports."""
+    """Run a rebuild that only reports differences."""
     async with open_rebuild(config, accept_changes) as rebuild:
         counting = rebuild.counting
         async with shown(lambda: counting.done, counting.total, unit="records"):
@@ -101,7 +101,7 @@ async def examine(config: Config) -> Report:
 
 
 def show_report(report: Report, *, json: bool) -> None:
-    """Print what a rebuild found and did."""
+    """Print the result of a rebuild."""
     if json:
         print_json(report)
         return
@@ -121,18 +121,18 @@ def _row(damage: Damage) -> tuple[str, str, str]:
 def _sentences(report: Report) -> list[str]:
     found = [f"Changed: {_describe(change)}." for change in changes_of_settings(report.changes)]
     if any(change.field == COUNTED_REVISION for change in report.changes):
-        found.append(f"Forgotten people who are left out: {report.forgotten:,}.")
+        found.append(f"Forgotten users that were excluded: {report.forgotten:,}.")
     differences = report.differences
     if differences.damaged:
-        found.append(f"Counters that lacked people, or held others: {len(differences.damaged):,}.")
+        found.append(f"Counters with missing or other users: {len(differences.damaged):,}.")
     if differences.surplus:
         surplus = differences.surplus
         found.append(
-            f"Counters that held more than the log does: {surplus.counters:,}, of {surplus.first_day} to "
+            f"Counters with more users than the log: {surplus.counters:,}, from {surplus.first_day} to "
             f"{surplus.last_day}."
         )
     if not differences.damaged and not differences.surplus:
-        found.append("Every counter is the same as before.")
+        found.append("Every counter is unchanged.")
     found += report.losses
     done = "The new counters are live." if report.replaced else "Nothing was replaced."
     return [*found, f"Records read: {report.records:,}. {done}"]

@@ -1,4 +1,4 @@
-"""`headcount replay`: publish recorded activity."""
+"""`headcount replay`: publishes recorded activity."""
 
 import time
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from headcount.wiring import Config, utc_now
 
 _ENDS: Final[dict[End, str]] = {
     "complete": "The whole recording is published.",
-    "clock": "What the clock has not reached yet was left out; with --speed the replay would go on with it.",
-    "interrupted": "It was interrupted; the rest was left out.",
+    "clock": "Future-dated events were skipped; use --speed to publish them in real time.",
+    "interrupted": "The replay was interrupted.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to publish, and how."""
+    """The recording to publish and the options of the replay."""
 
     file: Path
     shift_to_today: bool
@@ -35,18 +35,18 @@ class Request:
     event_type: str
 
     def activities(self, found: Survey) -> Iterator[Activity]:
-        """Read the file; shifted, its last day is today in UTC."""
+        """Read the file, shifted so that its last day is today (UTC) if requested."""
         days = (utc_now().date() - found.last.date()).days if self.shift_to_today else 0
         return shifted(read(self.file), days)
 
     def pace(self) -> Pace:
-        """Return the pace that was asked for, which starts now."""
+        """Return the requested pace, starting now."""
         return RecordedPace(utc_now, self.speed) if self.speed else FullSpeed(utc_now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a replay did."""
+    """The result of a replay."""
 
     topic: str
     published: int
@@ -60,21 +60,21 @@ def replay(
     *,
     shift_to_today: Annotated[
         bool,
-        typer.Option("--shift-to-today", help="Move it by whole days, so that its last day is today (UTC)."),
+        typer.Option("--shift-to-today", help="Shift it by whole days so that its last day is today (UTC)."),
     ] = False,
     speed: Annotated[
         float | None,
         typer.Option(
-            min=0.01, max=1e6, help="How many times the recorded pace; as fast as possible if not given."
+            min=0.01, max=1e6, help="A multiple of the recorded pace; as fast as possible if not given."
         ),
     ] = None,
-    event_type: Annotated[str, typer.Option("--type", help="The type that the events get.")] = "message",
+    event_type: Annotated[str, typer.Option("--type", help="The type of the events.")] = "message",
     json: AsJson = False,
 ) -> None:
-    """Publish recorded activity to Kafka, and return when all of it is acknowledged.
+    """Publish recorded activity to Kafka, and return once all of it is acknowledged.
 
-    No event is published before it has occurred. At full speed the replay ends at the present moment; with
-    --speed it catches up with the clock, and then goes on in real time until the recording ends.
+    No event is published before it has occurred. Without --speed, future-dated events are skipped; with
+    --speed the replay continues in real time until the recording ends.
 
     Example: `headcount replay activity.tsv.gz --shift-to-today --speed 60`
     """
@@ -93,7 +93,7 @@ def _published(summary: Summary) -> str:
         return f"No event was published to {summary.topic}."
     return (
         f"Published {counted(summary.published, 'event')} to {summary.topic} in {summary.seconds:.1f} s "
-        f"({summary.events_per_second:,.0f} a second)."
+        f"({summary.events_per_second:,.0f} events/s)."
     )
 
 

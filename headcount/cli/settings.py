@@ -1,4 +1,4 @@
-"""`headcount settings`: which value each setting has here, and where it comes from."""
+"""`headcount settings`: shows the value and the source of each setting."""
 
 import os
 
@@ -10,11 +10,11 @@ from headcount.settings import SettingInForce, settings_in_force, unknown_settin
 
 
 def settings(*, json: AsJson = False) -> None:
-    """Show the value of every setting in this environment, and where it comes from; secrets are masked.
+    """Show the value of every setting and its source; secrets are masked.
 
-    Names in the environment that look like a setting and are none have no effect: they are named below.
+    Environment variables that resemble a setting without being one are listed below: they have no effect.
 
-    Exit code: 0 if worker and API would accept these settings, 1 if not.
+    Exit code: 0 if all settings are valid, 1 if not.
 
     Example: `docker compose run --rm operator settings`
     """

@@ -1,4 +1,4 @@
-"""`headcount skip`: have a partition that is stopped at damaged records go on behind them."""
+"""`headcount skip`: skips damaged records at which a partition has stopped."""
 
 from typing import Annotated
 
@@ -12,31 +12,31 @@ from projector.gaps import GapReport
 
 def skip(
     *,
-    partition: Annotated[int, typer.Option(min=0, help="Which one is stopped; the worker's log names it.")],
+    partition: Annotated[int, typer.Option(min=0, help="The stopped partition, named in the worker's log.")],
     to: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="OFFSET", help="The next to count; the first that can be read again if not given."
+            min=0, metavar="OFFSET", help="The next offset to count; the first readable one if not given."
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Move a partition's checkpoint forward, past records that can't be read: they are never counted.
+    """Move the checkpoint of a partition past unreadable records, which are never counted.
 
-    The gap is on record: `headcount status` shows it, with the days whose numbers may be too low, until it is
-    acknowledged. A worker that is running goes on within half a minute.
+    The gap is recorded: `headcount status` reports it, with the days whose counts may be too low, until it is
+    acknowledged. A running worker continues within half a minute.
 
     Example: `headcount skip --partition 2 --to 1042`
     """
     planned = ask(lambda config: skipping.plan_skip(config, partition, to))
     if not yes:
-        typer.confirm(f"{_describe(planned)} Go on?", abort=True, err=True)
+        typer.confirm(f"{_describe(planned)} Continue?", abort=True, err=True)
     gap = ask(lambda config: skipping.skip(config, planned))
     if json:
         print_json(gap)
     else:
-        typer.echo(f"{planned.partition} goes on at {planned.to}. {_tell_days(gap)}")
+        typer.echo(f"{planned.partition} continues at {planned.to}. {_describe_days(gap)}")
 
 
 def _describe(planned: skipping.Skip) -> str:
@@ -47,6 +47,6 @@ def _describe(planned: skipping.Skip) -> str:
     )
 
 
-def _tell_days(gap: GapReport) -> str:
+def _describe_days(gap: GapReport) -> str:
     since = "all days up to" if gap.first_day is None else f"the days from {gap.first_day} to"
-    return f"The numbers of {since} {gap.last_day} may be too low."
+    return f"The counts of {since} {gap.last_day} may be too low."

@@ -1,4 +1,4 @@
-"""`headcount status`: how far the projection is behind the log."""
+"""`headcount status`: shows how far the projection is behind the log."""
 
 import asyncio
 import sys
@@ -21,22 +21,20 @@ WATCH_SECONDS: Final = 2.0
 def status(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 where there is anything to look at, for probes.")
+        bool, typer.Option("--check", help="Exit with 1 if there is any concern, for probes.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help=f"Show it again every {WATCH_SECONDS:.0f} seconds, until Ctrl-C.")
+        bool, typer.Option("--watch", help=f"Refresh every {WATCH_SECONDS:.0f} seconds until Ctrl-C.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Show each partition's checkpoint, lag and as-of, the instant up to which every event is counted.
+    """Show the checkpoint, lag and as-of of each partition, and which activity is counted.
 
-    Below it stands whose activity counts.
+    As-of is the instant up to which every event is counted. Concerns are listed below the table: no worker,
+    counters that lack records or are more than 10 seconds behind, gaps that are not acknowledged, and, of the
+    last 24 hours, writes that Redis lost and events that were too old to be counted.
 
-    What to look at is named below: no worker, counters that don't hold the whole log yet or are older than 10
-    seconds, gaps that nobody has acknowledged, and of the last 24 hours: writes that Redis lost, and events
-    that were too old to be counted.
-
-    Exit code: 0 if the state could be told, 1 if not; with --check also 1 if there is anything to look at.
+    Exit code: 0 if the state could be read, 1 if not; with --check also 1 if there is any concern.
 
     Example: `headcount status --check --json`
     """
@@ -53,7 +51,7 @@ def status(
 
 
 def summary(found: Status) -> str:
-    """Put the whole into one sentence."""
+    """Return the status in one sentence."""
     workers = f"workers: {found.workers}"
     if found.as_of is None or found.as_of_age_seconds is None:
         return (
@@ -63,8 +61,8 @@ def summary(found: Status) -> str:
     return f"{found.topic}: every event up to {as_of} is counted; lag {found.lag}; {workers}."
 
 
-def who_counts(found: Status) -> str:
-    """Say whose activity counts."""
+def describe_filter(found: Status) -> str:
+    """Return which activity is counted."""
     return str(
         ActivityFilter(
             ignored_event_types=frozenset(found.ignored_event_types),
@@ -73,13 +71,15 @@ def who_counts(found: Status) -> str:
     )
 
 
-def left_out(expired: Sequence[ExpiredStatus]) -> str:
-    """Say how many events were older than the retention, and why."""
+def describe_expired(expired: Sequence[ExpiredStatus]) -> str:
+    """Return the number of events older than the retention, by cause."""
     causes = ", ".join(f"{each.cause} {each.events:,}" for each in expired)
     last_at = instant(max(each.last_at for each in expired))
     number = sum(each.events for each in expired)
     events = counted(number, "event")
-    return f"Left out as older than the retention: {events} ({causes}), the last read at {last_at}."
+    return (
+        f"Not counted because they are older than the retention: {events} ({causes}), the last at {last_at}."
+    )
 
 
 async def _watch(config: Config, show: Callable[[Status], None]) -> None:
@@ -106,8 +106,8 @@ def _print(found: Status) -> None:
         [(part.number, part.checkpoint, part.end, part.lag, part.as_of) for part in found.partitions],
     )
     typer.echo(summary(found))
-    typer.echo(who_counts(found))
+    typer.echo(describe_filter(found))
     if found.expired:
-        typer.echo(left_out(found.expired))
+        typer.echo(describe_expired(found.expired))
     for concern in found.concerns:
         typer.echo(f"! {concern}")

@@ -1,4 +1,4 @@
-"""The terminal that a command writes to: output after it was closed is dropped, and the command runs on."""
+"""Output to a terminal: after the terminal is closed it is dropped, and the command keeps running."""
 
 import errno
 import io
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 _CLOSED: Final = frozenset({errno.EIO, errno.ENXIO})
 
 
-def outlive_terminal() -> None:
-    """Drop what is written to a terminal that was closed: an error there must keep no stop from happening.
+def ignore_closed_terminal() -> None:
+    """Drop output to a closed terminal, because an error there must not prevent a clean stop.
 
-    SIGHUP is what ends a command whose terminal is closed; under `nohup` and `disown` it runs on.
+    SIGHUP stops a command whose terminal is closed; under `nohup` and `disown` it keeps running.
     """
-    sys.stdout = _outliving(sys.stdout)
-    sys.stderr = _outliving(sys.stderr)
+    sys.stdout = _ignoring_closed(sys.stdout)
+    sys.stderr = _ignoring_closed(sys.stderr)
 
 
 class _Terminal(io.FileIO):
@@ -30,7 +30,7 @@ class _Terminal(io.FileIO):
             return memoryview(data).nbytes
 
 
-def _outliving(stream: TextIO) -> TextIO:
+def _ignoring_closed(stream: TextIO) -> TextIO:
     if not stream.isatty():
         return stream
     stream.flush()

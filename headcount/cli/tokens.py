@@ -1,4 +1,4 @@
-"""`headcount tokens`: who may ask, and for which workspace."""
+"""`headcount tokens`: creates, lists and revokes the tokens of the API's clients."""
 
 import re
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from ingest.errors import OperatorError
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 LONGEST: Final = timedelta(days=36_500)
-"""As long as counters can be kept; a longer one leads out of the calendar."""
+"""The maximum retention; longer durations exceed the range of dates."""
 _match_duration = re.compile(r"([1-9]\d{0,5})([mhd])").fullmatch
 
 app = CommandGroup(
@@ -31,45 +31,47 @@ app = CommandGroup(
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a duration such as 30d, 12h or 45m."""
+    """Parse a duration such as 30d, 12h or 45m."""
     form = _match_duration(text)
     if form is None:
-        raise typer.BadParameter("wanted is a number with d, h or m after it, such as 30d, 12h or 45m")
+        raise typer.BadParameter("expected a number followed by d, h or m, such as 30d, 12h or 45m")
     duration = timedelta(**{_UNITS[form[2]]: int(form[1])})
     if duration > LONGEST:
-        raise typer.BadParameter(f"wanted is at most {LONGEST.days}d")
+        raise typer.BadParameter(f"expected at most {LONGEST.days}d")
     return duration
 
 
 def parse_permission(text: str) -> str:
-    """Read the name of a permission; a token with a misspelt one would be refused at every request."""
+    """Parse a permission; every request of a token with a misspelt one would be rejected."""
     if text not in PERMISSIONS:
-        raise typer.BadParameter(f"there is no permission {text!r}; known are {' and '.join(PERMISSIONS)}")
+        raise typer.BadParameter(f"unknown permission {text!r}: expected {' or '.join(PERMISSIONS)}")
     return text
 
 
 @app.command()
 def create(
     *,
-    workspace: Annotated[str, typer.Option(help="The workspace whose numbers the token may read.")],
-    user: Annotated[str, typer.Option(help="The user who logs in with it: the x-user-id header.")],
+    workspace: Annotated[str, typer.Option(help="The workspace whose counts the token may read.")],
+    user: Annotated[str, typer.Option(help="The user of the token, as sent in the x-user-id header.")],
     permission: Annotated[
         list[str] | None,
         typer.Option(
             parser=parse_permission,
             metavar="NAME",
-            help=f"{' or '.join(PERMISSIONS)}; may be repeated. {VIEW_ENGAGEMENT_DASHBOARD} if not given.",
+            help=f"{' or '.join(PERMISSIONS)}; may be repeated. Default: {VIEW_ENGAGEMENT_DASHBOARD}.",
         ),
     ] = None,
     expires_in: Annotated[
         timedelta | None,
         typer.Option(
-            parser=parse_duration, metavar="DURATION", help="Such as 30d, 12h, 45m; never if not given."
+            parser=parse_duration,
+            metavar="DURATION",
+            help="The lifetime, such as 30d, 12h or 45m; unlimited if not given.",
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Make a token and print it, once: only its hash is kept.
+    """Create a token and print it once; only its hash is stored.
 
     Example: `headcount tokens create --workspace developers --user alice --expires-in 30d`
     """
@@ -99,7 +101,7 @@ def create(
 
 @app.command(name="list")
 def list_(*, json: AsJson = False) -> None:
-    """List all tokens, oldest first; what they are kept as can't be used to log in.
+    """List all tokens, oldest first, without their secrets.
 
     Example: `headcount tokens list --json`
     """
@@ -111,14 +113,14 @@ def list_(*, json: AsJson = False) -> None:
     elif found:
         print_table(tuple(found[0]), [(*row.values(),) for row in found])
     else:
-        typer.echo(
-            f"There are no tokens in {address}; make one with: headcount tokens create --workspace W --user U"
-        )
+        typer.echo(f"No tokens in {address}. To create one: headcount tokens create --workspace W --user U")
 
 
 @app.command()
-def revoke(token_id: Annotated[str, typer.Argument(metavar="ID", help="As `tokens list` shows it.")]) -> None:
-    """Revoke a token, for good.
+def revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The id shown by `tokens list`.")],
+) -> None:
+    """Revoke a token permanently.
 
     Example: `headcount tokens revoke 3f2a9c04d1be`
     """
@@ -158,4 +160,4 @@ async def _list(config: Config) -> tuple[str, list[Token]]:
 async def _revoke(config: Config, token_id: str) -> None:
     async with _store(config) as store:
         if await store.revoke(token_id, utc_now()) is None:
-            raise OperatorError(f"There is no token with the id {token_id}; see: headcount tokens list")
+            raise OperatorError(f"No token has the id {token_id}. To list tokens: headcount tokens list")

@@ -1,4 +1,4 @@
-"""`headcount verify`: how far the answers are from an exact recount of the log."""
+"""`headcount verify`: compares the answers of the API with an exact recount of the log."""
 
 from typing import Annotated, Final
 
@@ -16,13 +16,13 @@ from projector.views.daily import ESTIMATE_STANDARD_ERROR
 OUTSIDE: Final = 1
 MOST_DAYS: Final = 36_500
 
-_WITHIN: Final = {True: "yes", False: "NO", None: "can't be told"}
+_WITHIN: Final = {True: "yes", False: "NO", None: "unknown"}
 
 
 def parse_workspace(text: str) -> str:
-    """Read the id of a workspace."""
+    """Parse a workspace id."""
     if not is_workspace_id(text):
-        raise typer.BadParameter("wanted is 1 to 64 of A-Z a-z 0-9 . _ -")
+        raise typer.BadParameter("expected 1 to 64 characters from A-Z a-z 0-9 . _ -")
     return text
 
 
@@ -31,18 +31,16 @@ def verify(
     workspace: Annotated[
         str, typer.Option(parser=parse_workspace, metavar="ID", help="The workspace to recount.")
     ],
-    days: Annotated[
-        int, typer.Option(min=1, max=MOST_DAYS, help="How many days, of which today is the last.")
-    ] = 8,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="The number of days, ending today.")] = 8,
     json: AsJson = False,
 ) -> None:
-    """Recount a workspace's days exactly from the log, and hold what the API answers against that.
+    """Recount the days of a workspace exactly from the log and compare with the answers of the API.
 
-    Workers and API may go on: both numbers are of the moment at which the command began. It reads the whole
-    log. It counts on disk, where temporary files go (SQLITE_TMPDIR names another folder); memory stays flat.
-    An exact counter may be off by nobody, an estimate by 3 standard errors.
+    Workers and API may keep running: both counts are taken as of the start of the command. The whole log is
+    read. Users are counted on disk, in the folder of temporary files (or SQLITE_TMPDIR), in constant memory.
+    The bound is 0 for an exact counter and 3 standard errors for an estimate.
 
-    Exit code: 0 if every answer is within its bound, 1 if one is not, 3 if that could not be told.
+    Exit code: 0 if every answer is within its bound, 1 if one is not, 3 if the check failed.
 
     Example: `headcount verify --workspace developers --days 8`
     """
@@ -89,10 +87,12 @@ def _sentences(report: Report) -> list[str]:
         error = f"{100 * ESTIMATE_STANDARD_ERROR:.2f} %"
         found.append(f"The bound of an estimate is {STANDARD_ERRORS} standard errors of {error}.")
     if not any(day.exact or day.answered for day in report.days):
-        found.append(f"Nobody was active in a workspace {report.workspace_id} on these days.")
+        found.append(f"No activity in workspace {report.workspace_id} on these days.")
     if report.within is None:
         found.append(f"The log may have lost events of days up to {report.lost_until}.")
-    found.append(f"Days are of {report.time_zone}; every event up to {instant(report.as_of)} is counted.")
+    found.append(
+        f"Time zone of the days: {report.time_zone}; every event up to {instant(report.as_of)} is counted."
+    )
     found.append(f"Records read: {report.records:,}.")
     return found
 
@@ -100,7 +100,7 @@ def _sentences(report: Report) -> list[str]:
 def _summary(report: Report) -> str:
     outside = sum(day.within is False for day in report.days)
     if outside:
-        return f"Answers outside their bound: {outside:,}. What the counters lack: headcount audit"
+        return f"Answers outside their bound: {outside:,}. To find damaged counters: headcount audit"
     if report.within is None:
-        return "No answer is too low; some are higher than what the log still holds."
+        return "No answer is too low; some are higher than the log confirms."
     return "Every answer is within its bound."

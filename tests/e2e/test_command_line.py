@@ -109,7 +109,7 @@ def test_a_token_is_listed_without_its_secret_until_it_is_revoked(headcount: Com
 
 def test_a_token_that_does_not_exist_can_not_be_revoked(headcount: CommandLine) -> None:
     assert headcount("tokens", "revoke", "nothing", code=1) == (
-        "headcount: There is no token with the id nothing; see: headcount tokens list\n"
+        "headcount: No token has the id nothing. To list tokens: headcount tokens list\n"
     )
 
 

@@ -47,7 +47,7 @@ async def test_a_whole_deployment_is_told_so_and_left_as_it_is(
     before = await contents(redis_client)
     ended = await deployment.headcount("audit")
     assert (ended.exit_code, ended.stderr) == (0, "")
-    assert ended.text == "Every counter holds what the log holds.\nRecords read: 51.\n"
+    assert ended.text == "Every counter matches the log.\nRecords read: 51.\n"
     assert await contents(redis_client) == before
 
 

@@ -51,7 +51,7 @@ async def test_a_batch_past_the_bound_stops_its_partition_and_is_skipped(
     assert (await read_status(deployment.config)).lag == 2
 
     skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
-    assert skipped.text.startswith(f"{bomb} goes on at 2.")
+    assert skipped.text.startswith(f"{bomb} continues at 2.")
     await deployment.count()
     assert await is_at(redis_client, bomb, 3)
 

@@ -175,7 +175,7 @@ async def test_a_topic_that_is_not_there_is_not_one_without_letters(
 async def test_a_letter_of_somebody_else_is_passed_over(deployment: Deployment) -> None:
     await deployment.publish(orjson.dumps({"not": "ours"}), topic=dead_letter_topic(deployment.config))
     listed = await deployment.headcount("dead-letters", "list")
-    assert listed.text == "There are no dead letters.\n"
+    assert listed.text == "No dead letters.\n"
 
 
 async def test_foreign_notes_and_timestamps_stop_no_command(deployment: Deployment) -> None:

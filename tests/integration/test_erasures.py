@@ -215,7 +215,7 @@ async def test_forget_asks_and_has_a_dry_run(deployment: Deployment, redis_clien
     unanswered = await deployment.program(*FORGET[:-1])
     assert (unanswered.exit_code, unanswered.stdout) == (1, b"")
     assert unanswered.stderr == (
-        "headcount: This command asks for confirmation, and there is no terminal: add --yes.\n"
+        "headcount: This command asks for confirmation, but stdin is not a terminal: add --yes.\n"
     )
     looked = await deployment.headcount(*FORGET[:-1], "--dry-run")
     assert (looked.exit_code, looked.text) == (
@@ -223,7 +223,7 @@ async def test_forget_asks_and_has_a_dry_run(deployment: Deployment, redis_clien
         "The user is in 2 exact counters of acme. Nothing was changed.\n",
     )
     nobody = await deployment.headcount("forget", "--workspace", "acme", "--user", "nobody", "--dry-run")
-    assert nobody.text == "Nobody of that id is in an exact counter of acme. Nothing was changed.\n"
+    assert nobody.text == "The user is in no exact counter of acme. Nothing was changed.\n"
     assert await copy_of(redis_client) == before
     done = await deployment.headcount("forget", "--workspace", "acme", "--user", "nobody", "--yes")
-    assert done.text == "Recorded; nobody of that id was in an exact counter of acme.\n"
+    assert done.text == "Recorded; the user was in no exact counter of acme.\n"

@@ -68,7 +68,7 @@ async def test_where_nothing_changed_the_new_counters_are_equal_to_the_byte(
     ended = await deployment.headcount("rebuild")
     assert (ended.exit_code, ended.text) == (
         0,
-        "Every counter is the same as before.\nRecords read: 621. The new counters are live.\n",
+        "Every counter is unchanged.\nRecords read: 621. The new counters are live.\n",
     )
     assert await counters(redis_client) == before
     after = await read_progress(redis_client)
@@ -440,7 +440,7 @@ async def test_under_traffic_no_answer_is_wrong_or_missing(
         await wait_until(deployment.is_caught_up, deadline_seconds=20)
         assert await users_of(redis_client, "acme") == 20 + len(set(newcomers))
         assert await generations(redis_client) == {"live-2"}
-    assert (await deployment.headcount("audit")).text.startswith("Every counter holds what the log holds.")
+    assert (await deployment.headcount("audit")).text.startswith("Every counter matches the log.")
 
 
 async def test_a_redis_that_is_nearly_full_is_left_to_its_worker(

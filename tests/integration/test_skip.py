@@ -55,7 +55,7 @@ async def test_a_stopped_partition_goes_on_behind_damaged_records(
 
     skipped = await deployment.headcount("skip", "--partition", "0", "--yes")
     assert (skipped.exit_code, skipped.stderr) == (0, "")
-    assert skipped.text.startswith(f"{deployment.config.kafka.topic}:0 goes on at 7.")
+    assert skipped.text.startswith(f"{deployment.config.kafka.topic}:0 continues at 7.")
     await deployment.count()
     assert await count(redis_client, keys.FIRST.day("acme", utc_now().date())) == 3
 

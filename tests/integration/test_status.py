@@ -66,7 +66,7 @@ async def test_events_that_are_too_old_are_shown_by_cause(deployment: Deployment
     )
     shown = await deployment.headcount("status")
     assert (
-        "Left out as older than the retention: 50 events (older-than-retention 1, "
+        "Not counted because they are older than the retention: 50 events (older-than-retention 1, "
         "seconds-for-milliseconds 48, epoch-zero 1), the last read at "
     ) in shown.text
 
@@ -121,6 +121,6 @@ async def test_old_counters_and_gaps_are_named_until_they_are_mended_or_acknowle
     assert acknowledged.json == [gap]
     nothing = await deployment.headcount("gaps", "list")
     everything = await deployment.headcount("gaps", "list", "--all", "--json")
-    assert nothing.text == "There are no gaps to acknowledge.\n"
+    assert nothing.text == "No open gaps.\n"
     assert everything.json == [gap]
     assert len((await read_status(deployment.config)).concerns) == 2

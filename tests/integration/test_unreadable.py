@@ -109,7 +109,7 @@ async def test_a_missing_partition_is_named(deployment: Deployment, command: str
 
 async def test_no_tokens_are_said_to_be_in_which_redis(deployment: Deployment) -> None:
     listed = await deployment.headcount("tokens", "list")
-    assert listed.text.startswith(f"There are no tokens in {deployment.config.redis.url_redacted};")
+    assert listed.text.startswith(f"No tokens in {deployment.config.redis.url_redacted}.")
 
 
 @pytest.mark.parametrize(
