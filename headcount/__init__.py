@@ -1,1 +1,1 @@
-"""The composition root: command line, settings, embedded servers and the replay of recorded activity."""
+"""The composition root: settings, wiring of worker and API, telemetry, command line and operations."""

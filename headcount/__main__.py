@@ -1,4 +1,4 @@
-"""The `headcount` command: it imports the command line, which takes a second, and runs it."""
+"""The `headcount` command; it imports the command line, which takes a second, and runs it."""
 
 import sys
 
@@ -6,7 +6,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it without a traceback, also while it is still being imported."""
+    """Run the command line; Ctrl-C exits without a traceback, even during the import."""
     try:
         from headcount.cli import main as run  # noqa: PLC0415 - within the try
 

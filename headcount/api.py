@@ -1,4 +1,4 @@
-"""Starts the API on the configured Redis, serves it until the stop and closes its parts."""
+"""Runs the API in this process, or as a parent that accepts connections for child processes."""
 
 import asyncio
 import sys
@@ -32,7 +32,7 @@ from projector.redis import Redis
 from projector.views.daily import RedisView
 
 REQUEST_DEADLINE: Final = timedelta(seconds=0.9)
-"""A client learns within a second that it can't be answered; longer than the API waits for Redis."""
+"""Longer than the API waits for Redis, so that a client gets the reason of a failure within a second."""
 
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ def unobserved(_app: web.Application, _connections: ConnectionStats) -> Abstract
 
 
 def log_listening(url: str) -> None:
-    """Say where the API can be called."""
+    """Log the URL of the API."""
     log.info("listening", url=url)
 
 
@@ -59,10 +59,10 @@ async def serve_api(
     observe: Observe = unobserved,
     entrance: Entrance = own_port,
 ) -> None:
-    """Answer requests until the stop is asked for; `on_listening` is told the URL once it can be called.
+    """Serve requests until `stopping` is set; `on_listening` is called with the URL once the API listens.
 
-    `observe` surrounds it, and is given the app before it runs, and the tally of its connections. Clients
-    come in by the `entrance`.
+    `observe` wraps the serving; it gets the app before it starts, and the statistics of connections.
+    Connections are accepted through the `entrance`.
     """
     async with api_redis(config) as redis:
         await check_redis_login(redis, config)
@@ -93,7 +93,7 @@ async def serve_api(
 
 
 def client_limits(config: Config, redis: Redis) -> ClientLimits:
-    """Return what the API's clients are held to; their requests are counted on the client given."""
+    """Return the limits of the API's clients; requests are counted in the given Redis."""
     limit = config.http.requests_per_minute
     return ClientLimits(
         requests=RedisRateLimiter(redis, per_minute=limit) if limit else None,
@@ -104,7 +104,7 @@ def client_limits(config: Config, redis: Redis) -> ClientLimits:
 
 
 async def check_port(config: Config) -> None:
-    """Raise `OperatorError` if the API could not listen on its port."""
+    """Raise `OperatorError` if the API can't listen on its port."""
     async with listening(web.Application(), config.http, ConnectionStats()):
         pass
 
@@ -112,26 +112,24 @@ async def check_port(config: Config) -> None:
 PROGRAM: Final = (sys.executable, "-P", "-m", "headcount.cli.api_process")
 """`-P` keeps the working directory off the path: a folder named `api` there must not be imported."""
 
-log = structlog.get_logger(__name__)
-
 
 async def serve_api_processes(
     config: Config, stopping: asyncio.Event, *, processes: int, environ: Mapping[str, str]
 ) -> None:
-    """Have so many processes answer until the stop is asked for; each reads its settings from `environ`.
+    """Serve requests with child processes until `stopping` is set; each reads its settings from `environ`.
 
-    Raises `OperatorError` if a port can't be had, or if the children don't stay.
+    Raises `OperatorError` if a port is taken or the child processes keep exiting.
     """
     async with common_port(config, environ) as metrics, asyncio.TaskGroup() as group:
         async with bound(config.http.host, config.http.port) as sockets:
-            # Closed before the children end: who comes then is refused at once, and not left in a queue.
+            # Closed before the children exit, so that new connections are refused instead of queued.
             with closing(Balancer(sockets)) as balancer:
                 url = url_of(sockets[0])
                 supervisor = Supervisor(
                     partial(_measured_child, url, metrics), balancer.open_to, RestartPolicy()
                 )
-                tell = partial(log.info, "listening", url=url, processes=processes)
-                keeping = group.create_task(supervisor.run(processes, tell))
+                announce = partial(log.info, "listening", url=url, processes=processes)
+                keeping = group.create_task(supervisor.run(processes, announce))
                 await stopping.wait()
         keeping.cancel()
 
@@ -140,5 +138,5 @@ async def serve_api_processes(
 async def _measured_child(url: str, metrics: CommonMetrics) -> AsyncIterator[Child]:
     async with running_child(url, metrics.environ, program=PROGRAM, stop_seconds=STOP_SECONDS) as child:
         yield child
-    # A process that was killed can't say itself that its connections are gone.
+    # A killed process can't remove the gauge of its connections itself.
     metrics.forget(child.pid)

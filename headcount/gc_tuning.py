@@ -1,24 +1,24 @@
-"""How often a process looks for garbage in cycles, and among what: where it is busy, its pauses are felt."""
+"""Tunes the cyclic garbage collector, whose pauses delay busy processes."""
 
 import gc
 from typing import Final
 
 YOUNG_OBJECTS: Final = 50_000
-"""New containers before the first look at them: some batches' worth, where Python's own 700 looks at a batch
-again and again while it is in hand. That costs as much as a third of reading it."""
+"""The threshold of the youngest generation, a few batches. With Python's default of 700, collections during a
+batch cost as much as a third of reading it."""
 
 
-def leave_out_start() -> None:
-    """Look no more at what the start of the process has made, some hundred thousand objects, for 50 ms."""
+def freeze_startup_objects() -> None:
+    """Exclude the objects of the startup from collections: some hundred thousand objects, 50 ms each time."""
     gc.freeze()
 
 
 def tune_gc() -> None:
-    """Look after many more allocations than by default: records and events leave no cycles.
+    """Collect less often than by default, because records and events create no cycles.
 
-    Not for a process that answers requests: each leaves some, and to clear up after thousands of them at once
-    has one in a hundred wait for 30 ms.
+    Not for a process that serves requests: each creates some cycles, and collecting those of thousands of
+    requests at once delays one request in a hundred by 30 ms.
     """
-    leave_out_start()
+    freeze_startup_objects()
     _, older, oldest = gc.get_threshold()
     gc.set_threshold(YOUNG_OBJECTS, older, oldest)

@@ -1,4 +1,4 @@
-"""The signals that end a program: the first asks it to stop cleanly, a second one ends it at once."""
+"""Stop signals: the first one requests a clean stop, a second one terminates the process."""
 
 import asyncio
 import signal
@@ -9,21 +9,21 @@ from typing import Any, Final
 from ingest.errors import UnavailableError
 
 STOP_SECONDS: Final = 8.0
-"""How long a clean stop may take before it is cut short; supervisors tend to kill after 10 s."""
+"""The limit of a clean stop; service managers commonly kill after 10 s."""
 
 ECHO_SECONDS: Final = 1.0
-"""A second signal this soon is the first one's echo: `timeout`, systemd and others signal a whole process
-group, and `make` then passes it on to its child once more."""
+"""A second signal within this time is an echo of the first: `timeout`, systemd and others signal a whole
+process group, and `make` then forwards the signal to its child as well."""
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""SIGHUP says that the terminal was closed. `nohup` has it ignored, and then it stays so."""
+"""SIGHUP means that the terminal was closed. If it is ignored, as under `nohup`, it stays ignored."""
 
 
 @asynccontextmanager
 async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
     """Yield an event that the first signal sets; the block is cancelled if it then takes too long to end.
 
-    Raises `UnavailableError` where the block was cancelled.
+    Raises `UnavailableError` if the block was cancelled.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -40,17 +40,17 @@ async def stopped_by_signals() -> AsyncIterator[asyncio.Event]:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise UnavailableError(f"The stop was cut short: it took over {STOP_SECONDS:.0f} s.") from error
+            raise UnavailableError(f"The clean stop was aborted after {STOP_SECONDS:.0f} s.") from error
 
 
 async def cancelled_by_signals(work: Coroutine[Any, Any, None], announce: Callable[[str], None]) -> None:
-    """Run the work; the first signal cancels it, which is no error. The work bounds its own cleaning up."""
+    """Run the work; the first signal cancels it, which is no error. The work limits its own cleanup."""
     task = asyncio.create_task(work)
 
     def stop() -> None:
-        task.cancel()  # first: what is printed to a terminal that was closed can fail
+        task.cancel()  # first, because output to a closed terminal can fail
         with suppress(OSError):
-            announce("Stopping; once more ends it at once.")
+            announce("Stopping; press Ctrl-C again to stop immediately.")
 
     with _first_signal(stop):
         await asyncio.wait({task})
@@ -60,7 +60,7 @@ async def cancelled_by_signals(work: Coroutine[Any, Any, None], announce: Callab
 
 @contextmanager
 def _first_signal(act: Callable[[], object]) -> Iterator[None]:
-    """For the main thread only: signals reach no other."""
+    """Call `act` at the first signal; only for the main thread, which handles signals."""
     loop = asyncio.get_running_loop()
     numbers = [
         number
@@ -69,14 +69,14 @@ def _first_signal(act: Callable[[], object]) -> Iterator[None]:
     ]
     echo: asyncio.TimerHandle | None = None
 
-    def let_go() -> None:
+    def restore_defaults() -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
 
     def on_signal() -> None:
         nonlocal echo
         if echo is None:
-            echo = loop.call_later(ECHO_SECONDS, let_go)  # from then on a second signal finds its default
+            echo = loop.call_later(ECHO_SECONDS, restore_defaults)  # then a second signal terminates
             act()
 
     for number in numbers:
@@ -86,4 +86,4 @@ def _first_signal(act: Callable[[], object]) -> Iterator[None]:
     finally:
         if echo is not None:
             echo.cancel()
-        let_go()
+        restore_defaults()

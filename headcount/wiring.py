@@ -1,4 +1,4 @@
-"""Reads the settings once and turns them into plain frozen values; nothing below knows `Settings`."""
+"""Turns settings into plain frozen values; no other module depends on `Settings`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ MAKE_KEY: Final = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsConfig:
-    """The PEM files of one server's connections; None where the system's default holds."""
+    """The PEM files for connections to one server; None for the system default."""
 
     ca: Path | None
     certificate: Path | None
@@ -33,7 +33,7 @@ class TlsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaConfig:
-    """Where Kafka is, how a client logs in, and which topic and consumer group it uses."""
+    """Addresses, security, topic and consumer group of Kafka."""
 
     bootstrap_servers: str
     topic: str
@@ -47,7 +47,7 @@ class KafkaConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisConfig:
-    """Where Redis is and how a client logs in; `url_redacted` has no user, password and options."""
+    """URL, password and TLS files of Redis; `url_redacted` lacks user, password and options."""
 
     url: str = field(repr=False)
     url_redacted: str
@@ -57,7 +57,7 @@ class RedisConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountingConfig:
-    """What the counters depend on, and for how many days they are kept (0 is for ever)."""
+    """What the counters depend on, and their retention in days (0 for ever)."""
 
     time_zone: ZoneInfo
     ignored_event_types: frozenset[str]
@@ -70,7 +70,7 @@ class CountingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryConfig:
-    """Where metrics and health are served, and how the process logs."""
+    """Addresses of metrics and health, and the format of the log."""
 
     metrics_host: str
     worker_metrics_port: int | None
@@ -94,7 +94,7 @@ class Config:
 
 
 def load_config(environ: Mapping[str, str]) -> Config:
-    """Read an environment; raises `OperatorError` with one sentence per invalid setting."""
+    """Read an environment; raises `OperatorError` with one line per invalid setting."""
     return configure(load_settings(environ))
 
 
@@ -172,12 +172,12 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 def utc_now() -> datetime:
-    """Return the time of day; the one clock of worker and API."""
+    """Return the current time, the only clock of worker and API."""
     return datetime.now(UTC)
 
 
 def deployment(config: Config) -> Deployment:
-    """Return what the counters of these settings mean, as far as the settings say."""
+    """Return the deployment that these settings describe."""
     return Deployment(
         topic=config.kafka.topic,
         time_zone=config.counting.time_zone.key,
@@ -189,7 +189,7 @@ def deployment(config: Config) -> Deployment:
 
 
 def activity_filter(config: Config) -> ActivityFilter:
-    """Return whose activity counts."""
+    """Return which activity is counted."""
     return ActivityFilter(
         ignored_event_types=config.counting.ignored_event_types,
         ignored_user_types=config.counting.ignored_user_types,
@@ -197,22 +197,22 @@ def activity_filter(config: Config) -> ActivityFilter:
 
 
 def counted_users(config: Config) -> CountedUsers:
-    """Return who is counted, as far as the settings say; raises as `pseudonyms` does."""
+    """Return which users are counted by these settings; raises like `pseudonyms`."""
     return CountedUsers(pseudonyms(config), activity_filter=activity_filter(config))
 
 
 def pseudonyms(config: Config) -> Pseudonyms:
-    """Return the pseudonyms under the settings' key; raises `OperatorError` where there is none."""
+    """Return the pseudonyms for the configured key; raises `OperatorError` if no key is set."""
     if config.counting.user_id_hash_key is None:
         raise OperatorError(
-            "USER_ID_HASH_KEY is not set: user ids enter Redis only as hashes under this secret. "
-            f"Make one once, keep it, and give it to every worker: {MAKE_KEY}"
+            "USER_ID_HASH_KEY is not set: user ids are stored in Redis only as hashes with this secret key. "
+            f"Generate it once, keep a copy, and set it for every worker: {MAKE_KEY}"
         )
     return Pseudonyms(config.counting.user_id_hash_key)
 
 
 def calendar(config: Config) -> Calendar:
-    """Return the calendar that the settings describe."""
+    """Return the calendar of the configured time zone and retention."""
     return Calendar(
         time_zone=config.counting.time_zone,
         retention_days=config.counting.retention_days,

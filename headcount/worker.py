@@ -34,10 +34,10 @@ async def serve_worker(
     stats: Stats | None = None,
     counted: Counted | None = None,
 ) -> None:
-    """Project the log until the stop is asked for; `tally` and `counted` are counted up as it goes.
+    """Project the log until `stopping` is set; `stats` and `counted` are updated meanwhile.
 
-    Waits for a Kafka or a Redis that is away, also at the start; raises `OperatorError` for one that
-    can't be used. Where a rebuild changes what the counters mean, it waits until they mean the same again.
+    Waits for an unavailable Kafka or Redis, also at the start; raises `OperatorError` for an unusable one.
+    After a rebuild with other settings it waits until the recorded settings match its own again.
     """
     stats, counted, worker = stats or Stats(), counted or Counted(), None
     retry = Retry(stopping, asyncio.sleep, stats.state)
@@ -49,9 +49,9 @@ async def serve_worker(
                     worker = await cancel_on_stop(stopping, starting)
                     return await worker.run(stopping)
             except OtherDeploymentError:
-                if worker is None:  # settings that never counted here are a mistake of this start
+                if worker is None:  # the settings never matched: a mistake at this start
                     raise
-            # Out of the group: its partitions belong to the workers that have the new settings.
+            # Out of the consumer group, so that workers with the new settings take over the partitions.
             stats.state.leave()
             await cancel_on_stop(stopping, _await_return(config, retry))
     except UnavailableError as error:
@@ -61,7 +61,7 @@ async def serve_worker(
 
 
 async def _await_return(config: Config, retry: Retry) -> None:
-    """Wait until the counters mean what these settings do; says once in the log what is waited for."""
+    """Wait until the recorded settings match; the reason of the wait is logged once."""
     async with worker_redis(config) as redis:
 
         async def check() -> None:
@@ -111,17 +111,17 @@ T = TypeVar("T")
 
 
 async def cancel_on_stop(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work returns; raises `UnavailableError` where the stop is asked for before.
+    """Return the result of the work; raises `UnavailableError` if `stopping` is set before.
 
-    The work is cancelled then, and has ended, however long its cleaning up takes.
+    The work is then cancelled and has ended, however long its cleanup takes.
     """
     task, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.cancel()
-        task.cancel()  # which is nothing to one that is done
+        task.cancel()  # no effect if it is done
     await asyncio.wait({task})
     if task.cancelled():
-        raise UnavailableError("the stop came before the start was done")
+        raise UnavailableError("stopped before the startup was complete")
     return task.result()

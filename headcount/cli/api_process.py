@@ -1,6 +1,6 @@
-"""What a child of `headcount api --processes` runs: no command, since it takes what only the parent has.
+"""The program of a child process of `headcount api --processes`; it can only be started by the parent.
 
-Its arguments are the descriptor of its end of the lifeline, and the URL that its clients come to.
+Its arguments are the file descriptor of its end of the parent channel, and the URL of the API.
 """
 
 import os
@@ -22,23 +22,23 @@ from httpd.processes.parent_channel import ParentChannel
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Answer requests until the parent says otherwise, or is gone."""
+    """Serve requests until the parent stops this process or is gone."""
     ignore_closed_terminal()
     descriptor, url = arguments
     structlog.contextvars.bind_contextvars(pid=os.getpid())
     try:
-        serve(partial(_answer, ParentChannel(socket.socket(fileno=int(descriptor)), url)))
-    except typer.Exit as end:  # as the command line takes it
+        serve(partial(_serve, ParentChannel(socket.socket(fileno=int(descriptor)), url)))
+    except typer.Exit as end:  # handled like in the command line
         sys.exit(end.exit_code)
 
 
-async def _answer(parent_channel: ParentChannel, config: Config) -> None:
+async def _serve(parent_channel: ParentChannel, config: Config) -> None:
     async with stopped_by_signals() as stopping:
         with parent_channel.held():
             await serve_api(
                 config,
                 stopping,
-                on_listening=lambda _url: None,  # the parent says when all of them do
+                on_listening=lambda _url: None,  # the parent logs it once all processes listen
                 observe=partial(measured, config),
                 entrance=parent_channel.entrance,
             )

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from api.errors import TokensUnavailableError
-from headcount.gc_tuning import leave_out_start, tune_gc
+from headcount.gc_tuning import freeze_startup_objects, tune_gc
 from headcount.telemetry.logging import configure_logging
 from headcount.wiring import Config, load_config
 from ingest.errors import HeadcountError
@@ -48,7 +48,7 @@ def serve(work: Work[None]) -> None:
     with sentences():
         config = load_config(os.environ)
         configure_logging(config.telemetry.log_level, config.telemetry.log_format)
-        leave_out_start()
+        freeze_startup_objects()
         asyncio.run(work(config))
 
 

@@ -1,4 +1,4 @@
-"""The commands that go on until they are stopped, by Ctrl-C or by SIGTERM."""
+"""The commands that run until Ctrl-C or SIGTERM."""
 
 import asyncio
 import os
@@ -27,11 +27,11 @@ log = structlog.get_logger(__name__)
 
 
 def run() -> None:
-    """Start everything on this machine, and replay a week of real chat activity that ends now.
+    """Start everything on this machine and replay a week of real chat activity that ends now.
 
-    Kafka and Valkey (a Redis) run as child processes, without Docker and Java; their files are in
-    HEADCOUNT_HOME, and the next run goes on from there. KAFKA_BOOTSTRAP_SERVERS, REDIS_URL and
-    USER_ID_HASH_KEY are not used.
+    Kafka and Valkey (compatible with Redis) run as child processes, without Docker and Java. Their data is
+    kept in HEADCOUNT_HOME for the next run. KAFKA_BOOTSTRAP_SERVERS, REDIS_URL and USER_ID_HASH_KEY are
+    ignored.
 
     Example: `HTTP_PORT=9000 headcount run`
     """
@@ -39,18 +39,18 @@ def run() -> None:
 
 
 def services(*, json: AsJson = False) -> None:
-    """Start only the embedded Kafka and Valkey, and print their addresses as lines for an environment.
+    """Start only the embedded Kafka and Valkey, and print their addresses as environment variables.
 
     Example: `headcount services > .env &`
     """
-    show = print_json if json else _print_lines
-    host(lambda config: cancelled_by_signals(_hold_servers(config, show), _tell))
+    show = print_json if json else _print_environment
+    host(lambda config: cancelled_by_signals(_run_servers(config, show), _announce))
 
 
 def worker() -> None:
-    """Read the log and keep the counters, until it is stopped.
+    """Count the events of the log until stopped.
 
-    Start as many as there are partitions: they share the work. Which one counts an event makes no difference.
+    Start up to one worker per partition: the workers of a consumer group share the partitions.
 
     Example: `KAFKA_BOOTSTRAP_SERVERS=kafka:9092 REDIS_URL=redis://redis:6379/0 headcount worker`
     """
@@ -65,15 +65,15 @@ def api(
         typer.Option(
             min=1,
             max=MOST_PROCESSES,
-            help="How many processes share the port; HTTP_PROCESSES if not given.",
+            help="The number of processes on the port; HTTP_PROCESSES if not given.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Answer the dashboard's requests, until it is stopped.
+    """Serve the HTTP API until stopped.
 
-    One process uses one core: give it as many as there are cores to spare. Should one of several end, the
-    others go on, and it is replaced.
+    A process uses one core: start as many processes as there are spare cores. If one of several exits, it is
+    replaced while the others keep serving.
 
     Example: `REDIS_URL=redis://redis:6379/0 HTTP_HOST=0.0.0.0 HTTP_PORT=8080 headcount api --processes 4`
     """
@@ -85,44 +85,46 @@ async def _run(config: Config) -> None:
     with _embedded():
         from headcount.demo.run import run as run_everything  # noqa: PLC0415 - see _embedded
         from headcount.demo.screen import Screen  # noqa: PLC0415
-    screen = Screen(Console(force_terminal=sys.stdout.isatty()))  # with FORCE_COLOR a pipe is none
+    screen = Screen(
+        Console(force_terminal=sys.stdout.isatty())
+    )  # a pipe is no terminal, even with FORCE_COLOR
     await cancelled_by_signals(run_everything(config, screen), screen.say)
 
 
 @contextmanager
 def _embedded() -> Iterator[None]:
-    """Import what only the embedded servers need: a server of worker and API is installed without it."""
+    """Import modules of the extra `embedded`, which installations of worker and API lack."""
     try:
         yield
     except ImportError as error:
         raise OperatorError(
-            f"The embedded servers are not installed here ({error.name} is missing): "
-            "install headcount[embedded], or give worker and API a Kafka and a Redis."
+            f"The embedded servers are not installed ({error.name} is missing): "
+            "install headcount[embedded], or run worker and API with an existing Kafka and Redis."
         ) from error
 
 
-async def _hold_servers(config: Config, show: Callable[[Mapping[str, str]], None]) -> None:
+async def _run_servers(config: Config, show: Callable[[Mapping[str, str]], None]) -> None:
     _warn_of_unknown_settings()
     with _embedded():
         from headcount.demo.home import key_file, lock_home  # noqa: PLC0415 - see _embedded
         from headcount.demo.servers import embedded_servers  # noqa: PLC0415
     with lock_home(config.home):
-        async with embedded_servers(config, _tell) as ours:
+        async with embedded_servers(config, _announce) as embedded:
             show(
                 {
-                    "kafka_bootstrap_servers": ours.kafka.bootstrap_servers,
-                    "redis_url": ours.redis.url,
-                    "user_id_hash_key_file": os.fspath(key_file(ours.home)),
+                    "kafka_bootstrap_servers": embedded.kafka.bootstrap_servers,
+                    "redis_url": embedded.redis.url,
+                    "user_id_hash_key_file": os.fspath(key_file(embedded.home)),
                 }
             )
             await asyncio.Event().wait()
 
 
-def _tell(text: str) -> None:
+def _announce(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _print_lines(addresses: Mapping[str, str]) -> None:
+def _print_environment(addresses: Mapping[str, str]) -> None:
     for name, address in addresses.items():
         typer.echo(f"{name.upper()}={address}")
 

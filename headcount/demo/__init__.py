@@ -1,1 +1,1 @@
-"""Everything on one machine: embedded servers, worker, API, and a client that watches them."""
+"""`headcount run`: embedded servers, worker, API, live replay and a demo client in one process."""

@@ -1,4 +1,4 @@
-"""The demo client of `headcount run`: its token, its request, and the answer that it gets."""
+"""The demo client of `headcount run`: its token, its request and the response."""
 
 import shlex
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ from headcount.demo.home import read_private, write_private
 WORKSPACE_ID: Final = "developers"
 USER_ID: Final = "demo"
 TOKEN_LIFE: Final = timedelta(days=30)
-TOKEN_REST: Final = timedelta(days=1)
-"""A token is used again while it is valid for that long."""
+TOKEN_MIN_REMAINING: Final = timedelta(days=1)
+"""The remaining lifetime that a stored token needs to be reused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How many people the API counts today, and the instant up to which it has counted."""
+    """The number of users today, and the instant up to which every event is counted."""
 
     users_today: int
     as_of: str
@@ -33,25 +33,25 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """A client that asks for one workspace, as the dashboard would: up to the end of today."""
+    """A client that queries one workspace like the dashboard, up to the end of today."""
 
     api_url: str
     auth_token: str
     time_zone: ZoneInfo
 
     def url(self, now: datetime) -> str:
-        """Return the address of the last eight days."""
+        """Return the URL of a query for the last eight days."""
         tomorrow = datetime.combine(self._today(now) + timedelta(days=1), time(), self.time_zone)
         start = (tomorrow.astimezone(UTC) - timedelta(milliseconds=1)).strftime("%Y-%m-%dT%H:%M:%S.999Z")
         return f"{self.api_url}{WEEKLY_DATA_PATH}?start={start}"
 
     def curl(self, now: datetime) -> str:
-        """Return a line for a shell that asks the same."""
+        """Return the same query as a shell command."""
         headers = [part for item in self._headers().items() for part in ("-H", ": ".join(item))]
         return shlex.join(["curl", "-s", *headers, self.url(now)])
 
-    async def ask(self, session: ClientSession, now: datetime) -> Answer | None:
-        """Ask the API; None says that it has no answer yet."""
+    async def query(self, session: ClientSession, now: datetime) -> Answer | None:
+        """Query the API; None if it has no answer yet."""
         async with session.get(self.url(now), headers=self._headers()) as response:
             if not response.ok:
                 return None
@@ -68,16 +68,16 @@ class Demo:
 
 
 class Tokens(Protocol):
-    """Where tokens are kept; see `api.store.tokens.RedisTokenStore`."""
+    """The storage of tokens, see `api.store.tokens.RedisTokenStore`."""
 
     async def find(self, digest: str) -> Token | None: ...
 
     async def add(self, token: Token) -> None: ...
 
 
-async def demo_token(tokens: Tokens, kept: Path, now: datetime) -> str:
-    """Return the secret of the token that the file keeps, or of a new one, which is kept there."""
-    secret = read_private(kept).get("auth_token")
+async def demo_token(tokens: Tokens, file: Path, now: datetime) -> str:
+    """Return the secret of the token in the file, or of a new token, which is stored in the file."""
+    secret = read_private(file).get("auth_token")
     if isinstance(secret, str) and await _is_valid(tokens, secret, now):
         return secret
     token, secret = mint(
@@ -88,7 +88,7 @@ async def demo_token(tokens: Tokens, kept: Path, now: datetime) -> str:
         expires_at=now + TOKEN_LIFE,
     )
     await tokens.add(token)
-    write_private(kept, {"auth_token": secret})
+    write_private(file, {"auth_token": secret})
     return secret
 
 
@@ -97,4 +97,4 @@ async def _is_valid(tokens: Tokens, secret: str, now: datetime) -> bool:
         token = await tokens.find(digest_of(secret))
     except NoTokensError:
         return False
-    return token is not None and token.is_active(now + TOKEN_REST)
+    return token is not None and token.is_active(now + TOKEN_MIN_REMAINING)

@@ -1,4 +1,4 @@
-"""Everything on one machine: servers, API, worker and the live replay, and a client that watches them."""
+"""Runs servers, API, worker and live replay on one machine, and shows a client's view of them."""
 
 import asyncio
 import os
@@ -33,14 +33,14 @@ RUN_FILE: Final = "run.json"
 
 
 async def run(config: Config, screen: Screen) -> None:
-    """Run until cancelled. What was started last is stopped first: replay, worker, API, servers."""
-    with lock_home(config.home) as home:  # before the ports: another Headcount here has them too
-        await check_port(config)  # now, and not when the servers are up
+    """Run until cancelled; parts are stopped in reverse order: replay, worker, API, servers."""
+    with lock_home(config.home) as home:  # before the ports, which another run would occupy as well
+        await check_port(config)  # before the slow start of the servers
         await check_ports(config)
-        (home / RUN_FILE).unlink(missing_ok=True)  # of a run that was killed
+        (home / RUN_FILE).unlink(missing_ok=True)  # of a killed run
         screen.say("Starting Kafka and Valkey ...")
-        async with embedded_servers(config, screen.say) as ours:
-            await _run_on(ours, screen)
+        async with embedded_servers(config, screen.say) as embedded:
+            await _run_on(embedded, screen)
 
 
 async def _run_on(config: Config, screen: Screen) -> None:
@@ -71,7 +71,7 @@ async def _demo(config: Config, api_url: str) -> Demo:
 
 def _published(events: int) -> str:
     if not events:
-        return f"All events of the last {DAYS} days were published before."
+        return f"All events of the last {DAYS} days were already published."
     return f"Published {events:,} event{'' if events == 1 else 's'} of the last {DAYS} days."
 
 
@@ -89,7 +89,7 @@ async def _present(config: Config, demo: Demo, watch: Watch, screen: Screen) -> 
 
 
 def _addresses(config: Config) -> dict[str, str]:
-    """Return the settings with which other commands work on what is running."""
+    """Return the settings with which other commands connect to these servers."""
     return {
         "kafka_bootstrap_servers": config.kafka.bootstrap_servers,
         "kafka_topic": config.kafka.topic,
@@ -101,13 +101,13 @@ def _addresses(config: Config) -> dict[str, str]:
 def _metrics(config: Config) -> str:
     ports = [port for port in (worker_port_of(config), api_port_of(config)) if port]
     if not all(port.number for port in ports):
-        return "free ports, which LOG_LEVEL=info names"
-    return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "no port: off"
+        return "free ports, logged with LOG_LEVEL=info"
+    return " and ".join(f"http://{port.host}:{port.number}/metrics" for port in ports) or "no port (off)"
 
 
 @contextmanager
 def _run_file(config: Config, demo: Demo) -> Iterator[Path]:
-    """Keep the file while the addresses in it answer; a stale one would send a script nowhere."""
+    """Keep the file while its addresses are valid, because scripts read it."""
     path = config.home / RUN_FILE
     document = {
         "api_url": demo.api_url,

@@ -1,4 +1,4 @@
-"""A part that runs beside others: started with its block, stopped with it, and no block without it."""
+"""Runs a service for the duration of a block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -10,9 +10,9 @@ STOP_SECONDS: Final = 2.0
 
 @asynccontextmanager
 async def running(serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Run a part, which goes on until its event is set, as long as the block.
+    """Run a service for the duration of the block; it runs until its event is set.
 
-    If the part fails, the block is cancelled, and an exception group carries the failure.
+    If the service fails, the block is cancelled and an exception group contains the failure.
     """
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -22,4 +22,4 @@ async def running(serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -
         finally:
             stopping.set()
             await asyncio.wait({part}, timeout=STOP_SECONDS)
-            part.cancel()  # one that did not stop in time
+            part.cancel()  # if it did not stop in time

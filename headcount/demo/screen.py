@@ -1,4 +1,4 @@
-"""What `headcount run` shows: its steps, a short block once it answers, and then what flows."""
+"""The output of `headcount run`: steps of the start, a block of commands, then live numbers."""
 
 import os
 import shlex
@@ -19,26 +19,26 @@ TERMINAL_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 60.0
 
 _BLOCK: Final = """
-Headcount is running. How many people were active, on each of the last eight days:
+Headcount is running. To query how many people were active on each of the last eight days:
 
   {curl}
 
-To try next, in another terminal:
+Commands to try in another terminal:
 
   export {environment}
   {program} status
   {program} tokens create --workspace whatwg --user you
   date -u +%Y-%m-%dT%H:%M%tdevelopers%tyou > you.tsv && {program} replay you.tsv
 
-The last line publishes an event of your own: today counts one person more. {run_file} holds the
-addresses and the token for scripts, while this runs. Metrics of worker and API for Prometheus are at
-{metrics}. Ctrl-C stops everything; what was counted stays.
+The last command publishes an event, which adds one person to today's count. {run_file} contains the
+addresses and the token for scripts while this runs. Prometheus metrics of worker and API:
+{metrics}. Ctrl-C stops everything; the counts are kept.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What flows at one moment; None where it is not known."""
+    """The live numbers at one moment; None if unknown."""
 
     events: int
     events_per_second: float
@@ -58,22 +58,22 @@ class Flow:
 
 
 class Screen:
-    """Prints to the console, as a terminal or line by line."""
+    """Prints to the console, with a live line on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @property
     def refresh_seconds(self) -> float:
-        """How often the flow is worth showing."""
+        """The interval between two updates of the live numbers."""
         return TERMINAL_SECONDS if self._console.is_terminal else LINE_SECONDS
 
     def say(self, text: str) -> None:
-        """Print as it is: no line is broken, no word is coloured."""
+        """Print text unchanged, without line breaks or colours."""
         self._console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def block(self, *, curl: str, environment: Mapping[str, str], metrics: str, run_file: Path) -> None:
-        """Print what can be done now, with lines that can be copied."""
+        """Print the commands to try, on lines that can be copied."""
         self.say(
             _BLOCK.format(
                 curl=curl,
@@ -86,7 +86,7 @@ class Screen:
 
     @contextmanager
     def flowing(self) -> Iterator[Callable[[Flow], None]]:
-        """Yield what shows the flow: in one line that changes, or in a line each."""
+        """Yield a function that shows live numbers, on one changing line or on a line each."""
         if not self._console.is_terminal:
             yield lambda flow: self.say(str(flow))
             return
@@ -95,7 +95,7 @@ class Screen:
 
 
 def _program() -> str:
-    """How a shell in this folder calls the command line."""
+    """Return the path of the command for a shell in this folder."""
     path = Path(sys.executable).with_name("headcount")
     here = Path.cwd()
     return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,4 +1,4 @@
-"""Watching a running Headcount as its clients see it: until the first answer, and from then on."""
+"""Polls the API and the status of a running Headcount, and shows the live numbers."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ FIRST_ANSWER_SECONDS: Final = 120.0
 
 
 class Watch:
-    """One client with its session; `tally` belongs to the worker."""
+    """A demo client with its session; `stats` are those of the worker."""
 
     def __init__(self, config: Config, demo: Demo, session: ClientSession, stats: Stats) -> None:
         self._config = config
@@ -27,18 +27,18 @@ class Watch:
         self._stats = stats
 
     async def first_answer(self) -> None:
-        """Return once everything published so far is in the answer."""
+        """Return once every event published so far is in the answer."""
         try:
             async with asyncio.timeout(FIRST_ANSWER_SECONDS):
-                while not await self._is_counted():  # noqa: ASYNC110 - only asking the servers tells
+                while not await self._is_counted():  # noqa: ASYNC110 - there is no event to wait for
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as error:
             raise UnavailableError(
-                f"There was no answer within {FIRST_ANSWER_SECONDS:.0f} s; LOG_LEVEL=info tells what goes on."
+                f"No answer within {FIRST_ANSWER_SECONDS:.0f} s. Set LOG_LEVEL=info to see the reason."
             ) from error
 
     async def follow(self, show: Callable[[Flow], None], every_seconds: float) -> None:
-        """Show what flows, until cancelled."""
+        """Show the live numbers until cancelled."""
         before = self._stats.records
         while True:
             await asyncio.sleep(every_seconds)
@@ -70,6 +70,6 @@ class Watch:
 
     async def _answer(self) -> Answer | None:
         try:
-            return await self._demo.ask(self._session, utc_now())
+            return await self._demo.query(self._session, utc_now())
         except (ClientError, TimeoutError):
             return None

@@ -35,7 +35,7 @@ async def test_a_start_that_waits_is_cancelled_and_has_cleaned_up() -> None:
             await asyncio.sleep(0)
             events.append("cleaned up")
 
-    with pytest.raises(UnavailableError, match="the stop came before"):
+    with pytest.raises(UnavailableError, match="stopped before the startup"):
         await cancel_on_stop(stopping, start())
     assert events == ["cleaned up"]
 

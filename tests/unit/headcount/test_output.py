@@ -140,5 +140,5 @@ def test_an_unknown_permission_is_refused_with_those_that_there_are() -> None:
     create = ["tokens", "create", "--workspace", "w", "--user", "u", "--permission", "view-engagement"]
     page = CliRunner(env={"COLUMNS": "300"}).invoke(app, create)
     assert page.exit_code == 2
-    assert "there is no permission 'view-engagement'" in page.stderr
-    assert "known are view-engagement-dashboard and api-bypass-rate-limit" in page.stderr
+    assert "unknown permission 'view-engagement'" in page.stderr
+    assert "expected view-engagement-dashboard or api-bypass-rate-limit" in page.stderr

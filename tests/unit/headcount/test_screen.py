@@ -46,7 +46,7 @@ def test_the_block_holds_what_was_given(written: io.StringIO) -> None:
     block = written.getvalue()
     assert "\n  curl -s URL\n" in block
     assert "\n  export REDIS_URL=redis://r:2/0 USER_ID_HASH_KEY_FILE='/my home/key'\n" in block
-    assert "home/run.json holds the" in block
+    assert "home/run.json contains the" in block
     assert "\nhttp://m:3/metrics. " in block
 
 

@@ -28,7 +28,7 @@ async def test_the_first_signal_asks_to_stop(number: signal.Signals) -> None:
         await stopping.wait()
 
 
-async def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_that_takes_too_long_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "STOP_SECONDS", 0.01)
 
     async def be_deaf() -> None:
@@ -36,7 +36,7 @@ async def test_a_stop_that_takes_too_long_is_cut_short(monkeypatch: pytest.Monke
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.Event().wait()
 
-    with pytest.raises(UnavailableError, match="cut short"):
+    with pytest.raises(UnavailableError, match="clean stop was aborted"):
         await be_deaf()
 
 
@@ -81,7 +81,7 @@ async def test_work_is_cancelled_by_a_signal_which_is_announced_and_no_error() -
 
     async with within(5):
         await cancelled_by_signals(work(), steps.append)
-    assert steps == ["Stopping; once more ends it at once.", "cleaned up"]
+    assert steps == ["Stopping; press Ctrl-C again to stop immediately.", "cleaned up"]
 
 
 async def test_an_error_of_the_work_is_passed_on() -> None:
