@@ -122,5 +122,5 @@ async def test_what_can_not_be_told_has_an_exit_code_of_its_own(
     )
     await redis_client.flushdb()
     empty = await deployment.headcount("audit")
-    assert (empty.exit_code, empty.stderr.startswith("headcount: Redis holds no checkpoint")) == (3, True)
+    assert (empty.exit_code, "holds no checkpoint" in empty.stderr) == (3, True)
     assert await redis_client.keys() == []
