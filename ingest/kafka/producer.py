@@ -80,7 +80,7 @@ class KafkaProducer:
     async def start(self) -> None:
         """Connect; raises `UnavailableError`."""
         # Not idempotent: aiokafka's idempotent producer never gives a batch up, so that its caller would
-        # neither fail nor end while Kafka is away. What a retry publishes twice is counted once.
+        # neither fail nor end while Kafka is down. What a retry publishes twice is counted once.
         self._producer = AIOKafkaProducer(acks="all", **self._options)
         try:
             await self._producer.start()

@@ -97,7 +97,7 @@ def _dead_letters(topic: str) -> Document:
     return {
         "address": topic,
         "title": "Records that are not events",
-        "description": "Our headers come first, then the record's own; the key is the record's.",
+        "description": "Headcount's headers come first, then the record's own; the key is the record's.",
         "messages": _references("messages", ("dead-letter", "dead-letter-abridged")),
     }
 

@@ -84,12 +84,12 @@ async def probe_kafka(config: Config, prober: Prober) -> KafkaFacts:
         return KafkaFacts.out_of_reach(cluster)
     topics = {each["topic"]: each for each in cluster["topics"]}
     erasures = config.kafka.topic + ERASURES_SUFFIX
-    wanted = (config.kafka.topic, dead_letter_topic(config), erasures)
+    expected = (config.kafka.topic, dead_letter_topic(config), erasures)
     return KafkaFacts(
         reached=None,
         metadata_version=await prober.probe(_metadata_version(config)),
         brokers=len(cluster["brokers"]),
-        missing=[name for name in wanted if name not in topics],
+        missing=[name for name in expected if name not in topics],
         partitions=_partitions(topics, config.kafka.topic),
         topic=await prober.probe(_topic(config, topics, config.kafka.topic)),
         letters_topic=await prober.probe(_topic(config, topics, dead_letter_topic(config))),
