@@ -1,4 +1,4 @@
-"""What a checkpoint promises: all that lies below it is counted, or a dead letter, or told of as a gap."""
+"""The guarantee of a checkpoint: each record below it is counted, dead-lettered or reported as a gap."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.simulation.stored import Stored
 
 
 class Accounts:
-    """Follows each checkpoint over the log; `fail` is told of the first thing that is missing."""
+    """Follows each checkpoint over the log; `fail` gets the first record that is missing."""
 
     def __init__(self, broker: Broker, stored: Stored, fail: Callable[[str], None]) -> None:
         self._broker = broker
@@ -27,7 +27,7 @@ class Accounts:
     def forget_all_letters(self) -> None:
         self._seen_letters().clear()
 
-    def begin_anew(self) -> None:
+    def start_over(self) -> None:
         """Verify all again: Redis has lost something."""
         self._verified.clear()
         self._topic_id = None
@@ -69,7 +69,7 @@ class Accounts:
         return self._stored.counts(entry)
 
     def _judge(self, partition: Partition, offset: int, log: PartitionLog) -> None:
-        """Say what is wrong with an entry that is not accounted for, unless a gap tells of it."""
+        """Return the flaw of an entry that is not accounted for, unless a gap covers it."""
         if offset >= log.beginning:
             what = "poison without a dead letter" if log.entries[offset].is_poison else "an event not counted"
             self._fail(f"{what} at {partition} {offset}, and the checkpoint is past it")

@@ -107,7 +107,7 @@ class Activity:
         self,
         now: float,
         *,
-        user_id: str | None = "nobody",
+        user_id: str | None = "uncounted",
         ago: timedelta = timedelta(0),
         is_poison: bool = False,
     ) -> Entry:
@@ -119,7 +119,7 @@ class Activity:
             "type": "message",
             "occurred_at": occurred_at.isoformat(),
         }
-        is_counted = user_id not in {None, "nobody"}
+        is_counted = user_id not in {None, "uncounted"}
         return Entry(
             record=_record(json.dumps(document).encode(), now),
             published_at=now,
@@ -130,7 +130,7 @@ class Activity:
 
 
 def _counters(workspace_id: str, occurred_at: datetime) -> Sequence[bytes]:
-    """Name the counters that an event belongs to; told anew here, for the fold is under test."""
+    """Name the counters that an event belongs to; computed again here, since the fold is under test."""
     bucket = int(occurred_at.timestamp()) // BUCKET_SECONDS
     names = keys.FIRST.day(workspace_id, occurred_at.date()), keys.FIRST.bucket(workspace_id, bucket)
     return [name.encode() for name in names]

@@ -40,7 +40,7 @@ class Broker:
         self._loop = loop
         self._chance = chance
         self.readers: list[asyncio.Event] = []
-        """Are told of each change of the log."""
+        """Notified of each change of the log."""
         self.topic: Topic
         self.create(partitions)
 
@@ -64,13 +64,13 @@ class Broker:
 
     def append(self, number: int, entries: Sequence[Entry]) -> None:
         self.topic.partitions[number].append(entries)
-        self._tell_readers()
+        self._notify_readers()
 
     def end_transaction(self, number: int, *, committed: bool) -> None:
         self.topic.partitions[number].end_transaction(self._loop.time(), committed=committed)
-        self._tell_readers()
+        self._notify_readers()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """End what ails the log itself: open transactions and damaged records."""
         for number, log in enumerate(self.topic.partitions):
             self.end_transaction(number, committed=True)
@@ -83,7 +83,7 @@ class Broker:
         return range(len(self.topic.partitions))
 
     def fetch(self, positions: Mapping[int, int], most: int) -> Mapping[int, Chunk | KafkaError]:
-        """Say nothing of partitions that are not there: the client asks again, and tells nobody."""
+        """Say nothing of partitions that are not there: the client retries without an error."""
         there = len(self.topic.partitions)
         return {
             number: self._fetch(number, start, most) for number, start in positions.items() if number < there
@@ -107,6 +107,6 @@ class Broker:
             raise UnknownTopicOrPartitionError
         return self.topic.partitions[number]
 
-    def _tell_readers(self) -> None:
+    def _notify_readers(self) -> None:
         for reader in self.readers:
             reader.set()

@@ -8,7 +8,7 @@ from tests.simulation.processes import Process
 from tests.simulation.world import World
 
 Fault = Callable[[World, Process], str | None]
-"""Strikes while a process is at an await, and tells what it did; None for nothing that it could do."""
+"""Strikes while a process is at an await; returns what it did, None if it could do nothing."""
 
 FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
     "workers": [

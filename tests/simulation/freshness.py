@@ -9,38 +9,38 @@ from tests.simulation.stored import Stored
 
 
 class Freshness:
-    """Judges what a reader would be told after each change, which is what it is told until the next."""
+    """Checks the answer that a reader would get after each change, and until the next."""
 
     def __init__(self, broker: Broker, stored: Stored, fail: Callable[[str], None]) -> None:
         self._broker = broker
         self._stored = stored
         self._fail = fail
         self._last: int | None = None
-        """What readers were told, since they were last told that the projection is catching up."""
+        """The answers of readers since they last got that the projection is catching up."""
         self._refused: dict[tuple[str, Partition], int] = {}
         """Where a worker stood when it was refused because the checkpoint had gone back."""
 
-    def begin_anew(self) -> None:
-        """Forget what readers were told: Redis has lost something, as-of included."""
+    def start_over(self) -> None:
+        """Drop the answers so far: Redis has lost state, including as-of."""
         self._last = None
         self._refused.clear()
 
     def check_withheld(self, partition: Partition) -> None:
-        """Expect nothing to be told any more, now that the partition's checkpoint was put back."""
+        """Expect as-of to be withdrawn, since the partition's checkpoint was moved back."""
         if self._stored.as_of(partition) is not None:
             self._fail(f"{partition} was put back, and its as-of stays")
 
     def note_step(
         self, caller: str, partition: Partition, batch: tuple[int, int], stored: int | None
     ) -> None:
-        """Hold a worker that was refused to having readers told, before it goes on from further back."""
+        """Expect a rejected worker to withdraw as-of before it continues from an earlier offset."""
         start, end = batch
         if stored is not None and stored < start:
             self._refused[caller, partition] = start
         elif stored == end and end >= self._refused.get((caller, partition), 0):
             self._refused.pop((caller, partition), None)
         elif stored == end and self._stored.as_of(partition) is not None:
-            self._fail(f"{caller} found that {partition} went back, and goes on without telling")
+            self._fail(f"{caller} found that {partition} went back, and continues without withdrawing as-of")
 
     def note_rewind_asked(self, caller: str, partition: Partition) -> None:
         self._refused.pop((caller, partition), None)

@@ -18,7 +18,7 @@ SESSION_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A member's share, told once everybody has joined. The leader watches the topic for new partitions."""
+    """A member's share, assigned once all have joined. The leader watches the topic for new partitions."""
 
     generation: int
     numbers: frozenset[int]
@@ -35,7 +35,7 @@ class Member:
 
 
 class Group:
-    """The classic protocol: at a rebalance everybody joins anew before anybody is assigned anything."""
+    """The classic protocol: at a rebalance all members rejoin before any of them is assigned a partition."""
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self.committed: dict[int, int] = {}
@@ -45,7 +45,7 @@ class Group:
         self._members: dict[str, Member] = {}
 
     def join(self, member_id: str, numbers: Sequence[int]) -> asyncio.Future[Seat]:
-        """Join, or join anew, knowing of these partitions; done when every other member has."""
+        """Join or rejoin, knowing of these partitions; done when every other member has."""
         member = self._members.get(member_id)
         if member is None:
             member = self._members[member_id] = Member(self._loop.time() + SESSION_SECONDS)
@@ -74,7 +74,7 @@ class Group:
         self.rebalance()
 
     def rebalance(self) -> None:
-        """Have everybody join anew."""
+        """Have all members rejoin."""
         self._stable = False
         self._complete_if_all_joined()
 

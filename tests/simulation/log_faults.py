@@ -22,7 +22,7 @@ def retention(world: World, _caller: Process) -> str | None:
 def truncation(world: World, _caller: Process) -> str | None:
     """Lose the log's newest records, as an unclean election does.
 
-    Nothing is published there until the end: offsets given twice can't be told apart without leader epochs
+    Nothing is published there until the end: reused offsets can't be distinguished without leader epochs
     (KIP-320), which aiokafka does not speak.
     """
     number = _some_partition(world)
@@ -60,7 +60,7 @@ def one_more_partition(world: World, _caller: Process) -> str | None:
 
 
 def damage(world: World, _caller: Process) -> str | None:
-    """Damage a record that comes together with good ones of other partitions; it is mended later."""
+    """Damage a record that comes together with good ones of other partitions; it is repaired later."""
     number = _some_partition(world)
     if number is None:
         return None

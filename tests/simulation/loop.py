@@ -69,8 +69,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.close()
 
     async def _cancel_all(self) -> None:
-        ours = asyncio.current_task(self)
-        while left := [task for task in asyncio.all_tasks(self) if task is not ours]:
+        own_task = asyncio.current_task(self)
+        while left := [task for task in asyncio.all_tasks(self) if task is not own_task]:
             for task in left:
                 task.cancel()
             await asyncio.wait(left, timeout=1.0)
@@ -82,7 +82,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self.stop()
 
     def fail_with(self, task: asyncio.Task[object]) -> None:
-        """Fail where a task did, which nobody waits for."""
+        """Fail if a task that is not awaited has failed."""
         if not task.cancelled() and (error := task.exception()):
             self.fail(error)
 
@@ -105,7 +105,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         while self._timers and (self._timers[0][2].cancelled() or self._timers[0][3].state == "dead"):
             heapq.heappop(self._timers)
         if not self._timers:
-            raise StuckError("a deadlock: no timer is set, and nobody is left to go on")
+            raise StuckError("a deadlock: no timer is set and no callback is ready")
         self._now = max(self._now, self._timers[0][0])
         while self._timers and self._timers[0][0] <= self._now:
             _, _, handle, process = heapq.heappop(self._timers)

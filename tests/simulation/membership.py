@@ -21,7 +21,7 @@ PUT_OUT: Final = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgr
 
 
 class Membership:
-    """Joins, and joins anew at every rebalance; `known` are the partitions that the member knows of."""
+    """Joins, and rejoins at every rebalance; `known` are the partitions that the member knows of."""
 
     def __init__(
         self, broker: Broker, chance: random.Random, *, heartbeat_seconds: float, metadata_seconds: float
@@ -82,7 +82,7 @@ class Membership:
         return self._broker.group.join(self.id, self._joined_knowing)
 
     async def _keep_seat(self) -> None:
-        """Return when the group is to be joined anew."""
+        """Return when the group must be rejoined."""
         while not (self.seat and self.seat.is_leader and self.known != self._joined_knowing):
             await asyncio.sleep(self._heartbeat_seconds)
             try:

@@ -25,7 +25,7 @@ class Way(Protocol):
 
 
 class Point(Protocol):
-    """Is told of each instant at which a fault would hurt most: `moment` is what has just happened."""
+    """Called at each instant at which a fault would hurt most; `moment` is what has just happened."""
 
     def __call__(self, caller: Process, moment: str) -> None: ...
 

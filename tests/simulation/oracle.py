@@ -33,7 +33,7 @@ class Oracle(Observer):
         self.accounts = Accounts(broker, self.stored, self.fail)
         self._freshness = Freshness(broker, self.stored, self.fail)
         self.published: defaultdict[bytes, set[bytes]] = defaultdict(set)
-        """Whoever was ever published, by counter."""
+        """All users ever published, by counter."""
         self.poison: set[bytes | None] = set()
         """What was ever published and is no event."""
         server.observer = self
@@ -46,8 +46,8 @@ class Oracle(Observer):
                 self.poison.add(entry.record.value)
 
     def on_loss(self) -> None:
-        self.accounts.begin_anew()
-        self._freshness.begin_anew()
+        self.accounts.start_over()
+        self._freshness.start_over()
         self.on_change()
 
     def on_change(self) -> None:
@@ -67,17 +67,17 @@ class Oracle(Observer):
         self.accounts.check_gap(_partition(partition), expected, to)
 
     def on_restart(self) -> None:
-        self._freshness.begin_anew()
+        self._freshness.start_over()
         for partition, _ in self._broker.topic.numbered():
             self._freshness.check_withheld(partition)
 
     def on_window(self, reply: Reply) -> None:
-        """Hold what a reader is told to what is stored at that moment."""
+        """Compare a reader's answer with the state stored at that moment."""
         assert isinstance(reply, bytes)  # no generation replaces another here
         partitions, instants, *_ = msgpack.decode(reply)
-        told = partitions, sorted(map(int, instants))
-        if told != (self.stored.partitions(), sorted(self.stored.instants())):
-            self.fail(f"a reader is told of {partitions} partitions as of {instants}")
+        answer = partitions, sorted(map(int, instants))
+        if answer != (self.stored.partitions(), sorted(self.stored.instants())):
+            self.fail(f"a reader gets {partitions} partitions as of {instants}")
 
     def check_answer(self, workspace_id: str, answer: DailyCounts) -> None:
         """Hold an answer for `DAYS` to what was published before its as-of instant."""

@@ -13,7 +13,7 @@ from tests.simulation.store import Store
 class FakeRedis:
     """Speaks to one server, by a name that only the server's observer knows."""
 
-    def __init__(self, server: RedisServer, way: Way, name: str = "somebody") -> None:
+    def __init__(self, server: RedisServer, way: Way, name: str = "client") -> None:
         self._server = server
         self._way = way
         self._name = name
@@ -26,7 +26,7 @@ class FakeRedis:
         return FakePipeline(self._server, self._way)
 
     async def type(self, _key: str) -> bytes:
-        return b"string"  # whoever counts asks for it first; the fake has but one kind of counter
+        return b"string"  # a count asks for the type first; the fake has but one kind of counter
 
     async def hgetall(self, key: str) -> dict[bytes, bytes]:
         return await self._way.request(
@@ -89,7 +89,7 @@ class FakePipeline:
         self._commands.append(lambda store: store.hget(encode(key), encode(name)))
 
     def smembers(self, _key: str) -> None:
-        self._commands.append(lambda _: set())  # nobody is to be forgotten here
+        self._commands.append(lambda _: set())  # no user is forgotten here
 
     def hgetall(self, key: str) -> None:
         self._commands.append(lambda store: dict(store.hashes.get(encode(key), {})))

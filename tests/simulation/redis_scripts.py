@@ -1,4 +1,4 @@
-"""What the Lua scripts of the projector do, told once more in Python on the store of the fake Redis.
+"""The projector's Lua scripts, written again in Python for the store of the fake Redis.
 
 `test_fakes_contract.py` holds these against the scripts themselves, run by a real server.
 """

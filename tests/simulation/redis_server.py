@@ -34,7 +34,7 @@ def misconfigured() -> Exception:
 
 
 class Observer:
-    """Is told what happens in a server; this one does nothing about it."""
+    """Observes what happens in a server; this one ignores it."""
 
     def on_change(self) -> None:
         """Something was written."""
@@ -43,10 +43,10 @@ class Observer:
         """The newest state is gone, or all of it."""
 
     def on_step(self, caller: str, args: Sequence[bytes], reply: Reply) -> None:
-        """Somebody asked for a step of a checkpoint, and was told this."""
+        """A client applied a batch, with this reply."""
 
     def on_rewind_asked(self, caller: str, partition: bytes) -> None:
-        """Somebody asked for a checkpoint to be put elsewhere, or for its partition to catch up."""
+        """A client moved a checkpoint, or had its partition catch up."""
 
     def on_rewind(self, partition: bytes, expected: int, to: int) -> None:
         """It was done: the checkpoint was the expected one, and is now the other."""
@@ -55,7 +55,7 @@ class Observer:
         """Every checkpoint was put to the beginning of another topic."""
 
     def on_window(self, reply: Reply) -> None:
-        """A reader was told this."""
+        """A reader got this answer."""
 
 
 class RedisServer:
@@ -107,9 +107,9 @@ class RedisServer:
         self.store.spoil(key)
         self.store.end_transaction()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Remove what is of a wrong type."""
-        self.store.mend()
+        self.store.repair()
         self.store.end_transaction()
 
     def roll_back(self, length: int) -> None:

@@ -104,8 +104,8 @@ def _end_faults(world: World) -> None:
     world.to_kafka.calm()
     world.to_redis.calm()
     world.redis.no_writes = None
-    world.redis.mend()
-    world.broker.mend()
+    world.redis.repair()
+    world.broker.repair()
     for member in world.workers.alive():
         late = world.chance.choice([0.0, LATE_SECONDS]) * world.chance.random()
         world.loop.later(late, member.process.thaw)

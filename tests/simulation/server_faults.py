@@ -13,7 +13,7 @@ from tests.simulation.redis_server import full, loading, misconfigured, read_onl
 from tests.simulation.world import World
 
 LOSSY_SLOWEST: Final = (QUICK_SECONDS, 1.0)
-"""A request that is lost after a while leaves time for much else to happen beside it."""
+"""A request that is lost after a while leaves time for much else to happen meanwhile."""
 
 
 def kafka_away(world: World, _caller: Process) -> str:
@@ -85,7 +85,7 @@ def wrong_type(world: World, _caller: Process) -> str | None:
     if not free or world.redis.no_writes is not None:
         return None
     world.redis.spoil(free[0])
-    world.loop.later(some_seconds(world.chance), world.redis.mend)
+    world.loop.later(some_seconds(world.chance), world.redis.repair)
     return f"{free[0]!r} is of a wrong type"
 
 

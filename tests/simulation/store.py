@@ -55,9 +55,9 @@ class Store:
         """Put something of a wrong type where there is no counter yet."""
         self._record("spoil", key)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Remove what is of a wrong type."""
-        self._record("mend")
+        self._record("repair")
 
     # Commands; those that write are methods of the same name with an underscore, to be replayed.
 
@@ -127,7 +127,7 @@ class Store:
     def _spoil(self, key: bytes) -> None:
         self.spoilt.add(key)
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         self.spoilt.clear()
 
     def _hset(self, key: bytes, name: bytes, value: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the projection has in the fake Redis, told in its own words."""
+"""Reads the projection's state from the fake Redis."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

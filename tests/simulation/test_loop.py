@@ -97,8 +97,8 @@ def test_a_callback_that_raises_is_a_failure(loop: SimulatedLoop) -> None:
 
 def test_a_deadlock_is_found(loop: SimulatedLoop) -> None:
 
-    async def wait_for_nobody() -> None:
+    async def wait_for_ever() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(StuckError, match="deadlock"):
-        loop.run(wait_for_nobody())
+        loop.run(wait_for_ever())

@@ -1,4 +1,4 @@
-"""Proof that the simulator can fail: breakages of the core, each of which an early seed must find."""
+"""Mutations of the core that an early seed must detect: proof that the simulator can fail."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -35,7 +35,7 @@ def keep_as_of_in_a_rewind(patch: pytest.MonkeyPatch) -> None:
 
 def read_on_while_waiting(patch: pytest.MonkeyPatch) -> None:
     def pause(_source: KafkaSource, _partitions: Iterable[Partition]) -> None:
-        """Have polls go on to return records, which a wait drops."""
+        """Let polls return records during a wait, which drops them."""
 
     patch.setattr(KafkaSource, "pause", pause)
 
@@ -48,7 +48,7 @@ def answer_with_too_many(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("breakage", "told"),
+    ("breakage", "message"),
     [
         (answer_with_too_many, "users on"),
         (count_wherever_the_checkpoint_is, "the checkpoint is past it"),
@@ -57,10 +57,10 @@ def answer_with_too_many(patch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_early_schedule_finds_the_breakage(
-    breakage: Callable[[pytest.MonkeyPatch], None], told: str, monkeypatch: pytest.MonkeyPatch
+    breakage: Callable[[pytest.MonkeyPatch], None], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breakage(monkeypatch)
-    assert told in first_failure()
+    assert message in first_failure()
 
 
 def first_failure() -> str:

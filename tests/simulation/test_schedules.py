@@ -21,8 +21,8 @@ def chunks() -> list[range]:
 @pytest.mark.parametrize("seeds", chunks(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
 def test_every_schedule_keeps_every_promise(seeds: range) -> None:
     findings = run_schedules(seeds)
-    told = [f"{what}\n  {replay_command(seed)}" for seed, what in findings.failures.items()]
-    assert not told, "\n".join(told)
+    failures = [f"{what}\n  {replay_command(seed)}" for seed, what in findings.failures.items()]
+    assert not failures, "\n".join(failures)
 
 
 def test_a_seed_makes_the_same_schedule_again() -> None:

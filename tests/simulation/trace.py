@@ -1,4 +1,4 @@
-"""The trace: what happened in a schedule, line by line, for whoever replays a seed."""
+"""Records the trace of a schedule, line by line, for the replay of a seed."""
 
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager

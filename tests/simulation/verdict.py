@@ -17,7 +17,7 @@ Counters = Mapping[bytes, tuple[set[bytes], int]]
 
 
 def is_caught_up(broker: Broker, stored: Stored, since: float) -> bool:
-    """Tell whether all is counted, and known to be as of an instant since then."""
+    """Return whether all is counted, and known to be as of an instant since then."""
     wanted = int((START + timedelta(seconds=since)).timestamp() * 1000)
     return (
         not broker.is_topic_gone
@@ -30,7 +30,7 @@ def is_caught_up(broker: Broker, stored: Stored, since: float) -> bool:
 
 
 def lag(broker: Broker, stored: Stored) -> str:
-    """Tell how far each partition is, for whoever waits in vain."""
+    """Return the progress of each partition, for the message of a timeout."""
     return "; ".join(
         f"{partition}: {stored.checkpoint(partition)} of {log.end}, as of {stored.as_of(partition)}"
         for partition, log in broker.topic.numbered()
@@ -84,4 +84,4 @@ def _check_equal(oracle: Oracle, clean: Counters) -> None:
         if found != clean.get(counter, (set(), 0))[0]:
             oracle.fail(f"{counter!r} is not that of a clean projection")
     if gaps := oracle.stored.gaps():
-        oracle.fail(f"gaps are told of a log without any: {gaps}")
+        oracle.fail(f"gaps are reported for a log without any: {gaps}")

@@ -54,7 +54,7 @@ def _start_if_few(world: World) -> bool:
 
 
 def _worker_of(world: World, caller: Process) -> Member | None:
-    """Choose the worker that is at an await just now; where it is somebody else, any."""
+    """Choose the worker that is at an await just now; any worker if there is none."""
     alive = world.workers.alive()
     if not alive:
         return None

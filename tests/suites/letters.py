@@ -19,7 +19,7 @@ class ObservedLetters(Protocol):
     @property
     def dead_letters(self) -> DeadLetters: ...
     async def read(self) -> Sequence[Record]:
-        """Return the record of each letter that was acknowledged, without the headers of ours."""
+        """Return the record of each letter that was acknowledged, without the headers that Headcount adds."""
         ...
 
 

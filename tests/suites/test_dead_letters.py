@@ -49,7 +49,7 @@ async def test_no_letters_are_no_work(observed_letters: ObservedLetters) -> None
 
 
 async def test_a_letter_may_come_twice(observed_letters: ObservedLetters) -> None:
-    """Whoever is not sure that it came publishes it again."""
+    """A publisher without an acknowledgement publishes the letter again."""
     for _ in range(2):
         await observed_letters.dead_letters.publish([letter(FakeRecord(value=b"again"))])
     assert [found.value for found in await observed_letters.read()] == [b"again", b"again"]

@@ -1,4 +1,4 @@
-"""What every source promises, on the fake and on Kafka: its owner sets the positions, and nobody else."""
+"""The contract of every source, on the fake and on Kafka: only the caller sets positions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ async def assignment(source: Source) -> frozenset[Partition]:
 
     async def is_assigned() -> bool:
         nonlocal assigned
-        await source.poll()  # who does not poll takes no part in the group
+        await source.poll()  # a member that does not poll gets no assignment
         assigned = source.take_assignment() or frozenset()
         return bool(assigned)
 
@@ -73,7 +73,7 @@ async def values(source: Source, number: int) -> Sequence[bytes | None]:
     return [record.value for records in (await read(source, number)).values() for record in records]
 
 
-async def test_the_only_member_owns_everything_and_is_told_once(log: Log) -> None:
+async def test_the_only_member_owns_everything_and_learns_it_once(log: Log) -> None:
     source = await log.written.join()
     assert await assignment(source) == {log.first, log.second}
     assert source.take_assignment() is None
@@ -154,7 +154,7 @@ async def test_one_partition_can_be_read_alone(log: Log, source: Source) -> None
     assert await values(source, 4) == [b"0", b"1", b"2", b"3"]
 
 
-async def test_the_state_tells_what_the_log_holds(log: Log, source: Source) -> None:
+async def test_the_state_is_the_extent_of_the_log(log: Log, source: Source) -> None:
     await log.written.purge(log.first, before=3)
     state = await source.state()
     extents = {partition: (extent.beginning, extent.end) for partition, extent in state.extents.items()}
@@ -179,7 +179,7 @@ async def test_a_position_that_the_log_does_not_hold_is_named(log: Log, source: 
     assert caught[0].positions == {log.first: offset}
 
 
-async def test_partitions_of_nobody_here_are_left_alone(log: Log, source: Source) -> None:
+async def test_partitions_that_are_not_assigned_are_ignored(log: Log, source: Source) -> None:
     stranger = Partition(log.first.topic, 7)
     source.seek(stranger, Offset(1))
     source.pause([stranger])

@@ -76,7 +76,7 @@ class FakeLog:
     def damage(self, partition: Partition, offset: int) -> None:
         self._damaged.add((partition, offset))
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self._damaged.clear()
 
     def purge(self, partition: Partition, before: int) -> None:

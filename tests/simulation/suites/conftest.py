@@ -75,5 +75,5 @@ async def observed(redis: Redis) -> ObservedProjection:
 
 @pytest.fixture
 async def another(redis: Redis) -> ObservedProjection:
-    """Another worker's projection, beside `observed`."""
+    """Another worker's projection, in addition to `observed`."""
     return ObservedRedis(redis)

@@ -1,4 +1,4 @@
-"""Tests of the log side run in virtual time: a worker's waits take none."""
+"""Tests of ingest run in virtual time, in which a worker's waits take none."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""CloudEvents: both modes say the same, what the SDK writes is read, and the rest has its reason."""
+"""CloudEvents are decoded in both modes, as the SDKs write them; others are rejected with a reason."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ def reason_of(value: bytes, headers: Headers) -> str:
 
 @st.composite
 def attributes(draw: st.DrawFn) -> tuple[dict[str, str], datetime]:
-    """Draw attributes, and the instant that their time tells."""
+    """Draw attributes, and the instant of their time."""
     when = draw(instants())
     named = {name: draw(NAMED) for name in ("id", "source", "type")}
     return {"specversion": "1.0", "time": when.text, **named}, when.instant
@@ -86,7 +86,7 @@ PERSONS = st.builds(
 
 
 @given(attributes(), PERSONS, st.dictionaries(st.sampled_from(["subject", "traceparent"]), NAMED))
-def test_both_modes_say_the_same_and_the_attributes_alone_tell_time_and_type(
+def test_both_modes_are_equal_and_only_attributes_give_time_and_type(
     drawn: tuple[dict[str, str], datetime], person: dict[str, object], extensions: dict[str, str]
 ) -> None:
     attributes, instant = drawn
@@ -117,7 +117,7 @@ def test_what_the_sdk_writes_is_read(attributes: dict[str, object], person: dict
 
 
 def test_what_the_first_sdk_writes_is_read_in_binary_mode_and_explained_in_structured_mode() -> None:
-    """It writes no content-type that tells of a CloudEvent in structured mode."""
+    """It writes no content-type that declares a CloudEvent in structured mode."""
     written = FirstCloudEvent({**ATTRIBUTES, "datacontenttype": "application/json"}, PERSON)
     binary, in_value = first_to_binary(written), first_to_structured(written)
     assert isinstance(binary.value, bytes)
@@ -136,7 +136,7 @@ def test_what_the_first_sdk_writes_is_read_in_binary_mode_and_explained_in_struc
         )
     ),
 )
-def test_headers_that_tell_of_no_cloud_event_change_nothing(
+def test_headers_that_declare_no_cloud_event_change_nothing(
     spelled_event: SpelledEvent, headers: Headers
 ) -> None:
     assert decode_with_headers(spelled_event.value, headers) == decode(spelled_event.value)
@@ -157,7 +157,7 @@ def test_headers_that_tell_of_no_cloud_event_change_nothing(
         (json.dumps(PERSON).encode(), [*binary_headers(), ("ce_subject", b"\xff"), ("ce_sequence", None)]),
     ],
 )
-def test_other_spellings_of_the_same(value: bytes, headers: Headers) -> None:
+def test_equivalent_spellings_decode_to_the_same_event(value: bytes, headers: Headers) -> None:
     assert decode_with_headers(value, headers) == ALICE
 
 
@@ -299,7 +299,7 @@ def as_redriven(value: bytes, headers: Headers) -> Message:
     [(structured(), STRUCTURED), (json.dumps(PERSON).encode(), binary_headers())],
     ids=["structured", "binary"],
 )
-def test_a_cloud_event_is_sorted_like_any_event_redriven_or_not(
+def test_a_cloud_event_is_decoded_like_any_event_redriven_or_not(
     publish: Callable[[bytes, Headers], Message], value: bytes, headers: Headers
 ) -> None:
     message = publish(value, headers)

@@ -1,4 +1,4 @@
-"""What a dead letter looks like: whole where it fits, told apart where not."""
+"""A dead letter carries the whole record if it fits, otherwise a part that identifies it."""
 
 import hashlib
 
@@ -68,7 +68,7 @@ def test_a_letter_that_does_not_fit_is_abridged(record: FakeRecord) -> None:
     assert fitting(letter(record)) == abridged(letter(record))
 
 
-def test_an_abridged_letter_tells_which_record_it_stands_for() -> None:
+def test_an_abridged_letter_identifies_its_record() -> None:
     value = bytes(range(256)) * 4_000
     message = abridged(letter(FakeRecord(key=b"k" * 20_000, value=value, headers=[("trace", b"1")])))
     assert (message.key, message.value) == (b"k" * ABRIDGED_BYTES, value[:ABRIDGED_BYTES])

@@ -1,4 +1,4 @@
-"""The sorting of records: what never reaches the schema, and what is told to be ahead of the clock."""
+"""Decoding of records: limits before the schema, and events ahead of the clock."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,34 +51,34 @@ def test_a_value_too_large_is_not_even_read() -> None:
     assert reasons(FakeRecord(value=b"[" * 1_001)) == ["too-large"]
 
 
-def test_what_is_ahead_of_the_brokers_stamp_is_in_the_future() -> None:
+def test_an_event_ahead_of_the_brokers_timestamp_is_in_the_future() -> None:
     record = at(NOW + FUTURE_TOLERANCE)
     assert reasons(stamped(record, NOW)) == []
     assert reasons(stamped(record, NOW - SECOND)) == ["in-the-future"]
 
 
 @pytest.mark.parametrize("years", [-10, 10])
-def test_the_brokers_stamp_makes_every_reading_judge_alike(years: int) -> None:
+def test_with_the_brokers_timestamp_every_reading_has_the_same_result(years: int) -> None:
     elsewhere = NOW + timedelta(days=365 * years)
     late, early = stamped(at(NOW), NOW), stamped(at(NOW), NOW - FUTURE_TOLERANCE - SECOND)
     assert reasons(late, early, now=elsewhere) == ["in-the-future"]
 
 
-def test_a_producers_stamp_is_not_believed() -> None:
+def test_a_producers_timestamp_is_not_trusted() -> None:
     far = NOW + timedelta(days=400)
     assert reasons(stamped_by_producer(at(far), far)) == ["in-the-future"]
     assert reasons(stamped_by_producer(at(NOW + FUTURE_TOLERANCE), far)) == []
     assert reasons(stamped_by_producer(at(NOW), NOW - timedelta(days=400))) == []
 
 
-def test_a_producers_stamp_beside_the_brokers_may_be_anything() -> None:
+def test_a_producers_timestamp_among_brokers_may_have_any_value() -> None:
     later = NOW + timedelta(hours=1)
     wild = replace(at(NOW), timestamp=-(10**17), timestamp_type=CREATE_TIME)
     assert reasons(stamped(at(NOW), NOW), wild) == []
     assert reasons(stamped(at(NOW), NOW), wild, stamped(at(later), NOW)) == ["in-the-future"]
 
 
-def test_each_record_is_told_by_its_own_stamp() -> None:
+def test_each_record_is_compared_with_its_own_timestamp() -> None:
     later = NOW + timedelta(hours=1)
     assert reasons(stamped(at(NOW), NOW), stamped(at(later), later)) == []
     assert reasons(stamped(at(NOW), NOW), stamped(at(later), NOW)) == ["in-the-future"]
@@ -89,7 +89,7 @@ def test_a_first_record_without_an_event_does_not_matter() -> None:
     assert reasons(stamped(FakeRecord(value=b"x"), NOW), stamped(at(later), later)) == ["not-json"]
 
 
-def test_nothing_sorts_into_nothing() -> None:
+def test_no_records_decode_to_nothing() -> None:
     assert reasons() == []
 
 

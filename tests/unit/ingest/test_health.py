@@ -1,4 +1,4 @@
-"""A worker's health: judged by whether it gets on, and not by whom it is connected to."""
+"""A worker's health follows from its progress, not from its connections."""
 
 import asyncio
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ async def test_a_worker_at_work_lives_and_is_ready() -> None:
         assert standing(pipeline) == dict.fromkeys(pipeline.partitions, "ok")
 
 
-async def test_before_the_group_has_dealt_partitions_out_it_is_not_ready() -> None:
+async def test_a_worker_without_an_assignment_is_not_ready() -> None:
     pipeline = Pipeline()
     assert stalled(pipeline) == []
     assert not is_ready(pipeline.stats.state)
@@ -52,7 +52,7 @@ async def test_a_member_that_got_no_partition_is_ready_to_take_over() -> None:
         assert is_ready(pipeline.stats.state)
 
 
-async def test_a_loop_that_hangs_is_found() -> None:
+async def test_a_loop_that_hangs_is_detected() -> None:
     pipeline = Pipeline()
     worker = await pipeline.start_worker()
     await pipeline.until_caught_up()
@@ -64,7 +64,7 @@ async def test_a_loop_that_hangs_is_found() -> None:
     await worker.die()
 
 
-async def test_a_call_that_never_returns_is_found() -> None:
+async def test_a_call_that_never_returns_is_detected() -> None:
     pipeline = Pipeline()
     worker = await pipeline.start_worker()
     await pipeline.until_caught_up()
@@ -74,7 +74,7 @@ async def test_a_call_that_never_returns_is_found() -> None:
     await worker.die()
 
 
-async def test_a_watch_that_hangs_is_found() -> None:
+async def test_a_watermark_monitor_that_hangs_is_detected() -> None:
     pipeline = Pipeline()
     async with pipeline.worker():
         await pipeline.until_caught_up()
@@ -127,7 +127,7 @@ async def test_waiting_for_redis_is_no_stall_but_not_ready_either() -> None:
 
 
 async def test_a_kafka_that_is_away_is_no_stall() -> None:
-    """A poll just returns nothing then: only the watch beside the loop learns of it."""
+    """A poll returns nothing then; only the watermark monitor gets an error."""
     pipeline = Pipeline()
     async with pipeline.worker():
         await pipeline.until_caught_up()
@@ -205,7 +205,7 @@ async def test_a_partition_that_lost_its_freshness_is_catching_up() -> None:
         await wait_until(lambda: is_ready(pipeline.stats.state))
 
 
-async def test_a_worker_that_starts_anew_knows_what_another_has_caught_up_with() -> None:
+async def test_a_restarted_worker_reads_as_of_from_redis() -> None:
     pipeline = Pipeline()
     (partition,) = pipeline.partitions
     async with pipeline.worker():

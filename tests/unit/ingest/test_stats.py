@@ -1,4 +1,4 @@
-"""What a worker counts of its own work, and at what cost."""
+"""The statistics of a worker."""
 
 import asyncio
 from datetime import timedelta
@@ -47,7 +47,7 @@ def test_a_large_batch_counts_whole_while_few_of_its_events_are_looked_at(events
     assert batch.looks <= AGES_PER_BATCH
 
 
-async def test_a_beat_is_no_batch() -> None:
+async def test_a_refresh_is_not_counted_as_a_batch() -> None:
     pipeline = Pipeline()
     pipeline.log.append(pipeline.partitions[0], event("alice"), no_event())
     async with pipeline.worker():

@@ -1,4 +1,4 @@
-"""The worker loop at work: events are counted, letters sent, and everybody knows how far it is."""
+"""The worker loop counts events, publishes dead letters and keeps as-of up to date."""
 
 import asyncio
 from dataclasses import replace
@@ -9,7 +9,7 @@ from tests.support.pipeline import Pipeline, event, no_event, now
 from tests.support.virtual_time import wait_until
 
 
-async def test_events_are_counted_and_the_rest_are_letters() -> None:
+async def test_events_are_counted_and_other_records_dead_lettered() -> None:
     pipeline = Pipeline()
     records = [
         event("alice"),
@@ -75,7 +75,7 @@ async def test_a_partition_that_is_added_is_counted_from_its_beginning() -> None
     assert pipeline.users() == {"alice"}
 
 
-async def test_an_assigned_partition_that_kafka_does_not_tell_of_yet_is_waited_for() -> None:
+async def test_an_assigned_partition_missing_from_the_metadata_is_awaited() -> None:
     pipeline = Pipeline(partitions=2)
     first, second = pipeline.partitions
     pipeline.log.append(first, event("alice"))

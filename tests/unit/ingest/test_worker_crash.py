@@ -1,4 +1,4 @@
-"""A worker that ends, or sleeps, between any two of its steps: another goes on, and nothing is missing."""
+"""If a worker ends or is suspended between any two steps, another one continues and nothing is missing."""
 
 from collections.abc import Callable
 
@@ -87,7 +87,7 @@ def assert_complete(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_another_worker_goes_on_after_a_crash_at_any_step(scenario: Scenario) -> None:
+async def test_another_worker_continues_after_a_crash_at_any_step(scenario: Scenario) -> None:
     steps = await steps_of_a_clean_run(scenario)
     assert {"checkpoints", "state done", "poll", "publish", "apply", "apply done"} <= set(steps)
     for number in range(len(steps)):
@@ -99,7 +99,7 @@ async def test_another_worker_goes_on_after_a_crash_at_any_step(scenario: Scenar
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_a_worker_that_wakes_when_others_went_on_does_no_harm(scenario: Scenario) -> None:
+async def test_a_suspended_worker_that_resumes_late_changes_nothing(scenario: Scenario) -> None:
     for number in range(len(await steps_of_a_clean_run(scenario))):
         pipeline, sleeper = await held_at(scenario, number)
         await sleeper.drop_out()
@@ -115,7 +115,7 @@ async def test_a_worker_that_wakes_when_others_went_on_does_no_harm(scenario: Sc
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_a_stop_asked_for_at_any_step_leaves_a_place_to_go_on_from(scenario: Scenario) -> None:
+async def test_a_stop_at_any_step_leaves_a_valid_checkpoint(scenario: Scenario) -> None:
     for number in range(len(await steps_of_a_clean_run(scenario))):
         pipeline, worker = await held_at(scenario, number)
         worker.stopping.set()

@@ -1,4 +1,4 @@
-"""A log that lost records, or whose records are damaged: named, recorded, never stepped over in silence."""
+"""Lost or damaged records are reported and recorded, never skipped silently."""
 
 from datetime import timedelta
 
@@ -91,7 +91,7 @@ async def test_damaged_records_stop_their_own_partition_only() -> None:
         pipeline.log.append(second, event("dave"))
         await wait_until(lambda: pipeline.users() == {"alice", "carol", "dave"})
         assert pipeline.stored.checkpoints[first] == 1
-        pipeline.log.mend()
+        pipeline.log.repair()
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob", "carol", "dave"}
 
@@ -106,12 +106,12 @@ async def test_a_log_that_goes_away_while_damage_is_looked_for_is_looked_at_agai
     pipeline.steps.plan("poll", *[lambda: None] * polls, away)
     async with pipeline.worker():
         await wait_until(lambda: pipeline.users() == {"alice", "bob"})
-        pipeline.log.mend()
+        pipeline.log.repair()
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob", "carol"}
 
 
-async def test_a_refused_counter_stops_its_partition_until_it_is_mended() -> None:
+async def test_a_rejected_counter_stops_its_partition_until_it_is_repaired() -> None:
     pipeline = Pipeline(partitions=2)
     first, second = pipeline.partitions
 

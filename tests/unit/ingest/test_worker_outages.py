@@ -1,4 +1,4 @@
-"""Servers that are away, and a Redis that lost state: waited for, found, and made good."""
+"""The worker waits for unavailable servers, and detects and repairs a Redis that lost state."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -31,8 +31,8 @@ async def test_a_server_that_is_away_for_a_while_is_waited_for(step: str) -> Non
     assert [letter.record.value for letter in pipeline.dead_letters.letters] == [b"1"]
 
 
-async def test_waiting_for_redis_goes_on_polling_and_drops_nothing() -> None:
-    """Who does not poll is put out of the group; who polls without pausing loses what comes."""
+async def test_a_worker_that_waits_for_redis_keeps_polling_and_drops_nothing() -> None:
+    """A member that does not poll is removed from the group; polling without a pause would drop records."""
     pipeline = Pipeline(partitions=2)
     first, second = pipeline.partitions
     async with pipeline.worker():
@@ -69,14 +69,14 @@ async def test_a_rolled_back_redis_is_found_without_traffic_and_filled_again() -
         pipeline.log.append(partition, event("alice"), event("bob"))
         await pipeline.until_caught_up()
         pipeline.stored.restore(before)
-        await wait_until(lambda: partition not in pipeline.stored.as_of, message="it told of it")
+        await wait_until(lambda: partition not in pipeline.stored.as_of, message="as-of was withdrawn")
         await pipeline.until_caught_up()
     assert pipeline.users() == {"alice", "bob"}
     assert pipeline.stats.rollbacks == 1
 
 
 async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> None:
-    """From the log's beginning, and not from what Kafka was told."""
+    """From the log's beginning, not from the offsets committed to Kafka."""
     pipeline = Pipeline(partitions=2)
     empty = pipeline.stored.snapshot()
     for partition in pipeline.partitions:
@@ -105,7 +105,7 @@ async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
 
 
 @pytest.mark.parametrize("step", ["rewind", "rewind done", "record rollback"])
-async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
+async def test_a_rollback_is_counted_once_however_often_its_step_is_retried(step: str) -> None:
     pipeline = Pipeline()
     (partition,) = pipeline.partitions
     async with pipeline.worker():
@@ -116,7 +116,7 @@ async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_red
         pipeline.steps.plan(step, *[away] * 3)
         pipeline.stored.restore(before)
         with capture_logs() as logs:
-            await wait_until(lambda: partition not in pipeline.stored.as_of, message="it told of it")
+            await wait_until(lambda: partition not in pipeline.stored.as_of, message="as-of was withdrawn")
             await pipeline.until_caught_up()
     assert pipeline.stats.rollbacks == 1
     assert [line["event"] for line in logs].count("Redis lost its newest state") == 1
@@ -124,7 +124,7 @@ async def test_a_rollback_is_counted_once_however_often_it_has_to_be_told_to_red
 
 
 @pytest.mark.parametrize("step", ["rewind", "rewind done"])
-async def test_a_gap_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
+async def test_a_gap_is_counted_once_however_often_its_step_is_retried(step: str) -> None:
     pipeline = Pipeline(partitions=2)
     for partition in pipeline.partitions:
         pipeline.log.append(partition, event("alice"), event("bob"))
@@ -141,7 +141,7 @@ async def test_a_gap_is_counted_once_however_often_it_has_to_be_told_to_redis(st
 
 
 @pytest.mark.parametrize("step", ["restart", "restart done"])
-async def test_a_recreated_topic_is_counted_once_however_often_it_has_to_be_told_to_redis(step: str) -> None:
+async def test_a_recreated_topic_is_counted_once_however_often_its_step_is_retried(step: str) -> None:
     pipeline = Pipeline(partitions=2)
     async with pipeline.worker():
         await pipeline.until_caught_up()

@@ -15,7 +15,7 @@ MOMENTS = ["checkpoints", "checkpoints done", "state", "state done"]
 
 
 async def test_records_polled_across_a_rebalance_are_read_again() -> None:
-    """A rebalance sets Kafka's own position: what was read from there was read for nobody."""
+    """A rebalance sets Kafka's own position, and records read from there are dropped."""
     pipeline = Pipeline()
     async with pipeline.worker():
         await pipeline.until_caught_up()
@@ -37,7 +37,7 @@ async def test_kafkas_committed_offset_is_never_read_from(committed: int) -> Non
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_worker_that_goes_on_meanwhile_is_no_gap(moment: str) -> None:
+async def test_progress_of_another_worker_is_not_a_gap(moment: str) -> None:
     """Checkpoint and log are not read at one instant: what another worker does in between is no harm."""
     pipeline = Pipeline()
     await FakeProjection(pipeline.stored).begin(pipeline.log.state())
@@ -87,7 +87,7 @@ async def test_a_worker_without_partitions_waits_for_some() -> None:
 
 
 def long_rebalance(pipeline: Pipeline) -> Callable[[], object]:
-    """Deal out the partitions anew in a poll that lasts until after the next beat."""
+    """Reassign the partitions in a poll that lasts until after the next refresh."""
 
     async def rebalance() -> None:
         pipeline.log.rebalance()

@@ -34,7 +34,7 @@ async def test_a_stop_is_heard_while_a_server_does_not_answer(step: str) -> None
     assert now() - asked_at < timedelta(seconds=10)
 
 
-async def test_the_last_thing_a_worker_does_is_to_tell_kafka_how_far_it_came() -> None:
+async def test_a_stopped_worker_commits_its_offsets_to_kafka_last() -> None:
     pipeline = Pipeline()
     (partition,) = pipeline.partitions
     pipeline.log.append(partition, event("alice"))
@@ -44,14 +44,14 @@ async def test_the_last_thing_a_worker_does_is_to_tell_kafka_how_far_it_came() -
     assert pipeline.steps.taken[-2:] == ["commit", "commit done"]
 
 
-async def test_kafka_is_never_told_more_than_is_counted() -> None:
+async def test_offsets_committed_to_kafka_never_exceed_the_checkpoints() -> None:
     pipeline = Pipeline(poll_records=1)
     (partition,) = pipeline.partitions
     committed: list[bool] = []
 
     def compare() -> None:
-        told = pipeline.log.committed.get(partition, Offset(0))
-        committed.append(told <= pipeline.stored.checkpoints[partition])
+        stored = pipeline.log.committed.get(partition, Offset(0))
+        committed.append(stored <= pipeline.stored.checkpoints[partition])
 
     pipeline.steps.plan("commit done", *[compare] * 100)
     pipeline.log.append(partition, *[event(str(number)) for number in range(100)])
