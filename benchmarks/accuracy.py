@@ -1,6 +1,6 @@
 """Accuracy: recorded activity through Kafka, worker and API, held against counts by other means.
 
-The same events, each twice and in another order, are then counted anew, and must give the same counters.
+The same events, each twice and in another order, are then counted again and must give the same counters.
 
     python -m benchmarks.accuracy --recording FILE --truth FILE
 """
@@ -102,13 +102,13 @@ async def _measure(
         await _count(second, _shuffled_twice(activities), progress)
         shadow = side(servers, topic="none", database=2)
         async with (
-            worker_redis(first) as ours,
+            worker_redis(first) as redis,
             worker_redis(second) as theirs,
             worker_redis(shadow) as other,
         ):
             bare = await count_bare(other, people_of(activities))
             days = deviations(truth=truth, answers=answers, bare=bare)
-            return days, await compare(ours, theirs, FIRST), await describe(ours)
+            return days, await compare(redis, theirs, FIRST), await describe(redis)
 
 
 async def _count(config: Config, activities: Sequence[Activity], progress: Progress) -> None:

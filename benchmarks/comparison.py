@@ -1,4 +1,4 @@
-"""The ratios of a short run beside the recorded ones: which fell, and by how much. Pure."""
+"""Compares the ratios of a short run with the recorded ones: which fell, and by how much."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -41,6 +41,6 @@ def ratios_of(targets: Iterable[Target]) -> Ratios:
 
 
 def compare(recorded: Ratios, seen: Ratios) -> list[Compared]:
-    """Put what was recorded beside what was seen, in the order of recording, and what is new at the end."""
+    """Pair recorded and measured values in the order of recording, with new ones at the end."""
     names = dict.fromkeys([*recorded, *seen])
     return [Compared(what=name, recorded=recorded.get(name), seen=seen.get(name)) for name in names]

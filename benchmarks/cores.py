@@ -17,11 +17,11 @@ class Cores:
     @classmethod
     def parted(cls) -> Self:
         """Part this machine's cores, if there are two at least and its system lets us say who runs where."""
-        ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else frozenset[int]()
-        if len(ours) < 2:
+        allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else frozenset[int]()
+        if len(allowed) < 2:
             return cls()
-        server = frozenset({max(ours)})
-        return cls(server=server, others=ours - server)
+        server = frozenset({max(allowed)})
+        return cls(server=server, others=allowed - server)
 
     @property
     def are_parted(self) -> bool:

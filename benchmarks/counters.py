@@ -1,4 +1,4 @@
-"""Counters as Redis holds them: bare ones to hold ours against, and those of two databases byte for byte."""
+"""Counters in Redis: bare ones for comparison, and byte-for-byte comparison of two databases."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ async def count_bare(redis: Redis, counted_users: CountedUsers) -> Counts:
     return counts
 
 
-async def compare(ours: Redis, theirs: Redis, keyspace: Keyspace) -> Difference:
+async def compare(first: Redis, second: Redis, keyspace: Keyspace) -> Difference:
     """Compare every counter of two databases, but for the count cached in a HyperLogLog's header."""
-    mine, other = await _counters(ours, keyspace), await _counters(theirs, keyspace)
+    mine, other = await _counters(first, keyspace), await _counters(second, keyspace)
     names = mine.keys() | other.keys()
     return Difference(len(names), sorted(name for name in names if mine.get(name) != other.get(name)))
 

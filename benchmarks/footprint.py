@@ -13,7 +13,7 @@ _BUSY: Final = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
 def embedded_server(name: str) -> psutil.Process:
-    """Return the process of an embedded server of ours: it works within the folder that bears its name."""
+    """Return the process of an embedded server, whose working directory has the name of the server."""
     children = psutil.Process().children()
     return next(child for child in children if name in Path(child.cwd()).parts)
 
@@ -25,7 +25,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def machine_cpu_seconds() -> float:
-    """Return the CPU time that all cores together have spent since the machine's start, whoever took it."""
+    """Return the CPU time that all cores together have spent since the machine started, for all processes."""
     times = psutil.cpu_times()
     return sum(getattr(times, name, 0.0) for name in _BUSY)
 

@@ -96,7 +96,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="How long each kind is hostile.")] = 6,
     output: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = RESULTS / "hostile.json",
 ) -> None:
-    """Run each kind of hostile client beside an honest one, and show how both fared."""
+    """Run each kind of hostile client next to an honest one, and show the results of both."""
     figures = asyncio.run(_measure(seconds))
     _print_row(_HEADINGS)
     _print_row(["---"] * len(_HEADINGS))
@@ -140,7 +140,7 @@ async def _suffer(kind: str, api: Exposed, seconds: float) -> Attack:
 
 
 async def _quiet(api: Exposed, seconds: float) -> Sequence[float | None]:
-    """Ask while nobody is hostile, again and again while something else than us keeps the machine busy."""
+    """Measure without hostile clients, repeated while other processes keep the machine busy."""
     times: Sequence[float | None] = []
     for _ in range(QUIET_ATTEMPTS):
         times = await ask_steadily(api.port, api.headers, seconds)

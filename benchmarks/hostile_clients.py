@@ -1,4 +1,4 @@
-"""Hostile clients, in a process of their own: each kind does one thing again and again, and tells what came.
+"""Hostile clients, in a process of their own: each kind repeats one attack and reports the outcome.
 
 python -m benchmarks.hostile_clients KIND PORT SECONDS
 """
@@ -21,7 +21,7 @@ _GET: Final = b"GET /livez HTTP/1.1\r\nHost: hostile\r\n"
 _END: Final = b"\r\n\r\n"
 _WRONG_TOKEN: Final = (
     f"GET {WEEKLY_DATA_PATH}?start=2023-05-19T00:00:00.000Z HTTP/1.1\r\n"
-    "Host: hostile\r\nx-user-id: somebody\r\nx-auth-token: guessed\r\n\r\n"
+    "Host: hostile\r\nx-user-id: guest\r\nx-auth-token: guessed\r\n\r\n"
 ).encode()
 
 
@@ -45,7 +45,7 @@ class Hostile:
 async def drip_a_head(client: Hostile) -> str:
     client.writer.write(_GET + b"X: ")
     while True:
-        client.writer.write(b"x")  # what was not sent, the outcome tells
+        client.writer.write(b"x")  # the outcome shows what was not sent
         with suppress(TimeoutError):
             async with asyncio.timeout(0.1):
                 return await client.outcome()
@@ -136,7 +136,7 @@ async def _try(kind: Kind, port: int) -> str:
 
 if __name__ == "__main__":
     name, port, seconds = sys.argv[1:]
-    sys.stdout.write("\n")  # the work of starting is done, and hurts nobody who measures from here on
+    sys.stdout.write("\n")  # startup is complete and no longer affects measurements
     sys.stdout.flush()
     outcomes = asyncio.run(attack(KINDS[name], int(port), float(seconds)))
     sys.stdout.buffer.write(orjson.dumps(outcomes))

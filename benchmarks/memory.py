@@ -1,4 +1,4 @@
-"""Memory: what a counter takes at some numbers of users, beside a bare HyperLogLog and an exact set of ids.
+"""Memory: the size of a counter by number of users, compared with a bare HyperLogLog and an exact set of ids.
 
 python -m benchmarks.memory
 """

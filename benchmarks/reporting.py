@@ -1,4 +1,4 @@
-"""How figures are handed out: a file of JSON for machines, beside the table for people."""
+"""Writes results as JSON, in addition to the printed table."""
 
 from pathlib import Path
 from typing import Final

@@ -33,7 +33,7 @@ STAGES: Final[Mapping[str, Sequence[str]]] = {
 EVENT_LOOP: Final = "event loop"
 OTHER: Final = "other"
 AT_WORK: Final = ("(asyncio/runners.py", "(threading.py")
-"""What is under a stack once all is imported: the event loop that a command runs, or a thread beside it."""
+"""What is under a stack once all is imported: the event loop of a command, or another thread."""
 
 
 @dataclass(frozen=True, slots=True)

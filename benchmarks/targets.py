@@ -71,7 +71,7 @@ def written_into(page: str, table: str) -> str:
 
 
 def print_targets(targets: Iterable[Target]) -> None:
-    """Print a benchmark's targets beside what was seen of them."""
+    """Print the targets of a benchmark with the measured values."""
     print_table(COLUMNS, [(*cells, holds.strip("*")) for *cells, holds in map(row, targets)])
 
 

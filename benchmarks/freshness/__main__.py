@@ -56,7 +56,7 @@ def main(
     probes: Annotated[float, typer.Option(min=0.1, help="How many probes a second.")] = 15.0,
     output: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = RESULTS / "freshness.json",
 ) -> None:
-    """Probe how fresh answers are while a load is counted, and show it beside what the load took."""
+    """Probe how fresh answers are while a load is counted, and show it with the cost of the load."""
     busy = load_average()
     machine, rows = asyncio.run(_measure(rate or RATES, seconds, probes))
     figures = Figures(

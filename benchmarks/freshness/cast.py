@@ -26,7 +26,7 @@ READY_CHECK_SECONDS: Final = 0.2
 
 
 async def make_viewers(config: Config) -> Sequence[Viewer]:
-    """Make workspaces that nobody else is in, and a token for each that may ask as often as it likes."""
+    """Create workspaces without other users, and a token without rate limit for each."""
     async with api_redis(config) as redis:
         return [await _make_viewer(RedisTokenStore(redis), f"probe-{number}") for number in range(VIEWERS)]
 
@@ -54,7 +54,7 @@ async def answering(config: Config) -> AsyncIterator[Server]:
 async def ready(session: aiohttp.ClientSession) -> None:
     """Return once the API answers with numbers, and no longer that it is catching up."""
     async with asyncio.timeout(READY_SECONDS):
-        while not await _is_ready(session):  # noqa: ASYNC110  another process: it wakes nobody here
+        while not await _is_ready(session):  # noqa: ASYNC110  another process: there is no event to wait for
             await asyncio.sleep(READY_CHECK_SECONDS)
 
 

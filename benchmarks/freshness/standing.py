@@ -52,7 +52,7 @@ class Standings:
     async def drained(self) -> None:
         """Return once hardly anything is left to count; raises `TimeoutError`."""
         async with asyncio.timeout(DRAIN_SECONDS):
-            while (await self.look()).lag > DRAINED_EVENTS:  # noqa: ASYNC110  as it wakes nobody here
+            while (await self.look()).lag > DRAINED_EVENTS:  # noqa: ASYNC110  no event to wait for
                 await asyncio.sleep(DRAIN_CHECK_SECONDS)
 
 

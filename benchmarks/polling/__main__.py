@@ -1,4 +1,4 @@
-"""The read path under full load: Headcount's API beside handlers that do less, in turns.
+"""The read path under full load: Headcount's API compared with handlers that do less, in alternating rounds.
 
     python -m benchmarks.polling --seconds 5 --rounds 3
 

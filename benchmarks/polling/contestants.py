@@ -38,8 +38,8 @@ async def contestants(stage: Stage, cores: Cores) -> AsyncIterator[Sequence[Cont
     week = WorkspaceDay(POLLED, stage.last)
     polled = {week: stage.question(week, token_of=week)}
     async with AsyncExitStack() as servers:
-        ours = await servers.enter_async_context(api(stage.url, cores.server))
-        answer = await fetch(ours.port, polled[week])
+        headcount = await servers.enter_async_context(api(stage.url, cores.server))
+        answer = await fetch(headcount.port, polled[week])
         expect(answer, stage.counts, week)
         await stage.redis.set(BODY_KEY, answer.body)
         start = partial(handler, url=stage.url, cores=cores.server, body=answer.body)
@@ -49,7 +49,7 @@ async def contestants(stage: Stage, cores: Cores) -> AsyncIterator[Sequence[Cont
         several = await servers.enter_async_context(api(stage.url, cores.both, "--processes", "2"))
         yield [
             *handlers,
-            *_headcount(stage, ours, polled, answer),
+            *_headcount(stage, headcount, polled, answer),
             Contestant("two-processes", several, polled),
         ]
 

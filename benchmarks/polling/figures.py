@@ -111,8 +111,8 @@ def medians(rounds: Sequence[Sequence[Turn]]) -> Paces:
 
 
 def ratios(paces: Paces) -> Mapping[str, Ratio]:
-    """Compare each of ours with what it is to be held against."""
-    return {f"{ours} to {theirs}": paces[ours] / paces[theirs] for ours, theirs in COMPARED}
+    """Return the ratio of each pair in `COMPARED`."""
+    return {f"{one} to {other}": paces[one] / paces[other] for one, other in COMPARED}
 
 
 def targets(paces: Paces) -> Sequence[Target]:

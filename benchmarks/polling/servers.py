@@ -10,7 +10,7 @@ from benchmarks.polling.handlers import Kind
 from benchmarks.serving import Server, free_port, serving
 
 ENVIRONMENT: Final = {"HTTP_REQUESTS_PER_MINUTE": "1000000", "LOG_LEVEL": "error"}
-"""Rate limits are on and count, high enough for nobody to be refused. All else is as it is by default."""
+"""Rate limits are on and count, high enough that no request is rejected. Everything else has its default."""
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ class Stage:
 
 @asynccontextmanager
 async def prepared() -> AsyncIterator[Stage]:
-    """Start a Valkey for the block and fill it, as of today; nobody counts on, so that nothing changes."""
+    """Start a Valkey for the block and fill it, as of today; no worker runs, so that nothing changes."""
     with TemporaryDirectory(prefix="headcount-benchmark-") as folder:
         valkey = EmbeddedValkey(home=Path(folder))
         await valkey.start()

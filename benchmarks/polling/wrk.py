@@ -28,7 +28,7 @@ class WrkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request: its path with the query, and the headers beside those that every request has."""
+    """A request: its path with the query, and the headers in addition to those of every request."""
 
     path: str
     headers: Mapping[str, str]

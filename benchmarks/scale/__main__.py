@@ -31,7 +31,7 @@ LINEAR: Final = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What was seen, and on what. `growth` is the cost of an event beside that at the smallest point."""
+    """What was seen, and on what. `growth` is the cost of an event relative to the smallest point."""
 
     machine: Machine
     load_average: float

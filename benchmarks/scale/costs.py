@@ -16,7 +16,7 @@ class Cost:
     """The turns at a point and their medians: CPU time an event, in microseconds, of the worker and of Redis.
 
     `additions` is how often an event, in the mean, added to a counter: events that share a batch and a
-    counter add to it once. It tells how much of the cost is more work, and not work that costs more.
+    counter add to it once. It separates more work from work that costs more.
     """
 
     point: Point

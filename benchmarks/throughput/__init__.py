@@ -1,1 +1,1 @@
-"""Throughput: one worker over a backlog, beside what else could be taken for the same work."""
+"""Throughput: one worker over a backlog, compared with alternatives for the same work."""

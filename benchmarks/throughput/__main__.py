@@ -1,4 +1,4 @@
-"""Throughput: one worker over a backlog, beside what else could be taken for the same work, in turns.
+"""Throughput: one worker over a backlog, compared with alternatives in alternating rounds.
 
     python -m benchmarks.throughput --events 1000000 --rounds 3
 

@@ -81,7 +81,7 @@ async def _consume(config: Config, events: int, at_once: int) -> Run:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  a tally is only counted up: it wakes nobody
+    while not condition():  # noqa: ASYNC110  counters: there is no event to wait for
         await asyncio.sleep(LOOK_SECONDS)
 
 

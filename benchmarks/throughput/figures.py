@@ -44,7 +44,7 @@ class Speed:
 class Figures:
     """What was seen, and on what: each run, the medians over the rounds, and the targets.
 
-    `peers` are the versions of what is not ours; `missing` names the contestants that could not take part.
+    `peers` are the versions of other software; `missing` names the contestants that could not take part.
     """
 
     machine: Machine
@@ -88,7 +88,7 @@ def allowed(worker: Run, cores: int) -> float:
 
 def _beside(worker: Sequence[Run], peer: Sequence[Run], name: Name) -> Target:
     words, bound = TIMES_A_PEER[name]
-    seen = _by_round(lambda ours, theirs: ours.per_cpu_second / theirs.per_cpu_second, worker, peer)
+    seen = _by_round(lambda run, peer_run: run.per_cpu_second / peer_run.per_cpu_second, worker, peer)
     return Target(what=f"worker to {words}, by CPU time", seen=seen, bound=bound)
 
 
@@ -107,6 +107,6 @@ def _memory(worker: Sequence[Run]) -> Target:
     return Target(what="memory of a worker", seen=seen, bound=WORKER_MEGABYTES, unit="MB", side="at most")
 
 
-def _by_round(ratio: Callable[[Run, Run], float], ours: Sequence[Run], theirs: Sequence[Run]) -> float:
+def _by_round(ratio: Callable[[Run, Run], float], runs: Sequence[Run], peer_runs: Sequence[Run]) -> float:
     """Return the median of the rounds' ratios: turns of one round saw the same machine."""
-    return median(ratio(one, other) for one, other in zip(ours, theirs, strict=True))
+    return median(ratio(one, other) for one, other in zip(runs, peer_runs, strict=True))

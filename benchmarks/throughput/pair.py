@@ -100,7 +100,7 @@ async def _publish(producer: AIOKafkaProducer, topic: str, values: Iterable[byte
 async def _watch(redis: Redis, ends: Ends, processes: list[psutil.Process]) -> Run:
     """Time it from the first batch in Redis to the last."""
     servers = ServersWatch()
-    while (first := await _counted(redis, ends)) == 0:  # noqa: ASYNC110  Redis tells nobody
+    while (first := await _counted(redis, ends)) == 0:  # noqa: ASYNC110  Redis sends no event
         await asyncio.sleep(LOOK_SECONDS)
     start, cpu, before = time.monotonic(), _cpu_seconds(processes), servers.look()
     while (counted := await _counted(redis, ends)) < sum(ends.values()):  # noqa: ASYNC110  as above

@@ -36,7 +36,7 @@ class Run:
     def per_cpu_second(self) -> float:
         return self.events / self.cpu_seconds
 
-    def beside(self, servers_cpu_seconds: float) -> "Run":
+    def with_servers(self, servers_cpu_seconds: float) -> "Run":
         """Return the same run with what the servers took for it."""
         return replace(self, servers_cpu_seconds=servers_cpu_seconds)
 

@@ -70,7 +70,7 @@ async def take_turn(contestant: Contestant, backlog: Backlog, group: str) -> Run
         async with watched_servers() as servers:
             run = await _in_child(contestant, backlog, group)
         await check(redis, contestant.leaves, events=backlog.shape.events, truth=backlog.truth)
-    return run.beside(servers.between(run.start, run.start + run.seconds))
+    return run.with_servers(servers.between(run.start, run.start + run.seconds))
 
 
 async def _in_child(contestant: Contestant, backlog: Backlog, group: str) -> Run:

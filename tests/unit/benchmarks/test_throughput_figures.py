@@ -87,7 +87,7 @@ def test_a_stopwatch_leaves_out_what_was_in_hand_before() -> None:
     taken = Stopwatch(10).stop(25)
     assert taken.events == 15
     assert taken.peak_rss_bytes > MEGABYTE
-    assert taken.beside(0.5).servers_cpu_seconds == 0.5
+    assert taken.with_servers(0.5).servers_cpu_seconds == 0.5
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ async def test_a_suspended_server_of_a_killed_run_is_ended(claim: Claim, tmp_pat
 
 
 async def test_a_server_that_its_run_had_no_time_to_name_keeps_the_folder(tmp_path: Path) -> None:
-    """Nobody knows its number, but it holds the lock: a second server on its data is out of the question."""
+    """The pid is unknown, but the server holds the lock, so a second server on its data is refused."""
     refused = pytest.raises(OperatorError, match="is in use by another process")
     with killed_run(tmp_path, OBEDIENT, "unnamed"), refused:
         await Claim(tmp_path).acquire()

@@ -57,7 +57,7 @@ def letter(
 
 
 def changed(name: str, value: bytes | None) -> FakeRecord:
-    """Return a letter with another value in a header of ours."""
+    """Return a letter with another value in one of Headcount's headers."""
     message = fitting(dead(FakeRecord(value=b"v")))
     headers = [(each, value if each == name else before) for each, before in message.headers]
     return kept(Message(message.key, message.value, headers))
@@ -99,7 +99,7 @@ def test_an_abridged_letter_knows_its_record_when_it_sees_it() -> None:
 
 
 def test_a_letter_is_not_abridged_because_its_record_says_so() -> None:
-    """Only whoever makes letters fills these in."""
+    """Only the producer of dead letters sets these."""
     own = [("headcount-value-bytes", None), ("headcount-value-sha256", b""), ("headcount-key-bytes", b"1")]
     found = parse_letter(DLQ, kept(fitting(dead(FakeRecord(value=b"v", headers=own)))))
     assert found is not None

@@ -1,4 +1,4 @@
-"""Records that anybody may have written, in topics that commands read: none is more than passed over."""
+"""Untrusted records in the topics that commands read: each is skipped without an error."""
 
 import asyncio
 import json

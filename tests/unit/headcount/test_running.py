@@ -1,4 +1,4 @@
-"""Parts that run beside others: their order, their failures, and their end."""
+"""Services that run for the duration of a block: order, failures and stop."""
 
 import asyncio
 from functools import partial

@@ -99,7 +99,7 @@ def test_what_is_older_than_the_retention_is_not_counted() -> None:
 
 
 class Collision(Pseudonyms):
-    """Takes everybody for one, as two ids with one hash would be."""
+    """Hashes all users alike, as for two ids with one hash."""
 
     def of(self, workspace_id: str, user_ids: Iterable[str]) -> list[str]:
         assert workspace_id
