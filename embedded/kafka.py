@@ -123,10 +123,16 @@ class EmbeddedKafka(EmbeddedServer):
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         self._write_properties("format.properties", data_folder=unfinished.name)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = (f"--cluster-id={cluster_id}", "--config=format.properties", *self._format_arguments)
+        arguments = (
+            f"--cluster-id={self._cluster_id()}",
+            "--config=format.properties",
+            *self._format_arguments,
+        )
         await self._run_to_end([*java, QUICK_START, "kafka.tools.StorageTool", "format", *arguments])
         unfinished.rename(self.data_folder)
+
+    def _cluster_id(self) -> str:
+        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
     def _java(self, jars: Sequence[Path]) -> Sequence[str]:
         return [

@@ -39,10 +39,18 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """The topic's id, which changes when the topic is recreated, and the extent of each of its partitions."""
+    """The topic's id, which changes when the topic is recreated, and the extent of each of its partitions.
+
+    A partition whose offsets can't be read is in `unavailable` instead, with the cause.
+    """
 
     topic_id: str
     extents: Mapping[Partition, Extent]
+    unavailable: Mapping[Partition, str] = field(default_factory=dict)
+
+    def describe_unavailable(self) -> str:
+        """Name the partitions that cannot be read, with the causes."""
+        return "; ".join(f"{partition}: {cause}" for partition, cause in sorted(self.unavailable.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,10 @@ class Source(Protocol):
     def pause(self, partitions: Iterable[Partition]) -> None: ...
     def resume(self, partitions: Iterable[Partition]) -> None: ...
     async def state(self) -> LogState:
-        """Return the state of all partitions of the topic, assigned or not."""
+        """Return the state of all partitions of the topic, assigned or not.
+
+        Raises `UnavailableError` if no partition's offsets can be read.
+        """
         ...
 
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:

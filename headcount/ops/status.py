@@ -8,10 +8,11 @@ from typing import Final
 from api.health import FRESH_FOR
 from headcount.clients import api_redis
 from headcount.ops.log_check import check_topic
-from headcount.preflight.connections import admin_client, open_log
+from headcount.preflight.connections import admin_client, read_log_state
 from headcount.wiring import Config, utc_now
 from ingest.batch import Offset, Partition
 from ingest.kafka.topics import count_group_members
+from ingest.ports import LogState
 from projector.activity_filter import read_activity_filter
 from projector.checkpoints import Progress, read_progress
 from projector.counter_config import is_list_outdated
@@ -23,11 +24,14 @@ ROLLBACK_SHOWN_FOR: Final = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionStatus:
-    """`checkpoint` is the next offset to count, None before the first; `end` is the log's end."""
+    """`checkpoint` is the next offset to count, None before the first.
+
+    `end` is the log's end, None where the partition cannot be read.
+    """
 
     number: int
     checkpoint: int | None
-    end: int
+    end: int | None
     lag: int | None
     as_of: datetime | None
 
@@ -73,18 +77,19 @@ async def read_status(config: Config) -> Status:
     """
     async with admin_client(config) as admin:
         workers = await count_group_members(admin, config.kafka.group_id)
-    async with open_log(config, config.kafka.topic) as log:
-        ends = {partition: extent.end for partition, extent in log.extents.items()}
+    log = await read_log_state(config, config.kafka.topic)
     async with api_redis(config) as redis:
         progress = await read_progress(redis)
     check_topic(config, progress)
-    partitions = tuple(_partition_status(partition, end, progress) for partition, end in ends.items())
-    return _sum_up(config, workers, partitions, progress)
+    return _sum_up(config, workers, log, progress)
 
 
-def _sum_up(
-    config: Config, workers: int, partitions: tuple[PartitionStatus, ...], progress: Progress
-) -> Status:
+def _sum_up(config: Config, workers: int, log: LogState, progress: Progress) -> Status:
+    ends = {partition: extent.end for partition, extent in log.extents.items()}
+    partitions = tuple(
+        _partition_status(partition, ends.get(partition), progress)
+        for partition in sorted(ends.keys() | log.unavailable.keys())
+    )
     activity_filter = read_activity_filter(progress.deployment)
     lags = [partition.lag for partition in partitions]
     instants = [partition.as_of for partition in partitions if partition.as_of is not None]
@@ -106,8 +111,13 @@ def _sum_up(
         ),
         ignored_event_types=tuple(sorted(activity_filter.ignored_event_types)),
         ignored_user_types=tuple(sorted(activity_filter.ignored_user_types)),
-        concerns=tuple(_concerns(config, workers, age, progress)),
+        concerns=(*_unreadable(log), *_concerns(config, workers, age, progress)),
     )
+
+
+def _unreadable(log: LogState) -> Iterator[str]:
+    for partition, cause in sorted(log.unavailable.items()):
+        yield f"Partition {partition} can't be read: {cause}. Its events are not counted until then."
 
 
 def _concerns(config: Config, workers: int, age: float | None, progress: Progress) -> Iterator[str]:
@@ -144,12 +154,12 @@ def _concerns(config: Config, workers: int, age: float | None, progress: Progres
         )
 
 
-def _partition_status(partition: Partition, end: Offset, progress: Progress) -> PartitionStatus:
+def _partition_status(partition: Partition, end: Offset | None, progress: Progress) -> PartitionStatus:
     checkpoint = progress.checkpoints.get(partition)
     return PartitionStatus(
         number=partition.number,
         checkpoint=checkpoint,
         end=end,
-        lag=None if checkpoint is None else max(0, end - checkpoint),
+        lag=None if checkpoint is None or end is None else max(0, end - checkpoint),
         as_of=progress.as_of.get(partition),
     )

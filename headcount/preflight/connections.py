@@ -11,6 +11,7 @@ from headcount.preflight.kafka import advertised_refusal, check_kafka_login
 from headcount.wiring import Config
 from ingest.kafka import log_access, topics
 from ingest.kafka.log_reader import LogReader
+from ingest.ports import LogState
 
 
 def admin_client(config: Config) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:
@@ -28,6 +29,11 @@ async def create_topics(config: Config, *, only: Collection[str] = ()) -> None:
         await topics.create_topics(
             admin, config.kafka.topic, retention_days=config.counting.retention_days, only=only
         )
+
+
+async def read_log_state(config: Config, topic: str) -> LogState:
+    """Return the state of a topic; raises as `ingest.kafka.log_access.read_state` does."""
+    return await log_access.read_state(topic, kafka_options(config), admin_client(config))
 
 
 def open_log(config: Config, topic: str) -> AbstractAsyncContextManager[LogReader]:

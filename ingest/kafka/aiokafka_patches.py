@@ -1,4 +1,4 @@
-"""Patches aiokafka: bounded decompression, lenient decoding, records without copies, no topic creation.
+"""Patches aiokafka: decompression, decoding, records without copies, no topic creation, rebootstrap.
 
 aiokafka has no setting or hook for any of these, so its classes and functions are replaced in its own
 modules, where it looks them up by name. A release that renames one of them would switch a patch off without
@@ -28,7 +28,7 @@ from ingest.kafka.decompression import (
 )
 from ingest.kafka.header_names import AnyNamesBatch
 from ingest.kafka.lenient_batch import LenientRecords
-from ingest.kafka.metadata_requests import disallow_topic_creation
+from ingest.kafka.metadata_requests import disallow_topic_creation, install_rebootstrap
 from ingest.ports import Record
 
 RECORDS_PER_CHECK: Final = 100
@@ -58,6 +58,7 @@ PATCHED: Final[Mapping[str, str]] = {
     f"{_BUILDER}.append": "self timestamp key value headers",
     f"{_BUILDER}._build": "self",
     "aiokafka.protocol.metadata:MetadataRequest": "topics allow_auto_topic_creation",
+    "aiokafka.client:AIOKafkaClient._metadata_update": "self cluster_metadata topics",
     "aiokafka.protocol.metadata:MetadataRequest.build": "self request_struct_class",
 }
 """The names in aiokafka that are replaced or called, with their parameters if they are not compiled.
@@ -79,6 +80,7 @@ def install_patches() -> None:
     """
     check_names()
     disallow_topic_creation()
+    install_rebootstrap()
     install_bounded_decompression()
     install_plain_records()
     check_batches()

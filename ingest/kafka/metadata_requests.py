@@ -1,19 +1,41 @@
-"""Metadata requests never create a topic: by default, aiokafka's ask the broker to create what is missing.
+"""Metadata requests that never create a topic, and that find the brokers again when all addresses changed.
 
-A topic that an operator deleted would come back with the broker's defaults for partitions, replicas and
-retention, as soon as any client asks for it. aiokafka has no setting for this.
+By default, aiokafka's requests have the broker create what is missing: a topic that an operator deleted
+would come back with the broker's defaults for partitions, replicas and retention. And aiokafka asks only
+brokers that it knows: once none of them answers, it never looks at `bootstrap_servers` again. Kafka's own
+client does (KIP-899, KIP-1102). aiokafka has no setting for either.
 """
 
+import asyncio
+import inspect
+from collections.abc import Iterable
 from functools import cache, wraps
 from typing import Any, Final
 
-from aiokafka.errors import IncompatibleBrokerVersion
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from ingest.errors import OperatorError
 
 FIRST_VERSION: Final = 4
 """The first version of the request that can say so (Kafka 0.11); the ones before always create."""
+BOOTSTRAP_OPTIONS: Final = (
+    "bootstrap_servers",
+    "client_id",
+    "request_timeout_ms",
+    "ssl_context",
+    "security_protocol",
+    "connections_max_idle_ms",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+    "sasl_kerberos_service_name",
+    "sasl_kerberos_domain_name",
+    "sasl_oauth_token_provider",
+)
+"""What a client needs to reach the bootstrap servers; each client keeps it under the name with a `_`."""
 
 
 @cache
@@ -37,6 +59,69 @@ def disallow_topic_creation() -> None:
     MetadataRequest.build = build_without_creation
     if _may_create(["topic"]) or _may_create(None):
         raise _unknown_aiokafka()
+
+
+class _BootstrapClient(AIOKafkaClient):  # type: ignore[misc]  # aiokafka ships no types
+    """A client for one look at the bootstrap servers, which never bootstraps again itself."""
+
+    _metadata_update: Any = getattr(AIOKafkaClient, "_metadata_update", None)
+
+
+@cache
+def install_rebootstrap() -> None:
+    """Have every client of this process bootstrap again where no broker that it knows answers, from now on.
+
+    Also has it wait `retry_backoff_ms` after it heard of a partition without leader: the consumer asks again
+    at once, hundreds of times a second. Raises `OperatorError` where the installed aiokafka updates its
+    metadata in an unknown way.
+    """
+    update = _BootstrapClient._metadata_update  # noqa: SLF001  aiokafka's own, before it is replaced
+    signature = inspect.signature(AIOKafkaClient.__init__).parameters.keys()
+    attributes = {f"_{option}" for option in (*BOOTSTRAP_OPTIONS, "retry_backoff")}
+    if (
+        update is None
+        or not signature >= {*BOOTSTRAP_OPTIONS}
+        or not attributes <= {*AIOKafkaClient.__init__.__code__.co_names}
+        or [*inspect.signature(update).parameters] != ["self", "cluster_metadata", "topics"]
+    ):
+        raise OperatorError(
+            "The installed aiokafka updates its metadata in an unknown way, and might never find brokers"
+            " whose addresses changed: install the version that requirements/ names."
+        )
+
+    @wraps(update)
+    async def update_or_bootstrap(
+        self: AIOKafkaClient, cluster_metadata: ClusterMetadata, topics: Iterable[str]
+    ) -> bool:
+        if not await update(self, cluster_metadata, topics) and not await _bootstrap(
+            self, cluster_metadata, topics
+        ):
+            return False
+        if _lacks_leader(cluster_metadata):
+            await asyncio.sleep(self._retry_backoff)
+        return True
+
+    AIOKafkaClient._metadata_update = update_or_bootstrap  # noqa: SLF001
+
+
+async def _bootstrap(client: AIOKafkaClient, metadata: ClusterMetadata, topics: Iterable[str]) -> bool:
+    """Update the metadata by another client: the first must not lose the topics that it knows meanwhile."""
+    options = {option: getattr(client, f"_{option}") for option in BOOTSTRAP_OPTIONS}
+    fresh = _BootstrapClient(**options)
+    try:
+        await fresh.bootstrap()
+        return bool(await fresh._metadata_update(metadata, topics))  # noqa: SLF001
+    except KafkaError:
+        return False
+    finally:
+        await fresh.close()
+
+
+def _lacks_leader(metadata: ClusterMetadata) -> bool:
+    return any(
+        metadata.available_partitions_for_topic(topic) != metadata.partitions_for_topic(topic)
+        for topic in metadata.topics(exclude_internal_topics=False)
+    )
 
 
 def _may_create(topics: list[str] | None) -> bool:

@@ -10,13 +10,11 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from ingest.batch import Offset, Partition
 from ingest.errors import UnavailableError
-from ingest.kafka.aiokafka_patches import install_plain_records
-from ingest.kafka.decompression import install_bounded_decompression
-from ingest.kafka.metadata_requests import disallow_topic_creation
+from ingest.kafka.aiokafka_patches import install_patches
+from ingest.kafka.partition_offsets import read_log_state
 from ingest.kafka.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
 from ingest.kafka.shutdown import close_within, consume_exception
-from ingest.kafka.topic_metadata import read_topic
-from ingest.ports import Extent, LogState, Record
+from ingest.ports import LogState, Record
 
 REQUEST_MILLISECONDS: Final = 5_000
 SESSION_MILLISECONDS: Final = 10_000
@@ -29,16 +27,13 @@ class KafkaSource:
     """`options` are aiokafka's client options: addresses and security."""
 
     def __init__(self, topic: str, group_id: str, options: Mapping[str, Any]) -> None:
-        install_bounded_decompression()  # of every consumer there is: aiokafka knows no other way
-        install_plain_records()
-        disallow_topic_creation()
+        install_patches()
         self._topic = topic
         self._group_id = group_id
         self._options = options
         self._listener = _Listener()
         self._committing: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer
-        self._onlooker: AIOKafkaConsumer
         self._client: AIOKafkaClient
 
     async def start(self) -> None:
@@ -55,13 +50,9 @@ class KafkaSource:
             **self._options,
         )
         self._consumer.subscribe([self._topic], listener=self._listener)
-        # Its ends are those of all records: an open transaction hides from the other also what is published
-        # beside it, and as-of would pass that.
-        self._onlooker = AIOKafkaConsumer(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
         self._client = AIOKafkaClient(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
         try:
             await self._client.bootstrap()
-            await self._onlooker.start()
             await self._consumer.start()
         except KafkaError as error:
             await self.stop()
@@ -75,7 +66,6 @@ class KafkaSource:
         # All at once, for each may be let wait, and a stop has to end.
         await asyncio.gather(
             close_within("consumer", self._consumer.stop()),
-            close_within("onlooker", self._onlooker.stop()),
             close_within("client", self._client.close()),
         )
 
@@ -115,16 +105,10 @@ class KafkaSource:
         self._consumer.resume(*(_native(partition) for partition in partitions if self._owns(partition)))
 
     async def state(self) -> LogState:
-        # Not the consumer's own list, which is seconds old: as-of is a promise about every partition.
-        topic = await read_topic(self._client, self._topic)
-        natives = [TopicPartition(self._topic, number) for number in sorted(topic.partitions)]
-        try:
-            beginnings = await self._onlooker.beginning_offsets(natives)
-            ends = await self._onlooker.end_offsets(natives)
-        except KafkaError as error:
-            raise UnavailableError(f"Kafka's offsets can't be read: {error!r}") from error
-        extents = {native: Extent(Offset(beginnings[native]), Offset(ends[native])) for native in natives}
-        return LogState(topic.id, {Partition(*native): extent for native, extent in extents.items()})
+        # Not the consumer's own list, which is seconds old: as-of is a promise about every partition. And the
+        # ends of all records: an open transaction hides from the consumer also what others published after
+        # it, and as-of would pass that.
+        return await read_log_state(self._client, self._topic)
 
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}

@@ -1,16 +1,19 @@
-"""Reads a topic's partitions and its id, which distinguishes it from an earlier topic of the same name.
+"""Reads a topic's id, which distinguishes it from an earlier topic of the same name, and its leaders.
 
 KIP-516 added topic ids to version 10 of the metadata request; aiokafka implements versions up to 5. This is
 version 12 of the request.
 """
 
+import random
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     KafkaError,
     LeaderNotAvailableError,
+    NodeNotReadyError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -29,6 +32,7 @@ from aiokafka.protocol.types import (
 
 from ingest.errors import UnavailableError
 
+NO_LEADER: Final = -1
 _UUID_HALF_BITS: Final = 64
 _UUID: Final = (("id_high", Int64), ("id_low", Int64))
 
@@ -114,10 +118,13 @@ class _MetadataRequest(Request[_MetadataRequestV12]):  # type: ignore[misc]
 
 
 class Topic(NamedTuple):
-    """The present id of a topic, and the numbers of its partitions."""
+    """The present id of a topic, and the broker that leads each partition.
+
+    The leader of a partition is `NO_LEADER` if no running broker can lead it.
+    """
 
     id: str
-    partitions: frozenset[int]
+    leaders: Mapping[int, int]
 
 
 async def read_topic_id(client: AIOKafkaClient, topic: str) -> str:
@@ -136,7 +143,7 @@ async def read_topic(client: AIOKafkaClient, topic: str) -> Topic:
         advice = _ADVICE.get(cause, "").format(topic=topic)
         raise UnavailableError(f"the topic {topic} can't be read: {cause.__name__}{advice}")
     topic_id = uuid.UUID(int=((high << _UUID_HALF_BITS) | (low % (1 << _UUID_HALF_BITS))) % (1 << 128))
-    return Topic(str(topic_id), frozenset(number for _error_code, number, *_ in partitions))
+    return Topic(str(topic_id), {number: leader for _error_code, number, leader, *_ in partitions})
 
 
 async def read_topic_error(client: AIOKafkaClient, topic: str) -> KafkaError:
@@ -149,6 +156,16 @@ async def read_topic_error(client: AIOKafkaClient, topic: str) -> KafkaError:
 
 
 async def _request(client: AIOKafkaClient, topic: str) -> tuple[Any, ...]:
-    response: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
-    found: tuple[Any, ...] = response.topics[0]
-    return found
+    """Send the request to one broker after another: the client may know brokers that are down."""
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    random.shuffle(nodes)
+    last_error: KafkaError = NodeNotReadyError("no broker is known")
+    for node in nodes:
+        try:
+            response: Any = await client.send(node, _MetadataRequest(topic))
+        except KafkaError as error:
+            last_error = error
+        else:
+            found: tuple[Any, ...] = response.topics[0]
+            return found
+    raise last_error

@@ -9,11 +9,14 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
     KafkaError,
+    NotCoordinatorForGroupError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     for_code,
 )
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ingest.errors import OperatorError, UnavailableError
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
@@ -21,6 +24,9 @@ from ingest.kafka.erasure_log import ERASURES_SUFFIX
 
 ADMIN_MILLISECONDS: Final = 5_000
 """The timeout of a request about topics, groups and offsets."""
+MOVING_SECONDS: Final = 5.0
+"""How long the broker that now coordinates a consumer group may take to answer for it."""
+MOVING_PAUSE_SECONDS: Final = 0.2
 PARTITIONS: Final = 4
 REPLICAS: Final = 3
 MILLISECONDS_A_DAY: Final = 86_400_000
@@ -100,7 +106,20 @@ async def create_topics(
 
 
 async def count_group_members(admin: AIOKafkaAdminClient, group_id: str) -> int:
-    """Return the number of members of a consumer group; raises `KafkaError`."""
+    """Return the number of members of a consumer group; raises `KafkaError`.
+
+    Asks again for a few seconds while the group moves to another broker.
+    """
+    asked = AsyncRetrying(
+        retry=retry_if_exception_type((NotCoordinatorForGroupError, GroupLoadInProgressError)),
+        wait=wait_fixed(MOVING_PAUSE_SECONDS),
+        stop=stop_after_delay(MOVING_SECONDS),
+        reraise=True,
+    )
+    return await asked(_count_group_members, admin, group_id)
+
+
+async def _count_group_members(admin: AIOKafkaAdminClient, group_id: str) -> int:
     try:
         (response,) = await admin.describe_consumer_groups([group_id])
     except GroupCoordinatorNotAvailableError:

@@ -93,12 +93,15 @@ class Assignment:
     def __init__(self, state: WorkerState) -> None:
         self.placed: dict[Partition, PartitionPosition] = {}
         self.seeking: set[Partition] = set()
+        self.unavailable: set[Partition] = set()
+        """Partitions without a position until Kafka returns their offsets again."""
         self.backoff = PartitionBackoff()
         self._state = state
 
     def assign(self, partitions: Iterable[Partition]) -> None:
         """Replace the assignment; none of the partitions has a position yet."""
         self.placed.clear()
+        self.unavailable.clear()
         self.seeking = set(partitions)
         self.backoff.clear()
         self._state.assign(self.seeking)
@@ -107,6 +110,19 @@ class Assignment:
         self.placed[partition] = PartitionPosition(place.offset, topic_id)
         self.seeking.discard(partition)
         self._state.place(partition, place.offset, place.as_of)
+
+    def set_aside(self, partition: Partition, cause: str) -> None:
+        """Leave a partition without a position, so that the others are counted."""
+        self.seeking.discard(partition)
+        self.unavailable.add(partition)
+        self._state.set_aside(partition, cause)
+
+    def seek_available(self) -> None:
+        """Seek the positions of partitions that were set aside and whose offsets have been read since."""
+        owned = self._state.owned
+        back = {each for each in self.unavailable if each in owned and owned[each].unavailable is None}
+        self.unavailable -= back
+        self.seeking |= back
 
     def reset(self, partition: Partition) -> None:
         """Drop a partition's position, to be read from Redis again."""

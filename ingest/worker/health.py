@@ -1,4 +1,4 @@
-"""Whether a worker gets on, and what keeps its partitions from being counted: judged by progress alone."""
+"""Whether a worker makes progress, and what keeps its partitions from being counted."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -13,7 +13,7 @@ def stalls(state: WorkerState, *, now: float, retry: float) -> list[str]:
     """Say what stood still for longer than `patience`, in seconds; empty while a restart would not help.
 
     `now` is the event loop's clock. Kafka or Redis being away is no stall, nor is a partition that waits for
-    an operator.
+    an operator or has no leader: a restart would not help.
     """
     return [*_hangs(state, now - retry), *_idlers(state, now - retry)]
 
@@ -33,6 +33,8 @@ def standings(state: WorkerState) -> Mapping[Partition, str]:
 def _standing(state: PartitionState) -> str:
     if state.stopped is not None:
         return f"stopped: {state.stopped}"
+    if state.unavailable is not None:
+        return f"unavailable: {state.unavailable}"
     if state.checkpoint is None:
         return "no place yet: the checkpoint is being looked up"
     if state.as_of is None:
@@ -52,6 +54,7 @@ def _idlers(state: WorkerState, horizon: float) -> Iterator[str]:
     if state.is_waiting:
         return
     for partition, owned in sorted(state.owned.items()):
-        if owned.stopped is None and owned.progressed_at < horizon:
+        can_progress = owned.stopped is None and owned.unavailable is None
+        if can_progress and owned.progressed_at < horizon:
             lag = "an unknown lag" if owned.lag is None else f"a lag of {owned.lag:,}"
             yield f"{partition} makes no progress, with {lag}"

@@ -154,6 +154,11 @@ class Worker:
         placed = await self._positioner.place(self._assignment.seeking)
         if not self._assignment.is_of_topic(self._positioner.topic_id):
             self._assignment.reset_all()
+        for partition in self._assignment.seeking & self._positioner.unavailable.keys():
+            self._assignment.set_aside(partition, self._positioner.unavailable[partition])
+            # At any position, and paused: one that has none keeps a consumer from the others' records.
+            self._source.pause([partition])
+            self._source.seek(partition, Offset(0))
         for partition, place in placed.items():
             self._assignment.set_position(partition, place, self._positioner.topic_id)
             self._source.seek(partition, place.offset)
@@ -213,6 +218,7 @@ class Worker:
                 await self._batch_writer.submit(partition, end, ())
                 await self._batch_writer.drain()
         self._assignment.seeking.update(self._assignment.backoff.pop_expired(now))
+        self._assignment.seek_available()
 
     async def _end_of(self, partition: Partition, position: PartitionPosition) -> Offset:
         """Return the next offset, past any control records that follow the last batch."""

@@ -1,4 +1,4 @@
-"""Where to read from: what Redis knows, held against what the log still has."""
+"""Where to read from: the checkpoint in Redis, compared with what the log still has."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from ingest.batch import Offset, Partition
+from ingest.errors import UnavailableError
 from ingest.ports import Checkpoints, Extent, Gap, GapCause, LogState, Projection, Source
 from ingest.worker.stats import Stats
 
@@ -30,6 +31,8 @@ class Positioner:
         self._stats = stats
         self.topic_id: str | None = None
         """The id of the topic that the positions given last belong to."""
+        self.unavailable: Mapping[Partition, str] = {}
+        """Partitions that had no position at the last try, since their offsets could not be read, and why."""
         self._partitions: frozenset[Partition] = frozenset()
         self._doubted: Mapping[Partition, Offset] = {}
         self._told: set[tuple[Partition, GapCause, Offset]] = set()
@@ -39,19 +42,30 @@ class Positioner:
         """Tell whether the positions given so far are of this topic, and all its partitions are counted."""
         return state.topic_id == self.topic_id and state.extents.keys() <= self._partitions
 
+    def is_complete(self, state: LogState) -> bool:
+        """Return whether every partition has a checkpoint, also those that cannot be read at the moment."""
+        return state.unavailable.keys() <= self._partitions
+
     def doubt(self, positions: Mapping[Partition, Offset]) -> None:
         """Note positions that the log did not reach, however far it has grown when it is looked at."""
         self._doubted = positions
 
     async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Place]:
-        """Return the place of each partition; one that can't be told yet is left out, to ask again.
+        """Return the place of each partition; one that is not known yet is left out, to ask again.
 
-        Raises `UnavailableError`.
+        Raises `UnavailableError`, also where partitions are to be counted for the first time, and Kafka
+        cannot say where one of them begins.
         """
         checkpoints = await self._projection.checkpoints()
         # After the checkpoints: ends only grow, so that another worker's step never looks like a shorter log.
         state = await self._source.state()
-        self.topic_id, self._partitions = state.topic_id, frozenset(state.extents)
+        self.topic_id, self.unavailable = state.topic_id, state.unavailable
+        self._partitions = frozenset(state.extents) | (state.unavailable.keys() & checkpoints.offsets.keys())
+        if state.unavailable and checkpoints.topic_id != state.topic_id:
+            # Readers take the partitions that have a checkpoint for all there are: as-of would pass the rest.
+            raise UnavailableError(
+                f"counting can't begin without every partition's offsets: {state.describe_unavailable()}"
+            )
         if checkpoints.topic_id not in {None, state.topic_id}:
             await self._restart(state, checkpoints)
         elif checkpoints.topic_id is None or state.extents.keys() - checkpoints.offsets.keys():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ingest.batch import Batch, Offset, Partition
-from ingest.ports import Extent
+from ingest.ports import LogState
 
 
 @dataclass(slots=True)
@@ -15,7 +15,8 @@ class PartitionState:
 
     `checkpoint` is None until the worker has a position, `as_of` while the partition is catching up, and
     `end` before the log's end was first read. `progressed_at`, by the event loop's clock, is when the
-    partition last progressed or had no lag. `stopped` is the reason if it needs an operator to continue.
+    partition last progressed or had no lag. `stopped` is the reason if it needs an operator to continue,
+    `unavailable` the reason if Kafka returns neither its offsets nor its records.
     """
 
     progressed_at: float
@@ -23,6 +24,7 @@ class PartitionState:
     end: Offset | None = None
     as_of: datetime | None = None
     stopped: str | None = None
+    unavailable: str | None = None
 
     @property
     def lag(self) -> int | None:
@@ -97,6 +99,11 @@ class WorkerState:
         if state := self.owned.get(partition):
             state.stopped = cause
 
+    def set_aside(self, partition: Partition, cause: str) -> None:
+        """Note that Kafka gives no offsets of a partition, until `reach` finds that it does."""
+        if state := self.owned.get(partition):
+            state.unavailable = cause
+
     def step(self, batch: Batch) -> None:
         """Record an applied batch."""
         if state := self.owned.get(batch.partition):
@@ -106,11 +113,14 @@ class WorkerState:
             if batch.end > batch.start or not state.lag:
                 state.note_progress()
 
-    def reach(self, extents: Mapping[Partition, Extent]) -> None:
-        """Record the log ends."""
+    def reach(self, log: LogState) -> None:
+        """Record the log ends, and the partitions that can't be read: those need not progress."""
         for partition, state in self.owned.items():
-            if partition in extents:
-                state.end = extents[partition].end
+            was_unavailable, state.unavailable = state.unavailable, log.unavailable.get(partition)
+            if was_unavailable or state.unavailable:
+                state.note_progress()
+            if partition in log.extents:
+                state.end = log.extents[partition].end
 
 
 def _now() -> float:

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -13,7 +12,6 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaError,
-    KafkaTimeoutError,
     UnknownMemberIdError,
 )
 
@@ -22,7 +20,6 @@ from tests.simulation.buffer import Assignment, Place
 from tests.simulation.fetcher import RETRY_SECONDS, Fetcher
 from tests.simulation.group import Seat
 from tests.simulation.membership import Membership
-from tests.simulation.network import TIMEOUT_SECONDS
 
 
 class FakeConsumer:
@@ -34,14 +31,12 @@ class FakeConsumer:
         broker: Broker,
         chance: random.Random,
         group_id: str | None = None,
-        isolation_level: str = "read_uncommitted",
         heartbeat_interval_ms: int = 3_000,
         metadata_max_age_ms: int = 300_000,
         **_config: object,
     ) -> None:
         self._broker = broker
         self._is_member = group_id is not None
-        self._is_committed_only = isolation_level == "read_committed"
         self._listener: ConsumerRebalanceListener
         self._assignment = Assignment({})
         self._settled = asyncio.Event()
@@ -139,29 +134,6 @@ class FakeConsumer:
         if place is None:
             raise IllegalStateError(f"{partition} is not assigned")
         return place
-
-    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        numbers = [each.partition for each in partitions]
-        return await self._offsets("beginnings", lambda: self._broker.beginnings(numbers))
-
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        numbers = [each.partition for each in partitions]
-        stable = self._is_committed_only
-        return await self._offsets("ends", lambda: self._broker.ends(numbers, stable=stable))
-
-    async def _offsets(
-        self, name: str, operation: Callable[[], Mapping[int, int]]
-    ) -> dict[TopicPartition, int]:
-        """Try again until the time is up, as aiokafka does."""
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                while True:
-                    with suppress(KafkaError):
-                        found = await self._broker.network.request(name, operation)
-                        return {TopicPartition(TOPIC, number): offset for number, offset in found.items()}
-                    await asyncio.sleep(RETRY_SECONDS)
-        except TimeoutError as error:
-            raise KafkaTimeoutError("Failed to get offsets") from error
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Try for ever, but for the errors of a member that is none any more."""

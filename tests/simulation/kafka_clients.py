@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
 from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
+from aiokafka.structs import BrokerMetadata
 
 from ingest.kafka import polling, producer, source
 from ingest.kafka.dead_letters import DEAD_LETTER_SUFFIX
@@ -19,6 +21,7 @@ from tests.simulation.consumer import FakeConsumer
 
 POLL_MILLISECONDS: Final = 250
 """More than the real source's, to spend fewer turns on an idle log."""
+NODE: Final = 0
 _HALF_BITS: Final = 64
 
 
@@ -69,16 +72,32 @@ class _Metadata:
         high, low = divmod(broker.topic.id.int, 1 << _HALF_BITS)
         is_internal, nothing = False, 0
         error_code = UnknownTopicOrPartitionError.errno if broker.is_topic_gone else nothing
-        partitions = [(nothing, number) for number in broker.numbers()]
+        partitions = [(nothing, number, NODE) for number in broker.numbers()]
         self.topics: list[tuple[Any, ...]] = [
             (error_code, TOPIC, high, low, is_internal, partitions, nothing, {})
         ]
 
 
+class _Offsets:
+    """The answer to the request for offsets, as far as `ingest.kafka.partition_offsets` reads it."""
+
+    def __init__(self, found: Mapping[int, int]) -> None:
+        no_error, no_timestamp = 0, -1
+        self.topics = [
+            (TOPIC, [(number, no_error, no_timestamp, offset) for number, offset in found.items()])
+        ]
+
+
+class _Cluster:
+    def brokers(self) -> set[BrokerMetadata]:
+        return {BrokerMetadata(NODE, "kafka", 9092, None)}
+
+
 class FakeClient:
-    """The part of `AIOKafkaClient` that `ingest.kafka.source` uses."""
+    """The part of `AIOKafkaClient` that `ingest.kafka` uses to ask about the topic."""
 
     def __init__(self, *, broker: Broker, **_config: object) -> None:
+        self.cluster = _Cluster()
         self._broker = broker
 
     async def bootstrap(self) -> None:
@@ -87,11 +106,19 @@ class FakeClient:
     async def close(self) -> None:
         """Nothing is open."""
 
-    def get_random_node(self) -> int:
-        return 0
-
-    async def send(self, _node: int, _request: object) -> _Metadata:
-        return await self._broker.network.request("topic id", lambda: _Metadata(self._broker))
+    async def send(self, _node: int, request: object) -> _Metadata | _Offsets:
+        if not isinstance(request, OffsetRequest):
+            return await self._broker.network.request("topic id", lambda: _Metadata(self._broker))
+        ((_topic, wanted),) = request._topics
+        numbers = [number for number, _ in wanted]
+        if {at for _, at in wanted} == {OffsetResetStrategy.EARLIEST}:
+            return await self._broker.network.request(
+                "beginnings", lambda: _Offsets(self._broker.beginnings(numbers))
+            )
+        stable = request._isolation_level > 0
+        return await self._broker.network.request(
+            "ends", lambda: _Offsets(self._broker.ends(numbers, stable=stable))
+        )
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class FakeLog:
         self._beginnings: dict[Partition, int] = dict.fromkeys(self._slots, 0)
         self._damaged: set[tuple[Partition, int]] = set()
         self._hidden: set[Partition] = set()
+        self._leaderless: set[Partition] = set()
         self._members: list[FakeSource] = []
 
     @property
@@ -50,8 +51,14 @@ class FakeLog:
         return list(self._slots)
 
     def state(self) -> LogState:
-        extents = {partition: self.extent(partition) for partition in self._slots.keys() - self._hidden}
-        return LogState(self.topic_id, extents)
+        readable = self._slots.keys() - self._hidden - self._leaderless
+        if not readable and self._leaderless:
+            raise UnavailableError("no partition has a leader")
+        return LogState(
+            self.topic_id,
+            {partition: self.extent(partition) for partition in readable},
+            dict.fromkeys(self._leaderless, "no leader"),
+        )
 
     def extent(self, partition: Partition) -> Extent:
         return Extent(Offset(self._beginnings[partition]), Offset(len(self._slots[partition])))
@@ -69,6 +76,13 @@ class FakeLog:
 
     def show(self, partition: Partition) -> None:
         self._hidden.discard(partition)
+
+    def lose_leader(self, partition: Partition) -> None:
+        """Have nobody give a partition's offsets or records."""
+        self._leaderless.add(partition)
+
+    def elect_leader(self, partition: Partition) -> None:
+        self._leaderless.discard(partition)
 
     def append(self, partition: Partition, *records: FakeRecord | None) -> None:
         self._slots[partition].extend(records)
@@ -96,6 +110,8 @@ class FakeLog:
     def read(self, partition: Partition, offset: int, most: int) -> tuple[list[Record], int]:
         """Return up to `most` records from an offset on, and the offset to go on from."""
         records: list[Record] = []
+        if partition in self._leaderless:
+            return records, offset
         for number, record in enumerate(self._slots[partition][offset:], start=offset):
             if (partition, number) in self._damaged:
                 return _checked(records, number)

@@ -15,7 +15,7 @@ from headcount.wiring import configure, load_config
 from ingest.batch import Batch, Offset, Partition
 from ingest.errors import OperatorError
 from ingest.events.event import Event
-from ingest.ports import Extent
+from ingest.ports import Extent, LogState
 from ingest.worker.stats import Stats
 from projector.stats import Stats as Counted
 from tests.support.fakes_api import NOW
@@ -40,7 +40,7 @@ async def busy_worker() -> tuple[Stats, Counted]:
     stats, counted = Stats(), Counted(counted=3, ignored=4, anonymous=2, expired=1)
     stats.state.assign([PARTITION])
     stats.state.place(PARTITION, Offset(5), None)
-    stats.state.reach({PARTITION: Extent(Offset(0), Offset(20))})
+    stats.state.reach(LogState("one", {PARTITION: Extent(Offset(0), Offset(20))}))
     batch = Batch(partition=PARTITION, start=Offset(5), end=Offset(9), as_of=NOW)
     stats.state.step(batch)
     event = Event(workspace_id="acme", occurred_at=NOW - timedelta(seconds=3), type="message")

@@ -226,3 +226,23 @@ async def test_lag_is_what_is_still_to_be_read() -> None:
         await wait_until(lambda: pipeline.stats.state.owned[partition].lag == 7)
         pipeline.source.resume([partition])
         await wait_until(lambda: pipeline.stats.state.owned[partition].lag == 0)
+
+
+async def test_a_partition_without_leader_is_no_stall_but_not_ready_either() -> None:
+    """A restart would not help it; the time without leader does not count once it has one again."""
+    pipeline = Pipeline(partitions=2)
+    first, second = pipeline.partitions
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        pipeline.log.append(second, event("bob"))
+        pipeline.log.lose_leader(second)
+        await asyncio.sleep(3 * PATIENCE)
+        assert stalled(pipeline) == []
+        assert not is_ready(pipeline.stats.state)
+        assert standing(pipeline) == {first: "ok", second: "unavailable: no leader"}
+        pipeline.source.pause([second])  # its records are late, too
+        pipeline.log.elect_leader(second)
+        await wait_until(lambda: pipeline.stats.state.owned[second].unavailable is None)
+        assert stalled(pipeline) == []
+        await asyncio.sleep(2 * PATIENCE)
+        assert [f"{second} makes no progress" in each for each in stalled(pipeline)] == [True]
