@@ -1,4 +1,4 @@
-"""The Kafka source: one member of the consumer group, with positions set by us alone."""
+"""The Kafka source: a member of the consumer group whose positions are set by the worker alone."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from ingest.ports import LogState, Record
 REQUEST_MILLISECONDS: Final = 5_000
 SESSION_MILLISECONDS: Final = 10_000
 GROUP_REQUEST_MILLISECONDS: Final = 15_000
-"""Longer than a session: who joins is answered only once the members that died are out of the group."""
+"""Longer than a session: a join is answered only after dead members have left the group."""
 COMMIT_SECONDS: Final = 1.0
 
 
@@ -39,7 +39,7 @@ class KafkaSource:
     async def start(self) -> None:
         self._consumer = AIOKafkaConsumer(
             group_id=self._group_id,
-            auto_offset_reset="none",  # a jump is never silent: we seek, or we stop
+            auto_offset_reset="none",  # no silent jumps: positions are only set by seeks
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=POLL_MILLISECONDS,
@@ -62,8 +62,8 @@ class KafkaSource:
             raise
 
     async def stop(self) -> None:
-        # Kafka answers a leave only after a join under way, which ends when every other member has joined.
-        # All at once, for each may be let wait, and a stop has to end.
+        # Kafka answers a leave only after a join in progress, which ends when every other member has joined.
+        # All at once, since each may wait, and a stop must end.
         await asyncio.gather(
             close_within("consumer", self._consumer.stop()),
             close_within("client", self._client.close()),
@@ -85,7 +85,7 @@ class KafkaSource:
         return {Partition(*native): records for native, records in polled.items() if records}
 
     async def position(self, partition: Partition) -> Offset:
-        # Before: aiokafka would wait for a position, which nobody but the caller is going to set.
+        # First, since aiokafka would wait for a position that only the caller sets.
         self._check_assignment(partition)
         try:
             position = Offset(await self._consumer.position(_native(partition)))
@@ -115,10 +115,10 @@ class KafkaSource:
         if not owned:
             return
         if self._committing is not None and not self._committing.done():
-            raise UnavailableError("Kafka has not answered the commit before")
+            raise UnavailableError("Kafka has not answered the previous commit")
         self._committing = asyncio.ensure_future(self._consumer.commit(owned))
         self._committing.add_done_callback(consume_exception)
-        # It would try for ever, and is left to that: aiokafka does not end what a cancellation cuts off.
+        # It retries for ever and is not cancelled: aiokafka does not clean up after a cancellation.
         done, _ = await asyncio.wait({self._committing}, timeout=COMMIT_SECONDS)
         if not done:
             raise UnavailableError(f"Kafka took no commit within {COMMIT_SECONDS:.0f} s")
@@ -129,15 +129,15 @@ class KafkaSource:
 
     def _check_assignment(self, partition: Partition) -> None:
         if self._listener.assigned is not None:
-            # Kafka's own, and past records that a poll has dropped: a checkpoint there would leave a hole.
-            raise UnavailableError(f"{partition} has no position of ours: the assignment has changed")
+            # The position is Kafka's, past records that a poll dropped: a checkpoint there would skip them.
+            raise UnavailableError(f"{partition} has no position: the assignment has changed")
 
     def _owns(self, partition: Partition) -> bool:
         return _native(partition) in self._consumer.assignment()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """Notes only: aiokafka swallows what a listener raises, and holds the heartbeat while it runs."""
+    """Only records the change: aiokafka swallows a listener's errors, and delays heartbeats while it runs."""
 
     def __init__(self) -> None:
         self.assigned: frozenset[Partition] | None = None

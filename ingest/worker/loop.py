@@ -110,8 +110,7 @@ class Worker:
     async def _step(self) -> None:
         self._state.turn()
         self._take_assignment()
-        if self._watermark_monitor.has_log_changed:
-            self._watermark_monitor.has_log_changed = False
+        if self._watermark_monitor.take_reposition():
             self._assignment.reset_all()
         if self._assignment.seeking:
             await self._seek_positions()

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to read a partition from, and how fresh it is known to be: None while it is catching up."""
+    """The offset to read a partition from, and its as-of instant: None while it is catching up."""
 
     offset: Offset
     as_of: datetime | None
@@ -35,11 +35,11 @@ class Positioner:
         """Partitions that had no position at the last try, since their offsets could not be read, and why."""
         self._partitions: frozenset[Partition] = frozenset()
         self._doubted: Mapping[Partition, Offset] = {}
-        self._told: set[tuple[Partition, GapCause, Offset]] = set()
-        """Gaps that were told of while the step that records them may have to be tried again."""
+        self._logged: set[tuple[Partition, GapCause, Offset]] = set()
+        """Gaps that were logged while the step that records them may be retried."""
 
     def knows(self, state: LogState) -> bool:
-        """Tell whether the positions given so far are of this topic, and all its partitions are counted."""
+        """Return whether the positions so far are of this topic, and all its partitions are counted."""
         return state.topic_id == self.topic_id and state.extents.keys() <= self._partitions
 
     def is_complete(self, state: LogState) -> bool:
@@ -47,7 +47,7 @@ class Positioner:
         return state.unavailable.keys() <= self._partitions
 
     def doubt(self, positions: Mapping[Partition, Offset]) -> None:
-        """Note positions that the log did not reach, however far it has grown when it is looked at."""
+        """Treat these positions as outside of the log, even if it has grown past them since."""
         self._doubted = positions
 
     async def place(self, partitions: Iterable[Partition]) -> Mapping[Partition, Place]:
@@ -69,16 +69,16 @@ class Positioner:
         if checkpoints.topic_id not in {None, state.topic_id}:
             await self._restart(state, checkpoints)
         elif checkpoints.topic_id is None or state.extents.keys() - checkpoints.offsets.keys():
-            # All partitions, not only ours: from here on readers know how many there are.
+            # All partitions, not only the assigned ones: from here on readers know their number.
             await self._projection.begin(state)
         else:
             placed = await self._place_known(partitions, checkpoints, state)
             self._doubted = {}
-            self._told.clear()
+            self._logged.clear()
             if placed:
                 log.info("positioned", at={str(each): place.offset for each, place in placed.items()})
             return placed
-        return {}  # what stands there now is to be read anew
+        return {}  # the checkpoints just written are read by the next call
 
     async def _place_known(
         self, partitions: Iterable[Partition], checkpoints: Checkpoints, state: LogState
@@ -123,15 +123,15 @@ class Positioner:
         )
         if self._is_news(gap):
             _log_gap(gap)
-        # What the log still holds is counted again from its beginning: a union forgives that.
+        # Counts the log again from its beginning: counting a user twice has no effect.
         await self._projection.rewind(partition, expected=checkpoint, to=extent.beginning, gap=gap)
 
     def _is_news(self, gap: Gap) -> bool:
         """Count a gap, unless it was counted at an earlier try of the same step."""
         occurrence = gap.partition, gap.cause, gap.checkpoint
-        if occurrence in self._told:
+        if occurrence in self._logged:
             return False
-        self._told.add(occurrence)
+        self._logged.add(occurrence)
         self._stats.gaps[gap.cause] += 1
         return True
 

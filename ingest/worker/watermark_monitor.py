@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class WatermarkMonitor:
-    """Samples where the log ends, for the lanes there are, and tells Kafka's lag tools where those stand."""
+    """Adds watermarks to the assigned partitions, and commits their offsets to Kafka for lag tools."""
 
     def __init__(
         self,
@@ -30,9 +30,7 @@ class WatermarkMonitor:
         positioner: Positioner,
         state: WorkerState,
     ) -> None:
-        self.has_log_changed = False
-        """Whether the places are of another topic or not of all its partitions, or others are forgotten. Who
-        acts on it clears it."""
+        self._must_reposition = False
         self._source = source
         self._projection = projection
         self._assignment = assignment
@@ -41,7 +39,7 @@ class WatermarkMonitor:
         self._unavailable: frozenset[Partition] = frozenset()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Sample until cancelled."""
         self._state.watch(away=None)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -53,31 +51,39 @@ class WatermarkMonitor:
                 self._state.watch(away=None)
             await self.commit()
 
+    def take_reposition(self) -> bool:
+        """Return whether, since the last call, a sample has shown that all positions must be read again.
+
+        That is so if they are not of this topic and all its partitions, or if the erasure log has grown.
+        """
+        must_reposition, self._must_reposition = self._must_reposition, False
+        return must_reposition
+
     async def commit(self) -> None:
-        """Tell Kafka how far the projection is."""
-        with suppress(UnavailableError):  # only lag tools miss it
+        """Commit the projection's offsets to Kafka."""
+        with suppress(UnavailableError):  # only lag tools use it
             await self._source.commit(self._assignment.offsets())
 
     async def _sample(self) -> None:
-        # Before the question: what is published after it may be missing. And not by this machine's clock: one
-        # that is fast would have as-of promise what nobody has published yet.
+        # Before the request, since it may miss later events. Not by this machine's clock: a
+        # fast one would have as-of include events that are not published yet.
         instant = await self._projection.now()
         state = await self._source.state()
         self._state.reach(state)
         self._log_changes(state)
         if not self._positioner.knows(state):
-            # Also for an added partition that nobody was assigned yet: its events are not counted, so as-of
-            # may not pass them. Left to the loop: a step under way stands on the places it has.
-            self.has_log_changed = True
+            # Also for an added partition that is not assigned yet: its events are not counted, so as-of
+            # may not pass them. Left to the loop, since a step in progress relies on its positions.
+            self._must_reposition = True
             return
         if not self._positioner.is_complete(state):
             return  # a partition was added that could not be read yet: as-of may not pass its events
         for partition, position in self._assignment.placed.items():
             if partition in state.extents:
                 position.watermarks.add(state.extents[partition].end, instant)
-        # Not Redis' word alone: one that was put back to before a person was forgotten does not know it.
+        # Not from Redis alone, which after a restore may lack users who were forgotten since.
         if not await self._projection.is_current():
-            self.has_log_changed = True
+            self._must_reposition = True
 
     def _log_changes(self, state: LogState) -> None:
         for partition in sorted(state.unavailable.keys() - self._unavailable):
