@@ -153,8 +153,15 @@ class Source(Protocol):
         """
         ...
 
+    async def committed(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
+        """Return what was committed last of partitions that are owned, by any member of the group.
+
+        Never a position to read from: Redis may have been rolled back since.
+        """
+        ...
+
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
-        """Commit offsets to Kafka, for lag tools only: they are never read back."""
+        """Commit offsets to Kafka, for lag tools only: no position is ever taken from them."""
         ...
 
 

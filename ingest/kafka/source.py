@@ -110,6 +110,15 @@ class KafkaSource:
         # it, and as-of would pass that.
         return await read_log_state(self._client, self._topic)
 
+    async def committed(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
+        owned = [partition for partition in partitions if self._owns(partition)]
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):  # aiokafka would try for ever
+                found = {each: await self._consumer.committed(_native(each)) for each in owned}
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            raise UnavailableError(f"Kafka's committed offsets can't be read: {error!r}") from error
+        return {partition: Offset(offset) for partition, offset in found.items() if offset is not None}
+
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         owned = {_native(partition): offset for partition, offset in offsets.items() if self._owns(partition)}
         if not owned:

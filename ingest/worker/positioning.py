@@ -1,6 +1,6 @@
 """Where to read from: the checkpoint in Redis, compared with what the log still has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,10 @@ class Positioner:
         self.unavailable: Mapping[Partition, str] = {}
         """Partitions that had no position at the last try, since their offsets could not be read, and why."""
         self._partitions: frozenset[Partition] = frozenset()
+        self._compared: set[Partition] = set()
+        """Partitions whose checkpoint was compared with what the group had committed."""
+        self._has_rollback = False
+        """Whether a rollback was found that is not recorded yet."""
         self._doubted: Mapping[Partition, Offset] = {}
         self._logged: set[tuple[Partition, GapCause, Offset]] = set()
         """Gaps that were logged while the step that records them may be retried."""
@@ -56,6 +60,8 @@ class Positioner:
         Raises `UnavailableError`, also where partitions are to be counted for the first time, and Kafka
         cannot say where one of them begins.
         """
+        committed = await self._committed(set(partitions) - self._compared)
+        # After what was committed: a checkpoint is never behind it, unless Redis lost writes.
         checkpoints = await self._projection.checkpoints()
         # After the checkpoints: ends only grow, so that another worker's step never looks like a shorter log.
         state = await self._source.state()
@@ -72,7 +78,12 @@ class Positioner:
             # All partitions, not only the assigned ones: from here on readers know their number.
             await self._projection.begin(state)
         else:
+            self._compare(committed, checkpoints, state)
+            if self._has_rollback:
+                await self._projection.record_rollback()
+                self._has_rollback = False
             placed = await self._place_known(partitions, checkpoints, state)
+            self._compared.update(placed)
             self._doubted = {}
             self._logged.clear()
             if placed:
@@ -91,6 +102,30 @@ class Positioner:
             for partition in sorted(set(partitions) & offsets.keys() & extents.keys())
         }
 
+    async def _committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Offset]:
+        if not partitions:
+            return {}
+        try:
+            return await self._source.committed(partitions)
+        except UnavailableError:  # nothing is read from there: only a warning is lost
+            return {}
+
+    def _compare(
+        self, committed: Mapping[Partition, Offset], checkpoints: Checkpoints, state: LogState
+    ) -> None:
+        """Find writes that Redis lost while no worker ran: those of a running one show at its next step."""
+        for partition, offset in committed.items():
+            checkpoint = checkpoints.offsets.get(partition)
+            if checkpoint is None or partition in self._compared or partition not in state.extents:
+                continue
+            self._compared.add(partition)
+            if checkpoint < offset <= state.extents[partition].end:
+                self._has_rollback = True
+                self._stats.rollbacks += 1
+                log.warning(
+                    "Redis lost its newest state", partition=str(partition), checkpoint=checkpoint, was=offset
+                )
+
     async def _restart(self, state: LogState, checkpoints: Checkpoints) -> None:
         nothing = Extent(Offset(0), Offset(0))
         gaps = [
@@ -105,6 +140,7 @@ class Positioner:
         if [gap for gap in gaps if self._is_news(gap)]:
             log.error("topic recreated", was=checkpoints.topic_id, now=state.topic_id)
         await self._projection.restart(state, gaps)
+        self._compared.update(state.extents)  # what was committed is of the topic before
         self._doubted = {}
 
     async def _place_one(self, partition: Partition, known: Place, extent: Extent) -> Place:

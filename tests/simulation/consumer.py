@@ -135,6 +135,12 @@ class FakeConsumer:
             raise IllegalStateError(f"{partition} is not assigned")
         return place
 
+    async def committed(self, partition: TopicPartition) -> int | None:
+        group = self._broker.group
+        return await self._broker.network.request(
+            "committed", lambda: group.committed.get(partition.partition)
+        )
+
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Try for ever, but for the errors of a member that is none any more."""
         committed = {partition.partition: offset for partition, offset in offsets.items()}

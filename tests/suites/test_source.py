@@ -190,6 +190,15 @@ async def test_partitions_that_are_not_assigned_are_ignored(log: Log, source: So
     assert len(await values(source, 4)) == 4
 
 
+async def test_what_was_committed_is_read_back_of_owned_partitions(log: Log, source: Source) -> None:
+    stranger = Partition(log.first.topic, 7)
+    every = [log.first, log.second, stranger]
+    assert await source.committed(every) == {}
+    await source.commit({log.first: Offset(3)})
+    assert await source.committed(every) == {log.first: Offset(3)}
+    assert await source.committed([log.second]) == {}
+
+
 async def test_members_share_the_partitions_and_take_over(log: Log, source: Source) -> None:
     other = await log.written.join()
     shared = [await assignment(source), await assignment(other)]

@@ -222,6 +222,11 @@ class FakeSource:
         await self._steps.take("state done")
         return state
 
+    async def committed(self, partitions: Iterable[Partition]) -> Mapping[Partition, Offset]:
+        await self._steps.take("committed")
+        owned = self._positions.keys() & set(partitions) & self._log.committed.keys()
+        return {partition: Offset(self._log.committed[partition]) for partition in owned}
+
     async def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         await self._steps.take("commit")
         owned = {partition: offset for partition, offset in offsets.items() if partition in self._positions}

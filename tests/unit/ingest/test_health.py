@@ -152,6 +152,7 @@ async def test_a_stopped_partition_is_no_stall_and_says_why() -> None:
 
     async with pipeline.worker():
         await pipeline.until_caught_up()
+        await wait_until(lambda: is_ready(pipeline.stats.state), message="the worker knows it too")
         pipeline.steps.plan("apply", refuse)
         await wait_until(
             lambda: "ok" not in set(standing(pipeline).values()) or not is_ready(pipeline.stats.state)

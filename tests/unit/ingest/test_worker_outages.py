@@ -91,6 +91,62 @@ async def test_a_redis_that_lost_everything_is_filled_from_the_beginning() -> No
     assert pipeline.stored.rolled_back_at is not None
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+@pytest.mark.parametrize("step", ["none", "record rollback"])
+async def test_a_redis_that_lost_writes_while_no_worker_ran_is_found_at_the_start(
+    step: str,
+    is_empty: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    pipeline = Pipeline(partitions=2)
+    first, _ = pipeline.partitions
+    earlier = pipeline.stored.snapshot()
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+        if not is_empty:
+            earlier = pipeline.stored.snapshot()
+        pipeline.log.append(first, event("alice"))
+        await pipeline.until_caught_up()
+    assert pipeline.log.committed[first] == 1
+    pipeline.stored.restore(earlier)
+    if step == "record rollback":
+        pipeline.steps.plan(step, *[away] * 3)
+    with capture_logs() as logs:
+        async with pipeline.worker():
+            await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice"}
+    found = [line for line in logs if line["event"] == "Redis lost its newest state"]
+    assert [(line["log_level"], line["partition"], line["was"]) for line in found] == [
+        ("warning", str(first), 1)
+    ]
+    assert pipeline.stats.rollbacks == 1
+    assert pipeline.stored.rolled_back_at is not None
+
+
+async def test_a_start_that_cannot_read_what_was_committed_goes_without() -> None:
+    pipeline = Pipeline()
+    pipeline.log.append(pipeline.partitions[0], event("alice"))
+    empty = pipeline.stored.snapshot()
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    pipeline.stored.restore(empty)
+    pipeline.steps.plan("committed", *[away] * 9)
+    async with pipeline.worker():
+        await pipeline.until_caught_up()
+    assert pipeline.users() == {"alice"}
+    assert pipeline.stats.rollbacks == 0
+
+
+async def test_a_start_after_a_clean_stop_finds_no_loss() -> None:
+    pipeline = Pipeline(partitions=2)
+    for partition in pipeline.partitions:
+        pipeline.log.append(partition, event("alice"))
+    for _ in range(2):
+        async with pipeline.worker():
+            await pipeline.until_caught_up()
+    assert pipeline.stats.rollbacks == 0
+    assert pipeline.stored.rolled_back_at is None
+
+
 async def test_one_lost_checkpoint_starts_its_own_partition_over() -> None:
     pipeline = Pipeline(partitions=2)
     first = pipeline.partitions[0]
