@@ -64,6 +64,7 @@ lint: $(VENV)/.dev ## Check style, types, import contracts and compose.yaml
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests benchmarks requirements
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/codespell
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 docs: $(VENV)/.dev ## Build the documentation into .site; a broken link fails

@@ -11,6 +11,9 @@ BUCKET_SECONDS: Final = 900
 the offset changes within the bucket, as in Newfoundland until 2011. See `Calendar.whole_day_of`."""
 
 _ALL_BUT_A_MICROSECOND: Final = timedelta(seconds=BUCKET_SECONDS, microseconds=-1)
+LAST_DAY: Final = date(9999, 12, 30)
+"""The last day whose midnight is an instant in every zone; later counters expire with it."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +71,8 @@ class Calendar:
         """Return the second of the epoch at which a day's counter expires, 0 for never."""
         if self.retention_days == 0:
             return 0
-        return self._midnight(day + timedelta(days=self.retention_days + 1))
+        kept = timedelta(days=self.retention_days + 1)
+        return self._midnight(min(day, LAST_DAY - kept) + kept)
 
     def bucket_expires_at(self, bucket: int) -> int:
         """Return the second of the epoch at which a bucket's counter expires, 0 for never."""

@@ -133,3 +133,11 @@ def test_a_bucket_expires_days_after_its_end() -> None:
     bucket = bucket_of(datetime(2024, 5, 17, 12, 20, tzinfo=UTC))
     expires_at = calendar("Europe/Berlin", bucket_retention_days=45).bucket_expires_at(bucket)
     assert datetime.fromtimestamp(expires_at, UTC) == datetime(2024, 7, 1, 12, 30, tzinfo=UTC)
+
+
+def test_a_day_at_the_end_of_time_expires_with_the_last_day_there_is() -> None:
+    calendar = Calendar(
+        time_zone=ZoneInfo("Pacific/Kiritimati"), retention_days=400, bucket_retention_days=45
+    )
+    assert calendar.day_expires_at(date.max) == calendar.day_expires_at(date.max - timedelta(days=1))
+    assert calendar.day_expires_at(date(9999, 1, 1)) <= calendar.day_expires_at(date.max)
