@@ -26,7 +26,8 @@ def audit(
     is counted into the existing counters, which changes only those that lack users. Records that the log no
     longer holds can't be checked.
 
-    Exit code: 0 if every counter is complete or was repaired, 1 if one is damaged, 3 if the check failed.
+    Exit code: 0 if every counter is complete or was repaired, 1 if one is damaged, 3 if no verdict
+    was possible.
 
     Example: `headcount audit || headcount audit --repair`
     """

@@ -59,7 +59,7 @@ def list_(
 
 @app.command()
 def acknowledge(*, json: AsJson = False) -> None:
-    """Acknowledge all open gaps, so that `headcount status` no longer reports them.
+    """Acknowledge all gaps, so that `headcount status` no longer reports them.
 
     The gaps stay recorded, and the counts of their days do not change.
 

@@ -21,7 +21,7 @@ WATCH_SECONDS: Final = 2.0
 def status(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 if there is any concern, for probes.")
+        bool, typer.Option("--check", help="Exit with 1 if there is any concern, for use in probes.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help=f"Refresh every {WATCH_SECONDS:.0f} seconds until Ctrl-C.")

@@ -37,10 +37,11 @@ def verify(
     """Recount the days of a workspace exactly from the log and compare with the answers of the API.
 
     Workers and API may keep running: both counts are taken as of the start of the command. The whole log is
-    read. Users are counted on disk, in the folder of temporary files (or SQLITE_TMPDIR), in constant memory.
+    read. Users are counted on disk, in the folder for temporary files (or SQLITE_TMPDIR); memory use is
+    constant.
     The bound is 0 for an exact counter and 3 standard errors for an estimate.
 
-    Exit code: 0 if every answer is within its bound, 1 if one is not, 3 if the check failed.
+    Exit code: 0 if every answer is within its bound, 1 if one is not, 3 if no verdict was possible.
 
     Example: `headcount verify --workspace developers --days 8`
     """
