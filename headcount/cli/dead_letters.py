@@ -55,7 +55,10 @@ def parse_reason(text: str) -> str:
 Reason = Annotated[
     str | None, typer.Option(parser=parse_reason, metavar="REASON", help="Only letters with this reason.")
 ]
-OfLetter = Annotated[Place, typer.Argument(parser=parse_place, metavar="PARTITION:OFFSET")]
+OfLetter = Annotated[
+    Place,
+    typer.Argument(parser=parse_place, metavar="PARTITION:OFFSET", help="As shown by dead-letters list."),
+]
 
 
 @app.command(name="list")
@@ -116,7 +119,10 @@ def show(
 @app.command()
 def redrive(  # noqa: PLR0913 - an option each
     letters: Annotated[
-        list[Place] | None, typer.Argument(parser=parse_place, metavar="[PARTITION:OFFSET]...")
+        list[Place] | None,
+        typer.Argument(
+            parser=parse_place, metavar="[PARTITION:OFFSET]...", help="Letters as shown by dead-letters list."
+        ),
     ] = None,
     *,
     reason: Reason = None,
