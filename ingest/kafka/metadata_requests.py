@@ -18,9 +18,12 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from ingest.errors import OperatorError
+from ingest.kafka.shutdown import consume_exception
 
 FIRST_VERSION: Final = 4
 """The first version of the request that can say so (Kafka 0.11); the ones before always create."""
+BOOTSTRAP_SECONDS: Final = 1.0
+"""How long a bootstrap that is no longer wanted may take to close its connection."""
 BOOTSTRAP_OPTIONS: Final = (
     "bootstrap_servers",
     "client_id",
@@ -108,12 +111,17 @@ async def _bootstrap(client: AIOKafkaClient, metadata: ClusterMetadata, topics: 
     """Update the metadata by another client: the first must not lose the topics that it knows meanwhile."""
     options = {option: getattr(client, f"_{option}") for option in BOOTSTRAP_OPTIONS}
     fresh = _BootstrapClient(**options)
+    bootstrap = asyncio.create_task(fresh.bootstrap())
+    bootstrap.add_done_callback(consume_exception)
     try:
-        await fresh.bootstrap()
+        await asyncio.shield(bootstrap)
         return bool(await fresh._metadata_update(metadata, topics))  # noqa: SLF001
     except KafkaError:
         return False
     finally:
+        # aiokafka leaves a connection open if its bootstrap is cancelled.
+        await asyncio.wait({bootstrap}, timeout=BOOTSTRAP_SECONDS)
+        bootstrap.cancel()
         await fresh.close()
 
 

@@ -87,7 +87,7 @@ async def test_the_shipped_users_have_the_rights_that_are_looked_for(
         await administrator.execute_command("ACL", "SETUSER", part, "clearselectors")  # type: ignore[no-untyped-call]
     found = await examined(load_config({"REDIS_URL": url, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
     assert found["Redis rights of others"].verdict == "problem"
-    lacking = f"The Redis user {part} may not do what the {part} does: EVALSHA"
+    lacking = f"The Redis user {part} lacks rights that the {part} needs: EVALSHA"
     assert lacking in found["Redis rights of others"].found
 
 
@@ -138,7 +138,8 @@ async def test_a_redis_that_is_set_up_badly(embedded_valkey: Servers[EmbeddedVal
         await redis.hset(keys.ONLY.deployment, mapping={"topic": "another", "time_zone": "UTC"})
         token, _ = make_token(expires_at=utc_now() - timedelta(days=1))
         await RedisTokenStore(redis).add(token)
-        await redis.set("others", "x" * 20_000_000)  # beside which the doctor's own connections don't count
+        # Large next to the connections' buffers; SETRANGE needs no large buffer itself.
+        await redis.setrange("others", 20_000_000, "x")
         used = (await redis.info("memory"))["used_memory"]
         await redis.config_set("maxmemory", round(used / 0.85))
         found = await examined(config)
@@ -240,7 +241,7 @@ async def test_events_that_are_too_old_are_a_warning_with_their_cause(deployment
     assert found.verdict == "warning"
     assert "in no counter: seconds-for-milliseconds 50, the last read at " in found.found
     assert found.advice == (
-        "A producer takes seconds for milliseconds: multiply by 1,000 before it makes occurred_at of them."
+        "A producer uses seconds as milliseconds: multiply by 1,000 before deriving occurred_at."
     )
 
 

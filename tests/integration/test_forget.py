@@ -102,7 +102,7 @@ async def test_an_estimate_is_counted_anew(deployment: Deployment, redis_client:
     before = await counters(redis_client)
     ended = await deployment.headcount("forget", "--workspace", "acme", "--user", "user-1", "--yes")
     assert (ended.exit_code, ended.stderr) == (0, "")
-    assert "It has 2 estimates too" in ended.text
+    assert "The workspace also has 2 estimates" in ended.text
     assert "\nForgotten users that were excluded: 1.\n" in ended.text
     assert "without" not in ended.text
     assert ended.text.endswith("Records read: 516. The new counters are live.\n")

@@ -67,7 +67,7 @@ async def test_events_that_are_too_old_are_shown_by_cause(deployment: Deployment
     shown = await deployment.headcount("status")
     assert (
         "Not counted because they are older than the retention: 50 events (older-than-retention 1, "
-        "seconds-for-milliseconds 48, epoch-zero 1), the last read at "
+        "seconds-for-milliseconds 48, epoch-zero 1), the last at "
     ) in shown.text
 
 
