@@ -17,7 +17,9 @@ async def close_within(part: str, closing: Coroutine[Any, Any, None]) -> None:
     task.add_done_callback(consume_exception)
     done, _ = await asyncio.wait({task}, timeout=CLOSE_SECONDS)
     if done:
-        task.result()
+        # aiokafka lets the cancellation of its own tasks through if it closes while it waits for a broker.
+        if not task.cancelled():
+            task.result()
     else:
         # Ended with the event loop instead of cancelled: aiokafka's tasks, if cancelled one by one, may wait
         # for one another for ever.

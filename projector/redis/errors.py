@@ -42,6 +42,9 @@ _has_transient_code = re.compile(r"(?:^|caused error: \(.)(?:BUSY|MISCONF|NOREPL
 """Finds error codes that have no type in redis-py, which puts text of its own before a pipeline's errors."""
 _has_rejection_code = re.compile(r"^(?:MISCONF|NOREPLICAS) ").search
 
+UNREACHABLE: Final = (exceptions.ConnectionError, exceptions.TimeoutError)
+"""Raised themselves, not as one of their subclasses, for a connection that fails: also without a cause."""
+
 
 def is_transient(error: RedisError) -> bool:
     """Return whether the same call may succeed later, once the server has recovered or been fixed."""
@@ -95,6 +98,6 @@ def _unavailable(error: RedisError) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, socket.gaierror):
         return f"The host in REDIS_URL can't be resolved: {error}"
-    if isinstance(cause, OSError):
+    if isinstance(cause, OSError) or type(error) in UNREACHABLE:
         return f"Redis can't be reached: {describe(error)}"
     return f"Redis rejects the command for now: {describe(error)}"

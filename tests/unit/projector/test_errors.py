@@ -88,3 +88,8 @@ def test_rejected_writes_are_distinguished_from_other_errors(
     error: exceptions.RedisError, *, refused: bool
 ) -> None:
     assert refuses_writes(error) == refused
+
+
+def test_a_failed_connection_without_a_cause_is_no_rejection() -> None:
+    with pytest.raises(UnavailableError, match=r"^Redis can't be reached: "), translate_errors():
+        raise exceptions.ConnectionError("Error 111 connecting to 127.0.0.1:6379.")
