@@ -39,7 +39,7 @@ async def test_batches_are_damaged(drill: Drill) -> None:
 
 async def test_a_small_batch_is_large_once_decompressed(drill: Drill) -> None:
     async with drill("decompression bomb", "256 MB in 20 KB; skipped", errors=STOPPED) as exercise:
-        damaged = await _damage(exercise, (bomb,), cause="more than 16 MB")
+        damaged = await _damage(exercise, (bomb,), cause="exceeds 16 MB")
         assert max(worker.peak_memory() for worker in exercise.plant.workers) < BOMB_MEMORY_BYTES
         await _go_behind(exercise.plant, damaged)
     await drill.plant.renew()
