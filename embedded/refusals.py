@@ -12,7 +12,7 @@ from ingest.errors import OperatorError
 
 DISK_FULL: Final = "No space left on device"
 
-_MIN_FREE_BYTES: Final = 65536
+_MIN_FREE_BYTES: Final = 1 << 20
 _CHECK_SECONDS: Final = 0.5
 
 
