@@ -20,7 +20,7 @@ from ingest.errors import OperatorError, UnavailableError
 from ingest.events.event import MALFORMED, is_workspace_id
 from ingest.kafka.polling import POLL_MILLISECONDS, UNREADABLE
 from ingest.kafka.producer import Message, open_producer
-from ingest.kafka.shutdown import close_within
+from ingest.kafka.shutdown import close_within, closed_on_failure
 from ingest.kafka.topic_metadata import read_topic_id
 from ingest.ports import Erasure, ErasureAction, Erasures
 
@@ -70,16 +70,10 @@ class KafkaErasureLog:
             request_timeout_ms=REQUEST_MILLISECONDS,
             **self._options,
         )
-        try:
+        async with closed_on_failure(self.stop):
             await self._client.bootstrap()
             await self._consumer.start()
             await asyncio.sleep(0)  # stopping a consumer before its tasks have started cancels the caller
-        except KafkaError as error:
-            await self.stop()
-            raise UnavailableError(f"Kafka can't be reached: {error}") from error
-        except asyncio.CancelledError:
-            await self.stop()
-            raise
 
     async def stop(self) -> None:
         await asyncio.gather(

@@ -20,9 +20,8 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from ingest.errors import UnavailableError
 from ingest.kafka.header_names import AnyNamesBatch, are_text
-from ingest.kafka.shutdown import close_within
+from ingest.kafka.shutdown import close_within, closed_on_failure
 from ingest.ports import Headers
 
 REQUEST_MILLISECONDS: Final = 10_000
@@ -82,14 +81,8 @@ class KafkaProducer:
         # Not idempotent: aiokafka's idempotent producer never gives a batch up, so that its caller would
         # neither fail nor end while Kafka is down. What a retry publishes twice is counted once.
         self._producer = AIOKafkaProducer(acks="all", **self._options)
-        try:
+        async with closed_on_failure(self.stop):
             await self._producer.start()
-        except KafkaError as error:
-            await self.stop()
-            raise UnavailableError(f"Kafka can't be reached: {error}") from error
-        except asyncio.CancelledError:
-            await self.stop()
-            raise
 
     async def stop(self) -> None:
         """Send what is pending and disconnect, within a time limit."""

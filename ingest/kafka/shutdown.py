@@ -1,14 +1,34 @@
 """Closes Kafka clients within the time that a stop may take."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
+from aiokafka.errors import KafkaError
+
+from ingest.errors import UnavailableError
 
 CLOSE_SECONDS: Final = 1.5
 
 log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def closed_on_failure(close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Close what the block has opened if it fails or is cancelled.
+
+    Raises `UnavailableError` for Kafka's errors.
+    """
+    try:
+        yield
+    except KafkaError as error:
+        await close()
+        raise UnavailableError(f"Kafka can't be reached: {error}") from error
+    except asyncio.CancelledError:
+        await close()
+        raise
 
 
 async def close_within(part: str, closing: Coroutine[Any, Any, None]) -> None:

@@ -13,7 +13,7 @@ from ingest.errors import UnavailableError
 from ingest.kafka.aiokafka_patches import install_patches
 from ingest.kafka.partition_offsets import read_log_state
 from ingest.kafka.polling import POLL_MILLISECONDS, poll_all, poll_up_to_damage
-from ingest.kafka.shutdown import close_within, consume_exception
+from ingest.kafka.shutdown import close_within, closed_on_failure, consume_exception
 from ingest.ports import LogState, Record
 
 REQUEST_MILLISECONDS: Final = 5_000
@@ -51,15 +51,9 @@ class KafkaSource:
         )
         self._consumer.subscribe([self._topic], listener=self._listener)
         self._client = AIOKafkaClient(request_timeout_ms=REQUEST_MILLISECONDS, **self._options)
-        try:
+        async with closed_on_failure(self.stop):
             await self._client.bootstrap()
             await self._consumer.start()
-        except KafkaError as error:
-            await self.stop()
-            raise UnavailableError(f"Kafka can't be reached: {error}") from error
-        except asyncio.CancelledError:
-            await self.stop()
-            raise
 
     async def stop(self) -> None:
         # Kafka answers a leave only after a join in progress, which ends when every other member has joined.
